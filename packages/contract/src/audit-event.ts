@@ -1,0 +1,104 @@
+import type { CallId } from './call-id.ts';
+import type { EnvironmentName } from './environments.ts';
+
+/** What every event of the record carries: who, from where, what, in which call. */
+interface EventBase {
+  readonly callId: CallId;
+  /** Microseconds since the Unix epoch, by the gateway's clock, never going back within a writer. */
+  readonly atMicros: bigint;
+  readonly environment: EnvironmentName;
+}
+
+/** Who called, as far as the token proved it. All null when nothing was proved. */
+export interface Caller {
+  readonly issuer: string | null;
+  /** The token's `sub`. */
+  readonly subject: string | null;
+  readonly clientId: string | null;
+  /** The token's `jti`. */
+  readonly tokenId: string | null;
+}
+
+/**
+ * The record of what was decided, written before anything is forwarded. `result: 'refused'` is final:
+ * no outcome follows.
+ */
+export interface DecisionEvent extends EventBase, Caller {
+  readonly kind: 'decision';
+  readonly result: 'allowed' | 'refused';
+  /** Problem code of a refusal, or null. */
+  readonly problem: string | null;
+  /** The exact reason, finer than the problem the caller sees: `token-expired`, `duplicate-host`. Null when allowed. */
+  readonly reason: string | null;
+  /** HTTP status answered for a refusal; null when allowed, or when no answer could be sent. */
+  readonly status: number | null;
+  /** Peer address. */
+  readonly address: string | null;
+  readonly method: string | null;
+  /** Path without query, as received; hostile bytes are made storable by the record. */
+  readonly resource: string | null;
+  /** Operation id, or null when none was found. */
+  readonly operation: string | null;
+  readonly scopeNeeded: string | null;
+  /** The token's plain scopes, space separated. */
+  readonly scopeHeld: string | null;
+  /** `full` or `limited`; null when refused. */
+  readonly level: 'full' | 'limited' | null;
+  /** The policy rule that made the decision, with file and line. */
+  readonly rule: string | null;
+  /** Policy release in force. */
+  readonly release: string | null;
+  /** Fingerprint of the Ideogram key that will be used; null when refused or when none is sent. */
+  readonly keyId: string | null;
+  /** Trace id of the caller's `traceparent` (32 hex digits), or null. */
+  readonly traceId: string | null;
+}
+
+/** How a forwarded call ended. */
+export type OutcomeResult =
+  /** The upstream's answer went to the caller whole. */
+  | 'completed'
+  /** The caller left, or the gateway's stop cut the call. */
+  | 'aborted'
+  /** The upstream's answer ended too soon, or was cut because it held the key. */
+  | 'cut'
+  /** No usable answer from the upstream; `reason` says why. */
+  | 'failed'
+  /** A bound found broken in a streamed body: the upstream never got a complete request. */
+  | 'bound-exceeded'
+  /** The decision committed after the caller had been answered 503; nothing was sent. */
+  | 'not-forwarded';
+
+/** The record of how an allowed call ended. */
+export interface OutcomeEvent extends EventBase, Pick<DecisionEvent, keyof Caller | 'operation'> {
+  readonly kind: 'outcome';
+  readonly result: OutcomeResult;
+  readonly problem: string | null;
+  readonly reason: string | null;
+  /** Status sent to the caller, or null when none could be. */
+  readonly status: number | null;
+  /** Status the upstream answered, or null. */
+  readonly upstreamStatus: number | null;
+  /** Body bytes sent to the upstream. */
+  readonly bytesSent: number;
+  /** Body bytes received from the upstream. */
+  readonly bytesReceived: number;
+  /** Milliseconds from the decision's commit to the first byte of the upstream's answer; null when none came. */
+  readonly firstByteMs: number | null;
+  /** Milliseconds from the call's arrival to its end. */
+  readonly durationMs: number;
+  /** Images the answer holds; null when it could not be read. */
+  readonly images: number | null;
+  /** Cost by price rule in USD micros; null when no rule is known. */
+  readonly costUsdMicros: number | null;
+  /** False when any image of a 2xx answer is `is_image_safe: false`; null when not said. */
+  readonly safe: boolean | null;
+  /** Ids that the answer made, e.g. `generation:…`, `dataset:…`, `model:…`. */
+  readonly made: readonly string[];
+  /** Keyed digest (HMAC-SHA256, hex) of the prompt, so that equal prompts can be recognised; null when none. */
+  readonly promptDigest: string | null;
+  /** Prompt length in characters; null when none. */
+  readonly promptLength: number | null;
+}
+
+export type AuditEvent = DecisionEvent | OutcomeEvent;

@@ -1,0 +1,25 @@
+export type { AuditEvent, Caller, DecisionEvent, OutcomeEvent, OutcomeResult } from './audit-event.ts';
+export { type CallId, parseCallId } from './call-id.ts';
+export { ENVIRONMENTS, type EnvironmentName, isEnvironmentName } from './environments.ts';
+export type { Bound, Capability, ContentType, Field, Method, Operation, PriceRule } from './operation.ts';
+export { isProblemCode, PROBLEMS, type Problem, type ProblemCode } from './problems.ts';
+export {
+  isReadScope,
+  isWildcard,
+  parseScope,
+  parseScopePattern,
+  SCOPE_NAMES,
+  SCOPES,
+  type ScopeName,
+  type ScopePattern,
+  WILDCARDS,
+  type Wildcard,
+} from './scopes.ts';
+export {
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  parseStrictJson,
+  parseStrictJsonBytes,
+  StrictJsonError,
+} from './strict-json.ts';
