@@ -1,0 +1,2 @@
+export { createKeyRing, KeyError, type KeyRing, type KeySource } from './key-ring.ts';
+export type { LeakScan } from './leak-scan.ts';

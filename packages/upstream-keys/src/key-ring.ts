@@ -1,0 +1,89 @@
+import { createHmac } from 'node:crypto';
+import type { Capability, EnvironmentName } from '@ideogate/contract';
+import { type LeakScan, scanForSecret } from './leak-scan.ts';
+
+/** Keys given for one environment. `both` fills whichever of the two slots is not given. */
+export interface KeySource {
+  readonly environment: EnvironmentName;
+  readonly read?: string | undefined;
+  readonly write?: string | undefined;
+  readonly both?: string | undefined;
+  /** Secret of this installation under which key ids are made, so that an id reveals nothing about its key. */
+  readonly fingerprintSecret: string;
+}
+
+/** Why a key cannot be used. The message names the slot and never the key. */
+export class KeyError extends Error {
+  override readonly name = 'KeyError';
+}
+
+/**
+ * The keys of one environment. The only place that holds their plain text: it puts them into a header or looks
+ * for them in bytes, and never hands them out.
+ */
+export interface KeyRing {
+  readonly environment: EnvironmentName;
+  /** Fingerprint of the key that `capability` uses; null for `none`. */
+  id(capability: Capability): string | null;
+  /** Sets the upstream credential header for `capability`, last of all fields. Sets nothing for `none`. */
+  setHeader(capability: Capability, headers: Record<string, string>): void;
+  /** True when any header value holds any key of this ring. */
+  inHeaders(headers: Iterable<string>): boolean;
+  /** Watches a body for every key of this ring, across chunk borders. */
+  scanBody(): LeakScan;
+  /** Marks the key behind `capability` as refused by the upstream. */
+  markSuspect(capability: Capability): void;
+  /** Ids of keys the upstream has refused since start. */
+  suspects(): readonly string[];
+}
+
+const PLACEHOLDER =
+  /^(?:<|\$\{|your|insert|enter|replace|change-?me|todo|xxx|placeholder)|^[a-z]*[-_ ]?api[-_ ]?key[-_ a-z]*$|^(.)\1+$/i;
+const HEADER_SAFE = /^[\x21-\x7e]{8,512}$/;
+
+/**
+ * @throws KeyError when a slot is empty, or holds a placeholder, a token, or something no header can carry.
+ */
+export function createKeyRing(source: KeySource): KeyRing {
+  const slots = {
+    read: checkKey(source.read ?? source.both, 'read', source.environment),
+    write: checkKey(source.write ?? source.both, 'write', source.environment),
+  };
+  const ids = {
+    read: fingerprint(slots.read, source.fingerprintSecret),
+    write: fingerprint(slots.write, source.fingerprintSecret),
+  };
+  const secrets = [...new Set([slots.read, slots.write])];
+  const suspects = new Set<string>();
+  return {
+    environment: source.environment,
+    id: (capability) => (capability === 'none' ? null : ids[capability]),
+    setHeader(capability, headers) {
+      if (capability !== 'none') headers['api-key'] = slots[capability];
+    },
+    inHeaders(values) {
+      for (const value of values) if (secrets.some((secret) => value.includes(secret))) return true;
+      return false;
+    },
+    scanBody: () => scanForSecret(secrets),
+    markSuspect(capability) {
+      if (capability !== 'none') suspects.add(ids[capability]);
+    },
+    suspects: () => [...suspects],
+  };
+}
+
+function checkKey(key: string | undefined, slot: 'read' | 'write', environment: EnvironmentName): string {
+  const where = `the ${slot} key of ${environment}`;
+  if (key === undefined || key.trim() === '') throw new KeyError(`${where} is missing`);
+  if (key !== key.trim()) throw new KeyError(`${where} begins or ends with white space`);
+  if (/^ey[A-Za-z0-9_-]+\./.test(key)) throw new KeyError(`${where} is a token, not an Ideogram API key`);
+  if (PLACEHOLDER.test(key)) throw new KeyError(`${where} is a placeholder`);
+  if (!HEADER_SAFE.test(key))
+    throw new KeyError(`${where} is not 8 to 512 printable ASCII characters without spaces`);
+  return key;
+}
+
+function fingerprint(key: string, secret: string): string {
+  return `key_${createHmac('sha256', secret).update('ideogate key id\0').update(key).digest('hex').slice(0, 16)}`;
+}
