@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    reporters: ['default', './packages/testkit/src/skipped-by-name.ts'],
     projects: [
       {
         extends: true,
@@ -11,6 +12,8 @@ export default defineConfig({
           name: 'ideogate',
           include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts'],
           exclude: ['packages/testkit/test/arrows.test.ts'],
+          globalSetup: ['./packages/testkit/src/global-setup.ts'],
+          setupFiles: ['./packages/testkit/src/worker-setup.ts'],
         },
       },
       { extends: true, test: { name: 'arrows', include: ['packages/testkit/test/arrows.test.ts'] } },

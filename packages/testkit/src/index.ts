@@ -1,0 +1,3 @@
+export { isLoopback, NotLoopbackError, requireLoopback } from './loopback.ts';
+export { createDatabase, superuserUrl, type TestDatabase } from './postgres.ts';
+export { redisUrl, testWithRedis } from './redis.ts';
