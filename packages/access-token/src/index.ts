@@ -1,0 +1,10 @@
+export { ConfigError, DEFAULT_VERIFIER, type TrustedIssuer, type VerifierConfig } from './config.ts';
+export { type Credential, type NoCredential, readCredential } from './credential.ts';
+export type { TokenFault } from './token-fault.ts';
+export {
+  createTokenVerifier,
+  type IssuerReadiness,
+  type Rejected,
+  type TokenVerifier,
+  type Verified,
+} from './verifier.ts';

@@ -1,0 +1,148 @@
+import { type KeySet, KeySetRefused } from './key-set.ts';
+
+type VerificationKey = NonNullable<ReturnType<KeySet['keys']['get']>>;
+
+/** Answer to "which key has this id?". `generation` changes whenever the issuer's key set does. */
+type FoundKey =
+  | { readonly kind: 'found'; readonly key: VerificationKey; readonly generation: number }
+  /** A fetch begun after the question was asked doesn't have it. */
+  | { readonly kind: 'absent' }
+  /** Nobody knows now. */
+  | { readonly kind: 'unavailable'; readonly retryAfterSeconds: number };
+
+/** The keys of one issuer: fetched, kept, renewed. */
+export interface IssuerKeys {
+  /** Generation of the keys in hand if they may be used without waiting, else undefined. Renews in the background. */
+  usableGeneration(): number | undefined;
+  /** Never rejects. Waits for a fetch only when the keys in hand can't answer. */
+  find(keyId: string): FoundKey | Promise<FoundKey>;
+  /** Fetches unless a fetch was begun within the cool-down. */
+  load(): Promise<void>;
+  status(): { readonly ok: boolean; readonly detail: string; readonly refused: readonly string[] };
+  renewIfDue(): void;
+  close(): void;
+}
+
+interface Timing {
+  readonly freshMs: number;
+  readonly staleMs: number;
+  readonly cooldownMs: number;
+}
+
+interface InHand {
+  readonly set: KeySet;
+  readonly generation: number;
+  /** Start of the fetch that brought it, and its number. */
+  readonly at: number;
+  readonly fetch: number;
+}
+
+/**
+ * A cache around `load` with what `createRemoteJWKSet` lacks: its cool-down counts from the last success only, and
+ * after its cache age every valid token fails. Here one fetch runs at a time, the cool-down counts failed ones too,
+ * a refused set leaves the old keys in place, and known keys stay usable for a stated time (REQUIREMENTS A.16, A.17).
+ *
+ * @param load fetches and reads the key set; aborted through its signal.
+ * @param now milliseconds.
+ */
+export function createIssuerKeys(
+  load: (signal: AbortSignal) => Promise<KeySet>,
+  { freshMs, staleMs, cooldownMs }: Timing,
+  now: () => number,
+): IssuerKeys {
+  let inHand: InHand | undefined;
+  let begun = 0;
+  let begunAt = Number.NEGATIVE_INFINITY;
+  let flight: Promise<void> | undefined;
+  let failure: { readonly text: string; readonly refused: readonly string[] } | undefined;
+  const closing = new AbortController();
+
+  const age = (): number => {
+    if (inHand === undefined) return Number.POSITIVE_INFINITY;
+    const past = now() - inHand.at;
+    return past < 0 ? freshMs : past; // the clock went back: usable still, but due
+  };
+  const mayFetch = (): boolean =>
+    flight === undefined && !closing.signal.aborted && Math.abs(now() - begunAt) >= cooldownMs;
+
+  function fetch(): Promise<void> {
+    begun += 1;
+    begunAt = now();
+    flight = run(begun, begunAt).finally(() => {
+      flight = undefined;
+    });
+    return flight;
+  }
+
+  async function run(fetch: number, at: number): Promise<void> {
+    try {
+      const set = await load(closing.signal);
+      const changed = set.fingerprint !== inHand?.set.fingerprint;
+      const generation = changed ? fetch : inHand?.generation;
+      inHand = { set, generation: generation ?? fetch, at, fetch };
+      failure = undefined;
+    } catch (cause) {
+      failure = {
+        text: cause instanceof Error ? cause.message : 'it could not be had',
+        refused: cause instanceof KeySetRefused ? cause.faults : [],
+      };
+    }
+  }
+
+  function renewIfDue(): void {
+    // At half the time, so that the keys in hand are never older than `freshMs` while the issuer answers.
+    if (age() >= freshMs / 2 && mayFetch()) void fetch();
+  }
+
+  function usableGeneration(): number | undefined {
+    renewIfDue();
+    const old = age();
+    if (inHand === undefined || old >= staleMs) return undefined;
+    // Older than `freshMs` though no fetch has failed: the process slept. A key may be withdrawn; ask first.
+    if (old >= freshMs && failure === undefined && flight !== undefined) return undefined;
+    return inHand.generation;
+  }
+
+  function known(keyId: string): FoundKey | undefined {
+    if (inHand === undefined || age() >= staleMs) return undefined;
+    const key = inHand.set.keys.get(keyId);
+    return key && { kind: 'found', key, generation: inHand.generation };
+  }
+
+  function find(keyId: string): FoundKey | Promise<FoundKey> {
+    const before = begun;
+    const found = usableGeneration() === undefined ? undefined : known(keyId);
+    return found ?? ask(keyId, before);
+  }
+
+  /** A fetch up to number `before` began before the question: it may bring the key, but can't prove its absence. */
+  async function ask(keyId: string, before: number): Promise<FoundKey> {
+    await flight;
+    let found = known(keyId);
+    if (found !== undefined) return found;
+    if (begun === before && mayFetch()) void fetch();
+    await flight;
+    found = known(keyId);
+    if (found !== undefined) return found;
+    if (inHand !== undefined && inHand.fetch > before) return { kind: 'absent' };
+    const wait = Math.ceil((begunAt + cooldownMs - now()) / 1000);
+    return { kind: 'unavailable', retryAfterSeconds: Math.max(1, wait) };
+  }
+
+  return {
+    usableGeneration,
+    find,
+    load: async () => {
+      if (mayFetch()) void fetch();
+      await flight;
+    },
+    status: () => {
+      const ok = inHand !== undefined && age() < staleMs;
+      const detail =
+        failure?.text ?? (inHand === undefined ? 'not fetched yet' : `${inHand.set.keys.size} keys`);
+      return { ok, detail, refused: failure?.refused ?? [] };
+    },
+    renewIfDue,
+    close: () => closing.abort(),
+  };
+}
