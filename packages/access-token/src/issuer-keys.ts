@@ -14,8 +14,10 @@ type FoundKey =
 export interface IssuerKeys {
   /** Generation of the keys in hand if they may be used without waiting, else undefined. Renews in the background. */
   usableGeneration(): number | undefined;
-  /** Never rejects. Waits for a fetch only when the keys in hand can't answer. */
-  find(keyId: string): FoundKey | Promise<FoundKey>;
+  /** How many fetches have begun: taken when a call arrives, it tells `find` which fetches came after. */
+  fetchesBegun(): number;
+  /** Never rejects. Waits for a fetch only when the keys in hand can't answer. `before`: as `fetchesBegun` was. */
+  find(keyId: string, before: number): FoundKey | Promise<FoundKey>;
   /** Fetches unless a fetch was begun within the cool-down. */
   load(): Promise<void>;
   status(): { readonly ok: boolean; readonly detail: string; readonly refused: readonly string[] };
@@ -60,7 +62,7 @@ export function createIssuerKeys(
   const age = (): number => {
     if (inHand === undefined) return Number.POSITIVE_INFINITY;
     const past = now() - inHand.at;
-    return past < 0 ? freshMs : past; // the clock went back: usable still, but due
+    return past < 0 ? freshMs / 2 : past; // the clock went back: usable still, but due
   };
   const mayFetch = (): boolean =>
     flight === undefined && !closing.signal.aborted && Math.abs(now() - begunAt) >= cooldownMs;
@@ -109,8 +111,7 @@ export function createIssuerKeys(
     return key && { kind: 'found', key, generation: inHand.generation };
   }
 
-  function find(keyId: string): FoundKey | Promise<FoundKey> {
-    const before = begun;
+  function find(keyId: string, before: number): FoundKey | Promise<FoundKey> {
     const found = usableGeneration() === undefined ? undefined : known(keyId);
     return found ?? ask(keyId, before);
   }
@@ -131,6 +132,7 @@ export function createIssuerKeys(
 
   return {
     usableGeneration,
+    fetchesBegun: () => begun,
     find,
     load: async () => {
       if (mayFetch()) void fetch();

@@ -101,9 +101,7 @@ export function createTokenVerifier(config: VerifierConfig, deps: { now(): numbe
     (config.keySetFreshSeconds * 1000) / 4,
   ).unref();
 
-  function recall(token: string): Verified | Rejected | undefined {
-    const remembered = cache.get(token);
-    if (remembered === undefined) return undefined;
+  function recall(token: string, remembered: Remembered): Verified | Rejected | undefined {
     const { verified, issuer, generation } = remembered;
     if (issuer.keys.usableGeneration() !== generation) return undefined;
     const fault = timeFault({ ...verified.claims, expiresAt: verified.expiresAt }, config, deps.now() / 1000);
@@ -112,7 +110,7 @@ export function createTokenVerifier(config: VerifierConfig, deps: { now(): numbe
     return invalid(fault);
   }
 
-  async function verifyAnew(token: string): Promise<Verified | Rejected> {
+  async function verifyAnew(token: string, fetchesBefore?: number): Promise<Verified | Rejected> {
     const read = readCompactToken(token);
     if (typeof read === 'string') return invalid(read);
     const { algorithm, keyId } = read;
@@ -124,7 +122,7 @@ export function createTokenVerifier(config: VerifierConfig, deps: { now(): numbe
       return invalid('token-algorithm-not-allowed');
     }
 
-    const found = await issuer.keys.find(keyId);
+    const found = await issuer.keys.find(keyId, fetchesBefore ?? issuer.keys.fetchesBegun());
     if (found.kind === 'absent') return invalid('token-key-unknown');
     if (found.kind === 'unavailable') {
       const { retryAfterSeconds } = found;
@@ -152,7 +150,10 @@ export function createTokenVerifier(config: VerifierConfig, deps: { now(): numbe
     verify(token) {
       // Before anything looks at it: hashing and decoding cost time that a stranger must not choose.
       if (token.length > config.maxTokenLength) return invalid('token-too-long');
-      return recall(token) ?? verifyAnew(token);
+      const remembered = cache.get(token);
+      if (remembered === undefined) return verifyAnew(token);
+      const fetchesBefore = remembered.issuer.keys.fetchesBegun();
+      return recall(token, remembered) ?? verifyAnew(token, fetchesBefore);
     },
     async ready() {
       const states = [...issuers].map(async ([issuer, { keys }]) => {

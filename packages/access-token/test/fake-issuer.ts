@@ -35,6 +35,7 @@ export function goodClaims(issuer: string, changes: Record<string, unknown> = {}
 }
 
 export function encode(part: unknown): string {
+  if (Buffer.isBuffer(part)) return part.toString('base64url');
   return Buffer.from(typeof part === 'string' ? part : JSON.stringify(part)).toString('base64url');
 }
 
