@@ -19,7 +19,9 @@ export {
   isJsonObject,
   type JsonObject,
   type JsonValue,
+  NumberFormError,
   parseStrictJson,
   parseStrictJsonBytes,
   StrictJsonError,
+  type StrictJsonOptions,
 } from './strict-json.ts';

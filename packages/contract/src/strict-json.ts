@@ -12,10 +12,24 @@ export class StrictJsonError extends Error {
   override readonly name = 'StrictJsonError';
   /** Zero-based character offset of the fault. */
   readonly offset: number;
-  constructor(message: string, offset: number) {
+  /** Member names that lead to the fault, outermost first; array positions are left out. */
+  readonly path: readonly string[];
+  constructor(message: string, offset: number, path: readonly string[] = []) {
     super(message);
     this.offset = offset;
+    this.path = path;
   }
+}
+
+/** A number that is valid JSON but not written the shortest way, where `canonicalNumbers` was asked for. */
+export class NumberFormError extends StrictJsonError {}
+
+export interface StrictJsonOptions {
+  /**
+   * Refuse numbers in any spelling but the one `JSON.stringify` writes: `1.0`, `1e0`, `-0` and integers past
+   * 2^53 that would be rounded. Two readers can disagree about those (integer or not, rounded or not).
+   */
+  readonly canonicalNumbers?: boolean;
 }
 
 const MAX_DEPTH = 64;
@@ -35,22 +49,22 @@ const ESCAPES: Readonly<Record<string, string>> = {
 /**
  * @throws StrictJsonError when the text is not JSON that has exactly one meaning.
  */
-export function parseStrictJson(text: string): JsonValue {
-  const reader = new Reader(text);
+export function parseStrictJson(text: string, options: StrictJsonOptions = {}): JsonValue {
+  const reader = new Reader(text, options);
   const value = reader.value(0);
   reader.end();
   return value;
 }
 
 /** As `parseStrictJson`, from UTF-8 bytes; invalid UTF-8 and a byte-order mark are faults. */
-export function parseStrictJsonBytes(bytes: Uint8Array): JsonValue {
+export function parseStrictJsonBytes(bytes: Uint8Array, options: StrictJsonOptions = {}): JsonValue {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw new StrictJsonError('not valid UTF-8', 0);
   }
-  return parseStrictJson(text);
+  return parseStrictJson(text, options);
 }
 
 export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
@@ -59,10 +73,13 @@ export function isJsonObject(value: JsonValue | undefined): value is JsonObject 
 
 class Reader {
   readonly #text: string;
+  readonly #canonicalNumbers: boolean;
+  readonly #path: string[] = [];
   #at = 0;
 
-  constructor(text: string) {
+  constructor(text: string, options: StrictJsonOptions) {
     this.#text = text;
+    this.#canonicalNumbers = options.canonicalNumbers === true;
   }
 
   value(depth: number): JsonValue {
@@ -103,10 +120,12 @@ class Reader {
       this.#space();
       if (this.#text[this.#at] !== '"') throw this.#fault('expected a member name');
       const name = this.#string();
+      this.#path.push(name);
       if (name in object) throw this.#fault('a member name is repeated');
       this.#space();
       if (!this.#skip(':')) throw this.#fault("expected ':'");
       object[name] = this.value(depth + 1);
+      this.#path.pop();
       this.#space();
       if (this.#skip('}')) return object;
       if (!this.#skip(',')) throw this.#fault("expected ',' or '}'");
@@ -161,6 +180,9 @@ class Reader {
     if (text === undefined) throw this.#fault('expected a value');
     const value = Number(text);
     if (!Number.isFinite(value)) throw this.#fault('a number is out of range');
+    if (this.#canonicalNumbers && String(value) !== text) {
+      throw new NumberFormError('a number is not in its shortest form', this.#at, [...this.#path]);
+    }
     this.#at += text.length;
     return value;
   }
@@ -186,6 +208,6 @@ class Reader {
   }
 
   #fault(message: string): StrictJsonError {
-    return new StrictJsonError(message, this.#at);
+    return new StrictJsonError(message, this.#at, [...this.#path]);
   }
 }
