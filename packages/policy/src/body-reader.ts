@@ -1,0 +1,21 @@
+import type { RequestFault } from './request-fault.ts';
+import type { FieldValue } from './watched-fields.ts';
+
+/** Follows one request body. Bytes are looked at, never changed and, but for small text fields, never kept. */
+export interface BodyReader {
+  /** `json`: nothing may go on before `end()` said yes. `multipart`: may go on as it streams, its end held back. */
+  readonly kind: 'json' | 'multipart' | 'none';
+  /** The fault as soon as it is found, and the same one from then on; null while all is well. */
+  push(chunk: Uint8Array): RequestFault | null;
+  /** The last word: null when the body is complete and within its bounds. */
+  end(): RequestFault | null;
+  /** Watched fields seen so far: values of scalars, `true` for files and structures. */
+  fields(): ReadonlyMap<string, FieldValue>;
+}
+
+export interface BodyOptions {
+  /** Largest JSON body, or JSON text in a part, in bytes. */
+  readonly maxJsonBytes: number;
+  /** Paths of fields whose values are wanted (`image_request.num_images`): those that set the price, and the prompt. */
+  readonly watch: readonly string[];
+}

@@ -1,0 +1,30 @@
+/** Collects bytes up to a limit, in one block that grows: many tiny chunks cost no more than one large one. */
+export class ByteBuffer {
+  readonly #limit: number;
+  #block: Uint8Array;
+  #length = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+    this.#block = new Uint8Array(Math.min(limit, 1024));
+  }
+
+  /** False, and nothing is added, when the limit would be passed. */
+  add(bytes: Uint8Array): boolean {
+    const length = this.#length + bytes.length;
+    if (length > this.#limit) return false;
+    if (length > this.#block.length) {
+      const grown = new Uint8Array(Math.min(this.#limit, Math.max(length, this.#block.length * 2)));
+      grown.set(this.#block.subarray(0, this.#length));
+      this.#block = grown;
+    }
+    this.#block.set(bytes, this.#length);
+    this.#length = length;
+    return true;
+  }
+
+  /** The bytes so far, less `dropped` from the end. A view, good until the next `add`. */
+  bytes(dropped = 0): Uint8Array {
+    return this.#block.subarray(0, Math.max(0, this.#length - dropped));
+  }
+}

@@ -1,0 +1,241 @@
+import {
+  type Bound,
+  type Field,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  type Operation,
+} from '@ideogate/contract';
+import { didYouMean } from './did-you-mean.ts';
+import { fieldFault, type RequestFault } from './request-fault.ts';
+
+/** The bounds and known fields of one operation, looked up by path. Made once per operation. */
+interface Rules {
+  readonly bounds: ReadonlyMap<string, Bound>;
+  readonly fields: ReadonlyMap<string, Field>;
+}
+
+const rulesOf = new WeakMap<Operation, Rules>();
+
+/** Top-level body fields by name. */
+export function fieldsOf(operation: Operation): ReadonlyMap<string, Field> {
+  return rules(operation).fields;
+}
+
+/**
+ * Holds the fields of one call against the *limited* bounds of its operation, in the order in which they arrive.
+ * What is not known with certainty is refused: unknown names, other JSON types, numbers in another spelling.
+ */
+export class LimitedFields {
+  readonly #rules: Rules;
+  /** Paths of bounded fields that were sent. */
+  readonly #sent = new Set<string>();
+  /** Names of top-level multipart fields that were begun. */
+  readonly #begun = new Set<string>();
+
+  constructor(operation: Operation) {
+    this.#rules = rules(operation);
+  }
+
+  /** A multipart field begins, as text or as a file. */
+  begin(name: string, file: 'none' | 'plain' | 'unclear'): RequestFault | null {
+    const field = this.#rules.fields.get(name);
+    if (field === undefined) return unknownField(name, this.#rules.fields.keys());
+    if (this.#begun.has(name) && !field.type.endsWith('[]')) return repeated(name);
+    this.#begun.add(name);
+    const bound = this.#rules.bounds.get(name);
+    if (bound !== undefined && 'forbidden' in bound) return forbidden(name);
+    const wantsFile = field.type === 'file' || field.type === 'file[]';
+    if (file === 'unclear') {
+      return fieldFault(
+        'text-as-file',
+        name,
+        `It is not clear whether ${name} is sent as a file or as text.`,
+      );
+    }
+    if (wantsFile && file === 'none') {
+      return fieldFault('file-as-text', name, `${name} is a file, so it must be sent with a file name.`);
+    }
+    if (!wantsFile && file === 'plain') {
+      return fieldFault('text-as-file', name, `${name} is no file, so it must be sent without a file name.`);
+    }
+    return null;
+  }
+
+  /** A whole multipart text field that does not hold JSON. */
+  text(name: string, bytes: Uint8Array): RequestFault | null {
+    const field = this.#rules.fields.get(name);
+    if (field === undefined) return unknownField(name, this.#rules.fields.keys());
+    const bound = this.#rules.bounds.get(name);
+    const numeric = field.type === 'integer' || field.type === 'number';
+    if (bound === undefined && !numeric) return null;
+    // Anything outside ASCII becomes a sign that no number and no enum word holds.
+    const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+    if (numeric && !isCanonicalNumber(text)) return numberForm(name);
+    if (bound === undefined) return null;
+    this.#sent.add(name);
+    return checkValue(bound, field, numeric ? Number(text) : text);
+  }
+
+  /** The JSON in a multipart field of type object. */
+  jsonField(name: string, value: JsonValue): RequestFault | null {
+    const field = this.#rules.fields.get(name);
+    return field === undefined
+      ? unknownField(name, this.#rules.fields.keys())
+      : this.#member(name, field, value);
+  }
+
+  /** A whole JSON body. */
+  body(value: JsonObject): RequestFault | null {
+    return this.#object('', this.#rules.fields, value);
+  }
+
+  /** What has not been sent counts as its default, and must be within the bound as well. */
+  end(): RequestFault | null {
+    for (const [path, bound] of this.#rules.bounds) {
+      if (this.#sent.has(path) || 'forbidden' in bound) continue;
+      const { absent } = bound;
+      if (absent !== undefined && within(bound, absent)) continue;
+      const why = absent === undefined ? '' : `: without it Ideogram takes ${absent}`;
+      return fieldFault('must-be-sent', path, `${path} must be sent, ${inWords(bound)}${why}.`, {
+        bound: inWords(bound),
+      });
+    }
+    return null;
+  }
+
+  #object(prefix: string, known: ReadonlyMap<string, Field>, object: JsonObject): RequestFault | null {
+    for (const [name, value] of Object.entries(object)) {
+      const field = known.get(name);
+      const path = prefix + name;
+      const found = field === undefined ? unknownField(path, known.keys()) : this.#member(path, field, value);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  #member(path: string, field: Field, value: JsonValue): RequestFault | null {
+    const bound = this.#rules.bounds.get(path);
+    // A null that Ideogram accepts is the same as leaving the field out.
+    if (value === null && field.nullable === true) return null;
+    if (bound !== undefined) {
+      if ('forbidden' in bound) return forbidden(path);
+      this.#sent.add(path);
+      if (!isScalar(value) || !hasType(field, value)) return wrongType(path, field);
+      return checkValue(bound, field, value, path);
+    }
+    if (field.type === 'file' || field.type === 'file[]') {
+      return fieldFault('file-as-text', path, `${path} is a file, which JSON cannot carry.`);
+    }
+    if (field.type === 'object') return this.#inner(path, field, value);
+    if (field.type === 'object[]') {
+      if (!Array.isArray(value)) return wrongType(path, field);
+      for (const item of value) {
+        const found = this.#inner(path, field, item);
+        if (found !== null) return found;
+      }
+    }
+    // Other fields that no bound speaks of go on as they are: Ideogram judges their values.
+    return null;
+  }
+
+  #inner(path: string, field: Field, value: JsonValue): RequestFault | null {
+    if (!isJsonObject(value)) return wrongType(path, field);
+    if (field.fields === undefined) return null;
+    return this.#object(`${path}.`, new Map(field.fields.map((inner) => [inner.name, inner])), value);
+  }
+}
+
+/** The spelling that `JSON.stringify` writes: `1`, not `01`, `1.0`, `1e0`, `+1`, ` 1` or `Infinity`. */
+export function isCanonicalNumber(text: string): boolean {
+  const value = Number(text);
+  return Number.isFinite(value) && String(value) === text;
+}
+
+/** A number in another spelling than its shortest one, at a path of member names. */
+export function numberForm(path: string): RequestFault {
+  return fieldFault('number-form', path, `${path} must be a number in its shortest form, such as 1.`);
+}
+
+function rules(operation: Operation): Rules {
+  const known = rulesOf.get(operation);
+  if (known !== undefined) return known;
+  const made: Rules = {
+    bounds: new Map((operation.limited ?? []).map((bound) => [bound.field, bound])),
+    fields: new Map((operation.fields ?? []).map((field) => [field.name, field])),
+  };
+  rulesOf.set(operation, made);
+  return made;
+}
+
+function isScalar(value: JsonValue): value is string | number | boolean {
+  return value !== null && typeof value !== 'object';
+}
+
+function hasType(field: Field, value: string | number | boolean): boolean {
+  if (field.type === 'integer') return Number.isSafeInteger(value);
+  return field.type === typeof value;
+}
+
+function checkValue(
+  bound: Bound,
+  field: Field,
+  value: string | number | boolean,
+  path: string = field.name,
+): RequestFault | null {
+  if (typeof value === 'number') {
+    if (field.type === 'integer' && !Number.isSafeInteger(value)) return wrongType(path, field);
+    // Zero or less has no meaning that could be relied on: some readers take it for "the default".
+    const least = field.min ?? 0;
+    if (value < least) {
+      return overBound(path, `at least ${least}`, String(value));
+    }
+  }
+  if (within(bound, value)) return null;
+  const text = String(value);
+  const showable = typeof value !== 'string' || field.enum?.includes(text) === true;
+  return overBound(path, inWords(bound), showable ? text : null);
+}
+
+/** Whether a value, sent or taken for one that was not, is inside the bound. */
+function within(bound: Bound, value: string | number | boolean): boolean {
+  if ('forbidden' in bound) return false;
+  if ('max' in bound) return typeof value === 'number' && value <= bound.max;
+  return bound.oneOf.includes(String(value));
+}
+
+function inWords(bound: Bound): string {
+  if ('forbidden' in bound) return 'not at all';
+  return 'max' in bound ? `at most ${bound.max}` : `one of ${bound.oneOf.join(', ')}`;
+}
+
+function overBound(path: string, bound: string, value: string | null): RequestFault {
+  const sent = value === null ? '' : ` (${value} was sent)`;
+  return fieldFault('over-bound', path, `${path} must be ${bound} under write:limited${sent}.`, {
+    bound,
+    value,
+  });
+}
+
+function wrongType(path: string, field: Field): RequestFault {
+  return fieldFault('wrong-type', path, `${path} must be of type ${field.type} under write:limited.`);
+}
+
+function forbidden(path: string): RequestFault {
+  return fieldFault('forbidden-field', path, `${path} may not be sent under write:limited.`, {
+    bound: 'not at all',
+  });
+}
+
+function repeated(name: string): RequestFault {
+  return fieldFault('repeated-field', name, `${name} may be sent once only.`, { bound: 'once' });
+}
+
+function unknownField(path: string, known: Iterable<string>): RequestFault {
+  const dot = path.lastIndexOf('.') + 1;
+  const near = didYouMean(path.slice(dot), known);
+  const hint = near === undefined ? '' : ` Did you mean ${path.slice(0, dot)}${near}?`;
+  const found = fieldFault('unknown-field', path, '');
+  const name = found.field ?? 'A field';
+  return { ...found, detail: `${name} is not known for this operation, so write:limited refuses it.${hint}` };
+}

@@ -1,0 +1,176 @@
+import type { Field, Operation } from '@ideogate/contract';
+import type { BodyReader } from './body-reader.ts';
+import { jsonTooLarge, readJson } from './json-body.ts';
+import { fieldsOf, type LimitedFields } from './limited-fields.ts';
+import { isJsonType, type MediaType } from './media-type.ts';
+import { type Keep, MultipartScanner, type PartHandler } from './multipart-scanner.ts';
+import type { PartHead } from './part-head.ts';
+import { fault, fieldFault, type RequestFault, webhookFault } from './request-fault.ts';
+import { MAX_WATCHED_BYTES, type WatchedFields } from './watched-fields.ts';
+import { holdsWebhookUrl, mentionsWebhookUrl, namesWebhookUrl } from './webhook-name.ts';
+
+/** More than the 100 images of a training set, with their captions. */
+const MAX_PARTS = 256;
+/** Longest text field of a call under bounds; a prompt has at most 10,000 characters. */
+const MAX_LIMITED_TEXT = 65_536;
+
+/** How a part's content is read. */
+type Reading =
+  /** A field of type object: JSON, or the body is refused. */
+  | 'json'
+  /** A field nobody declared: JSON if it looks like it. */
+  | 'maybe-json'
+  | 'text'
+  | 'opaque';
+
+/** Reads a multipart/form-data body as it streams. `limits` is null for a caller with the full grant. */
+export function readMultipart(
+  operation: Operation,
+  boundary: string,
+  limits: LimitedFields | null,
+  watched: WatchedFields,
+  maxJsonBytes: number,
+): BodyReader {
+  const parts = new Parts(operation, limits, watched, maxJsonBytes);
+  const scanner = new MultipartScanner(boundary, parts, {
+    maxParts: MAX_PARTS,
+    allowLeadingCrlf: limits === null,
+  });
+  return {
+    kind: 'multipart',
+    push: (chunk) => scanner.push(chunk),
+    end: () => scanner.end() ?? limits?.end() ?? null,
+    fields: () => watched.values,
+  };
+}
+
+class Parts implements PartHandler {
+  readonly #fields: ReadonlyMap<string, Field>;
+  readonly #limits: LimitedFields | null;
+  readonly #watched: WatchedFields;
+  readonly #maxJsonBytes: number;
+  #reading: Reading = 'opaque';
+
+  constructor(
+    operation: Operation,
+    limits: LimitedFields | null,
+    watched: WatchedFields,
+    maxJsonBytes: number,
+  ) {
+    this.#fields = fieldsOf(operation);
+    this.#limits = limits;
+    this.#watched = watched;
+    this.#maxJsonBytes = maxJsonBytes;
+  }
+
+  begin(head: PartHead): Keep | RequestFault | null {
+    const limited = this.#limits !== null;
+    const field = this.#fields.get(head.name);
+    this.#reading = readingOf(head, field);
+    const found =
+      checkForEveryone(head, this.#reading) ??
+      (limited ? checkHeadLimited(head, field) : null) ??
+      this.#limits?.begin(head.name, head.file) ??
+      null;
+    if (found !== null) return found;
+    if (this.#reading === 'opaque') {
+      this.#watched.file(head.name);
+      return null;
+    }
+    if (limited) {
+      const detail = `${head.name} may be at most ${MAX_LIMITED_TEXT} bytes under write:limited.`;
+      const bound = `at most ${MAX_LIMITED_TEXT} bytes`;
+      return {
+        limit: MAX_LIMITED_TEXT,
+        overflow: fieldFault('field-too-long', head.name, detail, { bound }),
+      };
+    }
+    if (this.#reading === 'text') {
+      return this.#watched.wants(head.name) ? { limit: MAX_WATCHED_BYTES, overflow: null } : null;
+    }
+    return { limit: this.#maxJsonBytes, overflow: jsonTooLarge(this.#maxJsonBytes) };
+  }
+
+  end(head: PartHead, content: Uint8Array | null): RequestFault | null {
+    if (content === null) return null;
+    if (this.#reading === 'json') return this.#json(head.name, content);
+    this.#watched.text(head.name, content);
+    if (this.#reading === 'maybe-json') return looseWebhookUrl(content) ? webhookFault() : null;
+    return this.#limits?.text(head.name, content) ?? null;
+  }
+
+  #json(name: string, content: Uint8Array): RequestFault | null {
+    const read = readJson(content, { canonicalNumbers: this.#limits !== null, path: name });
+    if ('fault' in read) return read.fault;
+    if (holdsWebhookUrl(read.value)) return webhookFault();
+    this.#watched.jsonField(name, read.value);
+    return this.#limits?.jsonField(name, read.value) ?? null;
+  }
+}
+
+/** By what the catalogue says of the field; a file name does not hide JSON that Ideogram would read. */
+function readingOf(head: PartHead, field: Field | undefined): Reading {
+  if (field === undefined) {
+    const json = head.contentType !== null && isJsonType(head.contentType);
+    return head.file === 'plain' && !json ? 'opaque' : 'maybe-json';
+  }
+  if (field.jsonPart === true || field.type === 'object' || field.type === 'object[]') return 'json';
+  if (field.type === 'file' || field.type === 'file[]' || head.file === 'plain') return 'opaque';
+  return 'text';
+}
+
+/** What would let a part mean one thing here and another upstream. */
+function checkForEveryone(head: PartHead, reading: Reading): RequestFault | null {
+  if (namesWebhookUrl(head.name)) return webhookFault();
+  const type = head.contentType;
+  if (type !== null && /^(?:multipart|message)\//.test(type.type)) {
+    return broken('part-content-type', 'a part holds parts of its own');
+  }
+  // RFC 7578 section 4.6: a field of this name sets the charset of all the others.
+  if (head.name.toLowerCase() === '_charset_')
+    return broken('part-charset', 'a _charset_ field is not taken');
+  const charset = type?.parameters.get('charset')?.toLowerCase();
+  if (reading !== 'opaque' && charset !== undefined && !['utf-8', 'us-ascii'].includes(charset)) {
+    return broken('part-charset', 'a text part is in another charset than UTF-8');
+  }
+  if (head.transferEncoding !== null && !['7bit', '8bit', 'binary'].includes(head.transferEncoding)) {
+    return broken('part-transfer-encoding', 'a part has a Content-Transfer-Encoding');
+  }
+  return null;
+}
+
+/** Under bounds a part's header says no more than what, and of which plain type. */
+function checkHeadLimited(head: PartHead, field: Field | undefined): RequestFault | null {
+  if (head.transferEncoding !== null) {
+    return broken('part-transfer-encoding', 'a part has a Content-Transfer-Encoding');
+  }
+  if (head.contentType?.parameters.has('charset') === true)
+    return broken('part-charset', 'a part names a charset');
+  if (head.others) return broken('part-headers', 'a part has a header field that RFC 7578 does not know');
+  if (field === undefined || field.type === 'file' || field.type === 'file[]') return null;
+  return takesAsText(head.contentType, field)
+    ? null
+    : broken('part-content-type', `the part ${head.name} has a Content-Type that its field does not take`);
+}
+
+function takesAsText(type: MediaType | null, field: Field): boolean {
+  if (type === null) return true;
+  if (type.parameters.size > 0) return false;
+  if (type.type === 'text/plain') return true;
+  return type.type === 'application/json' && (field.jsonPart === true || field.type.startsWith('object'));
+}
+
+/**
+ * A field nobody declared, for a caller with the full grant. Text that looks like JSON and reads as such is searched
+ * by member names; text that does not is searched as it stands, because another reader may be more lenient.
+ */
+function looseWebhookUrl(content: Uint8Array): boolean {
+  const text = new TextDecoder().decode(content);
+  if (!/^[\s\ufeff]*[{[]/.test(text)) return false;
+  const read = readJson(content, { canonicalNumbers: false, path: '' });
+  return 'value' in read ? holdsWebhookUrl(read.value) : mentionsWebhookUrl(text);
+}
+
+function broken(reason: RequestFault['reason'], what: string): RequestFault {
+  return fault('invalid-body', reason, `In the multipart body ${what}.`);
+}

@@ -1,0 +1,306 @@
+import { ByteBuffer } from './byte-buffer.ts';
+import { type PartHead, parsePartHead } from './part-head.ts';
+import { fault, type RequestFault } from './request-fault.ts';
+
+/** What to do with a part's content: keep up to `limit` bytes, or let it pass unseen (null). */
+export interface Keep {
+  readonly limit: number;
+  /** Ends the body when the content is longer; null: the content is let go instead. */
+  readonly overflow: RequestFault | null;
+}
+
+/** Told of each part as it is found. A fault ends the body there and then. */
+export interface PartHandler {
+  begin(head: PartHead): Keep | RequestFault | null;
+  /** `content` is null when it was not kept. A view of bytes: not good after the call. */
+  end(head: PartHead, content: Uint8Array | null): RequestFault | null;
+}
+
+export interface ScannerOptions {
+  readonly maxParts: number;
+  /** One CRLF before the first delimiter is an empty preamble (RFC 2046 section 5.1.1), and some clients send it. */
+  readonly allowLeadingCrlf: boolean;
+}
+
+const CR = 0x0d;
+const LF = 0x0a;
+const DASH = 0x2d;
+const MAX_HEAD = 8192;
+
+type State = 'opening' | 'after-delimiter' | 'head' | 'content' | 'epilogue' | 'failed';
+
+/**
+ * Watches a multipart/form-data body go by in chunks of any size, and accepts only bodies that every reader takes
+ * apart in the same way. The boundary may occur nowhere but in a delimiter that stands at the start of a line made by
+ * CRLF and fills it; no preamble, no epilogue but one CRLF. The verdict does not depend on how the body was cut
+ * into chunks. Memory: one header block, and what the handler asks to keep of one part.
+ */
+export class MultipartScanner {
+  readonly #pattern: Uint8Array;
+  /** Length of the longest prefix of the pattern that ends before each position (Knuth, Morris, Pratt). */
+  readonly #fallback: readonly number[];
+  readonly #handler: PartHandler;
+  readonly #options: ScannerOptions;
+  #state: State = 'opening';
+  #fault: RequestFault | null = null;
+  #parts = 0;
+  /** Bytes of the pattern matched so far (opening, content). */
+  #matched = 0;
+  /** Bytes seen since the state began (opening, after-delimiter, epilogue, content). */
+  #seen = 0;
+  #first = 0;
+  /** Whether the match in progress began right after a CRLF of the content. */
+  #atLineStart = false;
+  /** The two bytes before the chunk, within the content. */
+  #last = 0;
+  #lastButOne = 0;
+  #headBlock = new ByteBuffer(MAX_HEAD);
+  /** Bytes matched of CRLF CRLF; a header block begins as if after a CRLF. */
+  #headEnd = 2;
+  #head: PartHead | null = null;
+  #keep: Keep | null = null;
+  #content: ByteBuffer | null = null;
+
+  constructor(boundary: string, handler: PartHandler, options: ScannerOptions) {
+    this.#pattern = new TextEncoder().encode(`--${boundary}`);
+    this.#fallback = fallbackOf(this.#pattern);
+    this.#handler = handler;
+    this.#options = options;
+  }
+
+  push(chunk: Uint8Array): RequestFault | null {
+    let at = 0;
+    while (at < chunk.length && this.#state !== 'failed') {
+      switch (this.#state) {
+        case 'opening':
+          at = this.#opening(chunk, at);
+          break;
+        case 'after-delimiter':
+          at = this.#afterDelimiter(chunk, at);
+          break;
+        case 'head':
+          at = this.#inHead(chunk, at);
+          break;
+        case 'content':
+          at = this.#inContent(chunk, at);
+          break;
+        case 'epilogue':
+          at = this.#epilogue(chunk, at);
+          break;
+      }
+    }
+    return this.#fault;
+  }
+
+  end(): RequestFault | null {
+    if (this.#fault !== null) return this.#fault;
+    // After the last delimiter: nothing, or the CRLF that ends its line.
+    if (this.#state === 'epilogue' && this.#seen !== 1) return null;
+    this.#fail('multipart-ended-early', 'The multipart body ends before its last delimiter.');
+    return this.#fault;
+  }
+
+  #opening(chunk: Uint8Array, start: number): number {
+    const byte = chunk[start] ?? 0;
+    if (this.#options.allowLeadingCrlf && this.#matched === 0 && this.#seen < 2) {
+      if (byte === (this.#seen === 0 ? CR : LF)) {
+        this.#seen++;
+        return start + 1;
+      }
+    }
+    // Half a line end, or anything but the delimiter, is a preamble.
+    if (this.#seen === 1 || byte !== this.#pattern[this.#matched]) {
+      this.#fail('multipart-preamble', 'The multipart body does not begin with its delimiter.');
+      return start;
+    }
+    this.#matched++;
+    if (this.#matched === this.#pattern.length) this.#enter('after-delimiter');
+    return start + 1;
+  }
+
+  #afterDelimiter(chunk: Uint8Array, start: number): number {
+    const byte = chunk[start] ?? 0;
+    if (this.#seen === 0) {
+      this.#first = byte;
+      this.#seen = 1;
+      if (byte !== CR && byte !== DASH) this.#badDelimiter();
+      return start + 1;
+    }
+    if (this.#first === CR && byte === LF) {
+      this.#parts++;
+      if (this.#parts > this.#options.maxParts) {
+        this.#fail(
+          'multipart-too-many-parts',
+          `The multipart body has more than ${this.#options.maxParts} parts.`,
+        );
+      } else {
+        this.#headBlock = new ByteBuffer(MAX_HEAD);
+        this.#headEnd = 2;
+        this.#enter('head');
+      }
+    } else if (this.#first === DASH && byte === DASH) {
+      if (this.#parts === 0) this.#fail('multipart-ended-early', 'The multipart body has no part.');
+      else this.#enter('epilogue');
+    } else {
+      this.#badDelimiter();
+    }
+    return start + 1;
+  }
+
+  #inHead(chunk: Uint8Array, start: number): number {
+    let at = start;
+    while (at < chunk.length) {
+      const byte = chunk[at] ?? 0;
+      const wanted = this.#headEnd % 2 === 0 ? CR : LF;
+      if (byte === wanted) this.#headEnd++;
+      else if (byte === CR || byte === LF || wanted === LF) {
+        // What came before is kept first, so that the same fault wins however the body was cut.
+        if (this.#keepHead(chunk.subarray(start, at))) {
+          this.#fail('part-headers', 'A multipart part has a header line that does not end in CRLF.');
+        }
+        return at;
+      } else this.#headEnd = 0;
+      at++;
+      if (this.#headEnd === 4) {
+        if (this.#keepHead(chunk.subarray(start, at))) this.#beginPart();
+        return at;
+      }
+    }
+    this.#keepHead(chunk.subarray(start, at));
+    return at;
+  }
+
+  #keepHead(bytes: Uint8Array): boolean {
+    if (this.#headBlock.add(bytes)) return true;
+    this.#fail('part-headers', `A multipart part has a header longer than ${MAX_HEAD} bytes.`);
+    return false;
+  }
+
+  #beginPart(): void {
+    const block = latin1(this.#headBlock.bytes(4));
+    const head = parsePartHead(block);
+    if ('problem' in head) return this.#stop(head);
+    const keep = this.#handler.begin(head);
+    if (keep !== null && 'problem' in keep) return this.#stop(keep);
+    this.#head = head;
+    this.#keep = keep;
+    // The delimiter that ends the content is kept with it, then cut off.
+    this.#content = keep === null ? null : new ByteBuffer(keep.limit + 2 + this.#pattern.length);
+    this.#last = 0;
+    this.#lastButOne = 0;
+    this.#enter('content');
+  }
+
+  #inContent(chunk: Uint8Array, start: number): number {
+    const at = this.#search(chunk, start);
+    this.#seen += at - start;
+    if (this.#content?.add(chunk.subarray(start, at)) === false) {
+      this.#content = null;
+      if (this.#keep !== null && this.#keep.overflow !== null) {
+        this.#stop(this.#keep.overflow);
+        return at;
+      }
+    }
+    if (this.#matched === this.#pattern.length) this.#endPart();
+    else {
+      this.#lastButOne = at - start > 1 ? (chunk[at - 2] ?? 0) : this.#last;
+      this.#last = chunk[at - 1] ?? 0;
+    }
+    return at;
+  }
+
+  /** Position after the next full match of the pattern, or the end of the chunk. */
+  #search(chunk: Uint8Array, start: number): number {
+    const pattern = this.#pattern;
+    let at = start;
+    let matched = this.#matched;
+    while (at < chunk.length && matched < pattern.length) {
+      if (matched === 0) {
+        at = chunk.indexOf(DASH, at);
+        if (at < 0) {
+          at = chunk.length;
+          break;
+        }
+        const before = at > start ? chunk[at - 1] : this.#last;
+        const beforeThat = at > start + 1 ? chunk[at - 2] : at > start ? this.#last : this.#lastButOne;
+        this.#atLineStart = before === LF && beforeThat === CR;
+        matched = 1;
+        at++;
+        continue;
+      }
+      const byte = chunk[at];
+      while (matched > 0 && byte !== pattern[matched]) {
+        matched = this.#fallback[matched] ?? 0;
+        // What begins later begins after a byte of the pattern, which is no line end.
+        this.#atLineStart = false;
+      }
+      if (matched > 0) {
+        matched++;
+        at++;
+      } else if (byte !== DASH) at++;
+    }
+    this.#matched = matched;
+    return at;
+  }
+
+  #endPart(): void {
+    const head = this.#head;
+    if (!this.#atLineStart || head === null) return this.#badDelimiter();
+    const length = this.#seen - this.#pattern.length - 2;
+    if (head.contentLength !== null && head.contentLength !== length) {
+      return this.#fail('part-length', 'A multipart part is not as long as its Content-Length says.');
+    }
+    const found = this.#handler.end(head, this.#content?.bytes(this.#pattern.length + 2) ?? null);
+    this.#content = null;
+    if (found !== null) this.#stop(found);
+    else this.#enter('after-delimiter');
+  }
+
+  #epilogue(chunk: Uint8Array, start: number): number {
+    if (chunk[start] === (this.#seen === 0 ? CR : LF) && this.#seen < 2) this.#seen++;
+    else this.#fail('multipart-epilogue', 'The multipart body goes on after its last delimiter.');
+    return start + 1;
+  }
+
+  #enter(state: State): void {
+    this.#state = state;
+    this.#seen = 0;
+    this.#matched = 0;
+    this.#atLineStart = false;
+  }
+
+  #badDelimiter(): void {
+    this.#fail(
+      'multipart-delimiter',
+      'The multipart boundary occurs where it is no delimiter on a line of its own.',
+    );
+  }
+
+  #fail(reason: RequestFault['reason'], detail: string): void {
+    this.#stop(fault('invalid-body', reason, detail));
+  }
+
+  #stop(found: RequestFault): void {
+    this.#fault = found;
+    this.#state = 'failed';
+    this.#content = null;
+  }
+}
+
+function fallbackOf(pattern: Uint8Array): readonly number[] {
+  const fallback = [0, 0];
+  let length = 0;
+  for (let at = 1; at < pattern.length; at++) {
+    while (length > 0 && pattern[at] !== pattern[length]) length = fallback[length] ?? 0;
+    if (pattern[at] === pattern[length]) length++;
+    fallback[at + 1] = length;
+  }
+  return fallback;
+}
+
+/** Byte for byte: a header is split the same way whatever its file names are encoded in. */
+function latin1(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}

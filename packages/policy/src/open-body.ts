@@ -1,0 +1,89 @@
+import type { ContentType, Operation } from '@ideogate/contract';
+import type { BodyOptions, BodyReader } from './body-reader.ts';
+import type { Level } from './check-query.ts';
+import { readJsonBody } from './json-body.ts';
+import { fieldsOf, LimitedFields } from './limited-fields.ts';
+import { boundaryOf, type MediaType, parseMediaType } from './media-type.ts';
+import { readMultipart } from './multipart-body.ts';
+import { fault, type RequestFault } from './request-fault.ts';
+import { WatchedFields } from './watched-fields.ts';
+
+/**
+ * Opens the reader for a body, or says why it cannot be read. `contentType` and `contentEncoding` are the field
+ * values as sent, undefined when absent.
+ */
+export function openBody(
+  operation: Operation,
+  level: Level,
+  contentType: string | undefined,
+  contentEncoding: string | undefined,
+  options: BodyOptions,
+): BodyReader | RequestFault {
+  if (level === 'limited' && operation.limited === null) {
+    return fault('bound-exceeded', 'not-limited', 'write:limited does not cover this operation.');
+  }
+  if (contentEncoding !== undefined && contentEncoding.trim().toLowerCase() !== 'identity') {
+    return fault('unsupported-content-type', 'content-encoding', 'Send the body without Content-Encoding.');
+  }
+  const limits = level === 'limited' ? new LimitedFields(operation) : null;
+  // Without a body there is nothing that the field could describe, and some clients send it on every request.
+  if (contentType === undefined || operation.contentTypes.length === 0) {
+    return noBody(operation, limits);
+  }
+  const media = parseMediaType(contentType);
+  if (media === null) {
+    return unsupported('content-type-malformed', 'The Content-Type cannot be read with certainty.');
+  }
+  const taken = operation.contentTypes.find((known: ContentType) => known === media.type);
+  const watched = new WatchedFields(options.watch, fieldsOf(operation));
+  if (taken === undefined) {
+    return unsupported(
+      'content-type-not-taken',
+      `This operation takes ${operation.contentTypes.join(' or ')}.`,
+    );
+  }
+  if (taken === 'application/json') {
+    return plainJson(media)
+      ? readJsonBody(limits, watched, options.maxJsonBytes)
+      : unsupported('content-type-malformed', 'application/json takes no parameter but charset=utf-8.');
+  }
+  const boundary = boundaryOf(media);
+  if (boundary === null) {
+    return fault(
+      'invalid-body',
+      'multipart-boundary',
+      'multipart/form-data needs exactly one parameter, a boundary of 1 to 70 characters (RFC 2046).',
+    );
+  }
+  return readMultipart(operation, boundary, limits, watched, options.maxJsonBytes);
+}
+
+function plainJson(media: MediaType): boolean {
+  const others = [...media.parameters].filter(
+    ([name, value]) => name !== 'charset' || value.toLowerCase() !== 'utf-8',
+  );
+  return others.length === 0;
+}
+
+function unsupported(reason: RequestFault['reason'], detail: string): RequestFault {
+  return fault('unsupported-content-type', reason, detail);
+}
+
+/** A call that says it has no body: the first byte of one is a fault. */
+function noBody(operation: Operation, limits: LimitedFields | null): BodyReader {
+  let failed: RequestFault | null = null;
+  return {
+    kind: 'none',
+    push(chunk) {
+      if (failed === null && chunk.length > 0) {
+        failed =
+          operation.contentTypes.length === 0
+            ? unsupported('body-not-taken', 'This operation takes no body.')
+            : unsupported('content-type-missing', 'A request with a body needs a Content-Type.');
+      }
+      return failed;
+    },
+    end: () => failed ?? limits?.end() ?? null,
+    fields: () => new Map(),
+  };
+}

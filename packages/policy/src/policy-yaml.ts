@@ -1,0 +1,214 @@
+import {
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+} from 'yaml';
+import { didYouMean } from './did-you-mean.ts';
+import type { PolicyFault } from './policy-fault.ts';
+
+/** Largest policy file, in UTF-16 code units. */
+const MAX_LENGTH = 262_144;
+/** A policy needs six levels. */
+const MAX_DEPTH = 16;
+/** Control characters, and marks that make text look other than it is read. */
+const HIDDEN = /(?![\t\n\r])\p{Cc}|[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
+/** A JSON Web Token, an authorization header, or a PEM block: never at home in a policy. */
+const SECRET = /eyJ[\w-]{8,}\.|\b(?:bearer|dpop|basic)\s+\S{8}|-----BEGIN /iu;
+
+/** A value in a policy file, with the place it was written at. */
+export type PolicyNode =
+  | { readonly kind: 'text'; readonly at: Place; readonly text: string }
+  | { readonly kind: 'list'; readonly at: Place; readonly items: readonly PolicyNode[] }
+  | { readonly kind: 'map'; readonly at: Place; readonly entries: readonly PolicyEntry[] }
+  | { readonly kind: 'empty'; readonly at: Place }
+  /** A number or a boolean, which no setting takes. */
+  | { readonly kind: 'other'; readonly at: Place; readonly name: string };
+
+export interface PolicyEntry {
+  readonly key: string;
+  readonly at: Place;
+  readonly value: PolicyNode;
+}
+
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Collects faults, each with its place. */
+export class FaultList {
+  readonly #faults: PolicyFault[] = [];
+
+  add(at: Place, message: string, suggestion?: string): void {
+    this.#faults.push({ ...at, message, ...(suggestion === undefined ? {} : { suggestion }) });
+  }
+
+  /** As `add`, for a word outside a known set: suggests the nearest one. */
+  addUnknown(at: Place, what: string, written: string, known: readonly string[]): void {
+    this.add(at, `unknown ${what} ${quote(written)}`, didYouMean(written, known));
+  }
+
+  get all(): readonly PolicyFault[] {
+    return this.#faults;
+  }
+}
+
+/** A word from the file as a message shows it: short, on one line, and never something that looks like a secret. */
+export function quote(written: string): string {
+  if (SECRET.test(written) || HIDDEN.test(written)) return '(not shown)';
+  const short = written.length > 60 ? `${written.slice(0, 60)}…` : written;
+  return JSON.stringify(short);
+}
+
+/** `file:line`, as rules are named in decisions and in the record. */
+export function ruleAt(at: Place): string {
+  return `${at.file}:${at.line}`;
+}
+
+/**
+ * Reads one YAML 1.2 file in its plainest form: one document of maps, lists and scalars. What makes a file mean
+ * something else than it shows is a fault: repeated keys, anchors, aliases, merge keys, tags, directives, hidden
+ * characters. Null when nothing in the file can be trusted (faults say why).
+ */
+export function readPolicyYaml(file: string, text: string, faults: FaultList): PolicyNode | null {
+  const start: Place = { file, line: 1, column: 1 };
+  if (text.length > MAX_LENGTH) {
+    faults.add(start, `the file is longer than ${MAX_LENGTH} characters`);
+    return null;
+  }
+  const lines = new LineCounter();
+  const before = faults.all.length;
+  const documents = compose(text, lines);
+  const placeAt = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  if (documents === null) {
+    faults.add(start, 'the file is nested too deep');
+    return null;
+  }
+  const hidden = HIDDEN.exec(text);
+  if (hidden !== null) {
+    faults.add(placeAt(hidden.index), 'the file holds a hidden or control character here');
+  }
+  let broken = false;
+  for (const document of documents) {
+    for (const problem of [...document.errors, ...document.warnings]) {
+      // A repeated key leaves the rest of the file readable; after any other fault, more would be guesses.
+      if (problem.code !== 'DUPLICATE_KEY') broken = true;
+      faults.add(placeAt(problem.pos[0]), describe(problem.code, problem.message));
+    }
+  }
+  const [document, second] = documents;
+  if (second !== undefined) {
+    faults.add(
+      placeAt(second.range?.[0] ?? 0),
+      'a policy file holds one YAML document, this is a second one',
+    );
+    broken = true;
+  }
+  if (document?.directives?.yaml.explicit === true || /^%/m.test(text.slice(0, document?.range?.[0] ?? 0))) {
+    faults.add(start, 'YAML directives are not allowed');
+  }
+  if (document?.contents === null || document?.contents === undefined) {
+    if (faults.all.length === before) faults.add(start, 'the file is empty');
+    return null;
+  }
+  const node = broken ? null : convert(document.contents, 0, { placeAt, faults });
+  return node;
+}
+
+/** Null when the composer ran out of stack, which only absurd nesting brings about. */
+function compose(text: string, lineCounter: LineCounter) {
+  try {
+    const documents = parseAllDocuments(text, {
+      lineCounter,
+      prettyErrors: false,
+      uniqueKeys: true,
+      merge: false,
+      version: '1.2',
+      schema: 'core',
+      logLevel: 'silent',
+    });
+    // An empty stream comes back as an empty list with extra members.
+    return Array.isArray(documents) ? [...documents] : [];
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+function describe(code: string, message: string): string {
+  if (code === 'DUPLICATE_KEY') return 'this key is written twice in one map';
+  // The library's sentences may quote the source over several lines.
+  const line = message.split('\n', 1)[0] ?? '';
+  return `not readable as YAML: ${SECRET.test(line) ? code : line}`;
+}
+
+interface Reading {
+  readonly placeAt: (offset: number) => Place;
+  readonly faults: FaultList;
+}
+
+function convert(node: Node, depth: number, reading: Reading): PolicyNode {
+  const { faults } = reading;
+  const at = reading.placeAt(node.range?.[0] ?? 0);
+  if (isAlias(node)) {
+    faults.add(at, 'aliases are not allowed: write the value out');
+    return { kind: 'empty', at };
+  }
+  if (depth > MAX_DEPTH) {
+    faults.add(at, 'nested too deep');
+    return { kind: 'empty', at };
+  }
+  if ((isScalar(node) || isCollection(node)) && node.anchor !== undefined) {
+    faults.add(at, 'anchors are not allowed: write the value out where it is needed');
+  }
+  if (node.tag !== undefined) faults.add(at, 'tags are not allowed');
+  if (isMap(node)) return convertMap(node.items, at, depth, reading);
+  if (isSeq(node)) {
+    // as: a parsed sequence holds nodes, the library's type leaves that open
+    const items = (node.items as (Node | null)[]).map((item) =>
+      item === null ? ({ kind: 'empty', at } as const) : convert(item, depth + 1, reading),
+    );
+    return { kind: 'list', at, items };
+  }
+  if (!isScalar(node) || node.value === null) return { kind: 'empty', at };
+  if (typeof node.value !== 'string') return { kind: 'other', at, name: `a ${typeof node.value}` };
+  if (SECRET.test(node.value)) {
+    faults.add(at, 'this looks like a key or a token: a policy holds names, never secrets');
+  }
+  return { kind: 'text', at, text: node.value };
+}
+
+function convertMap(items: readonly unknown[], at: Place, depth: number, reading: Reading): PolicyNode {
+  const entries: PolicyEntry[] = [];
+  for (const item of items) {
+    const { key, value } = item as { key: Node | null; value: Node | null }; // as: a parsed pair holds nodes
+    const keyAt = key === null ? at : reading.placeAt(key.range?.[0] ?? 0);
+    if (key === null || !isScalar(key) || typeof key.value !== 'string') {
+      reading.faults.add(keyAt, 'a key must be plain text');
+      continue;
+    }
+    if (key.anchor !== undefined) reading.faults.add(keyAt, 'anchors are not allowed');
+    if (key.tag !== undefined) reading.faults.add(keyAt, 'tags are not allowed');
+    if (key.value === '<<') {
+      reading.faults.add(keyAt, 'merge keys are not allowed: write the values out');
+      continue;
+    }
+    const read: PolicyNode =
+      value === null ? { kind: 'empty', at: keyAt } : convert(value, depth + 1, reading);
+    entries.push({
+      key: key.value,
+      at: keyAt,
+      value: read.kind === 'empty' ? { kind: 'empty', at: keyAt } : read,
+    });
+  }
+  return { kind: 'map', at, entries };
+}
