@@ -1,3 +1,4 @@
 export { isLoopback, NotLoopbackError, requireLoopback } from './loopback.ts';
 export { createDatabase, superuserUrl, type TestDatabase } from './postgres.ts';
+export { type Relay, startRelay } from './relay.ts';
 export { redisUrl, testWithRedis } from './redis.ts';

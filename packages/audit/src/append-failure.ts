@@ -1,0 +1,30 @@
+import pg from 'pg';
+
+/** What a failed append means for its rows. */
+export type AppendFailure =
+  /** Not committed; at least one row is one that Postgres will never take. */
+  | 'bad-row'
+  /** Not committed; the same rows may be taken later. */
+  | 'not-now'
+  /** Perhaps committed: the answer is what was lost. */
+  | 'unknown';
+
+const QUERY_CANCELED = '57014';
+const UNIQUE_VIOLATION = '23505';
+const CHECK_VIOLATION = '23514';
+const PROGRAM_LIMIT_EXCEEDED = '54000';
+
+/** Reads an error of an append. Whatever isn't Postgres saying clearly that the statement failed is `unknown`. */
+export function appendFailure(error: unknown): AppendFailure {
+  if (!(error instanceof pg.DatabaseError)) return 'unknown';
+  const state = error.code ?? '';
+  // The very rows may be there, from an attempt whose answer was lost.
+  if (state === UNIQUE_VIOLATION) return 'unknown';
+  // A month without a partition is no fault of the row: it has no constraint to name.
+  if (state === CHECK_VIOLATION && error.constraint === undefined) return 'not-now';
+  if (state === QUERY_CANCELED) return 'not-now';
+  if (/^(?:22|23)/.test(state) || state === PROGRAM_LIMIT_EXCEEDED) return 'bad-row';
+  // Those that may end the server with the commit half done (a full disk, a stop, a crash), and "statement completion
+  // unknown". The severity isn't asked: Postgres translates it.
+  return /^(?:08|53|57|58|XX|40003)/.test(state) ? 'unknown' : 'not-now';
+}

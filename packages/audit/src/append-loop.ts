@@ -1,0 +1,301 @@
+import { appendFailure } from './append-failure.ts';
+import { type ChainedEvent, type ChainHead, chain, EMPTY_CHAIN } from './chain.ts';
+import type { EventColumns } from './event-columns.ts';
+import { appendEvents, readBack, readHead } from './event-store.ts';
+import { openSession, type Session, type SessionTimeouts } from './session.ts';
+import type { Entry, WaitingRoom } from './waiting-room.ts';
+
+export interface AppendLoopOptions {
+  readonly appendUrl: string;
+  readonly readUrl: string;
+  readonly writer: string;
+  /** The writer may have events already: its chain goes on after them. */
+  readonly resume: boolean;
+  readonly timeouts: SessionTimeouts;
+  /** How long outcomes and refusals wait for a decision to ride with, milliseconds. */
+  readonly quietMs: number;
+  readonly now: () => bigint;
+  readonly observeBatch: (rows: number, milliseconds: number) => void;
+}
+
+const MAX_BATCH = 1_000;
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 500;
+/** An event may be dated this far back, which the month behind always covers; 28 days in microseconds. */
+const MAX_AGE_MICROS = 28n * 86_400_000_000n;
+
+/** A batch whose answer was lost. Until it is known to be there or not, nothing else may take its place. */
+interface Unresolved {
+  readonly entries: readonly Entry[];
+  readonly events: readonly ChainedEvent[];
+}
+
+/**
+ * Moves events from the waiting room into the record: one connection, one batch in flight, for as long as the process
+ * lives. Nothing that the network or the database does ends it.
+ */
+export class AppendLoop {
+  readonly #room: WaitingRoom;
+  readonly #options: AppendLoopOptions;
+  readonly #done: Promise<void>;
+  #session: Session | undefined;
+  #head: ChainHead | undefined;
+  #unresolved: Unresolved | undefined;
+  /** Failures since anything last worked. */
+  #failures = 0;
+  #stopped = false;
+  #ring: () => void = () => {};
+  #rung = false;
+  #othersDue = false;
+  #quiet: NodeJS.Timeout | undefined;
+  #probes: ((mayInsert: boolean) => void)[] = [];
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(room: WaitingRoom, options: AppendLoopOptions) {
+    this.#room = room;
+    this.#options = options;
+    this.#head = options.resume ? undefined : EMPTY_CHAIN;
+    this.#done = this.#run();
+  }
+
+  /** To be told of every event that came into the waiting room. */
+  arrived(kind: Entry['kind']): void {
+    if (kind === 'decision') this.#wake();
+    else this.#quiet ??= setTimeout(() => this.#quietIsOver(), this.#options.quietMs);
+  }
+
+  /** Whether the connection works and its role may insert; false after `timeoutMs` without an answer. */
+  probe(timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), timeoutMs);
+      this.#probes.push((mayInsert) => {
+        clearTimeout(timer);
+        resolve(mayInsert);
+      });
+      this.#wake();
+    });
+  }
+
+  /** True when nothing waits any more, false when that took longer than `timeoutMs`. */
+  flush(timeoutMs: number): Promise<boolean> {
+    this.#quietIsOver();
+    if (this.#room.waiting() === 0) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(this.#room.waiting() === 0), timeoutMs);
+      this.#idleWaiters.push(() => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
+  }
+
+  /** Ends the connection, at once if a batch is still in flight. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#quiet);
+    if (this.#room.waiting() === 0) await this.#session?.end();
+    else this.#session?.destroy();
+    this.#wake();
+    await this.#done;
+    this.#session?.destroy();
+    this.#answerProbes(false);
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        await this.#step();
+      } catch {
+        // A lost connection, a refused login, a statement Postgres can't run now: all are tried again.
+        await this.#failed();
+      }
+    }
+  }
+
+  async #step(): Promise<void> {
+    const session = this.#session;
+    if (!session?.alive()) return this.#connect();
+    if (this.#unresolved !== undefined) return this.#resolve(session, this.#unresolved);
+    if (this.#probes.length > 0) return this.#answerProbes(await mayInsert(session));
+    if (!this.#room.hasDecisions() && !(this.#othersDue && this.#room.hasOthers())) return this.#bell();
+    const batch = this.#room.take(MAX_BATCH);
+    this.#othersDue = this.#room.hasOthers();
+    clearTimeout(this.#quiet);
+    this.#quiet = undefined;
+    await this.#append(session, batch);
+    return undefined;
+  }
+
+  async #connect(): Promise<void> {
+    const { appendUrl, writer, timeouts } = this.#options;
+    if (this.#head === undefined) {
+      this.#head = (await this.#withReader((reader) => readHead(reader, writer))) ?? EMPTY_CHAIN;
+    }
+    const session = await openSession(appendUrl, 'ideogate-append', timeouts, () => this.#wake());
+    this.#session = session;
+    // An acknowledged row must be on disk, whatever the server's default says.
+    await session.query({
+      text: `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`,
+    });
+  }
+
+  async #append(session: Session, entries: readonly Entry[]): Promise<void> {
+    const head = this.#head ?? EMPTY_CHAIN; // set before any session is
+    const events = chain(this.#options.writer, head, inTime(head, this.#options.now(), entries));
+    const failure = await this.#send(session, events);
+    switch (failure?.kind) {
+      case undefined:
+        return this.#settle({ entries, events });
+      case 'bad-row':
+        return this.#isolate(session, entries);
+      case 'not-now':
+        this.#giveBack(entries);
+        throw failure.error;
+      case 'unknown':
+        this.#unresolved = { entries, events };
+        throw failure.error;
+    }
+  }
+
+  /** Halves a batch until the bad row stands alone. Rows take their places only when they commit: no holes. */
+  async #isolate(session: Session, entries: readonly Entry[]): Promise<void> {
+    const [only] = entries;
+    if (only !== undefined && entries.length === 1) {
+      this.#room.rejected(only);
+      this.#tellIdle();
+      return;
+    }
+    const middle = Math.ceil(entries.length / 2);
+    try {
+      await this.#append(session, entries.slice(0, middle));
+    } catch (error) {
+      this.#giveBack(entries.slice(middle));
+      throw error;
+    }
+    await this.#append(session, entries.slice(middle));
+  }
+
+  async #resolve(session: Session, batch: Unresolved): Promise<void> {
+    const found = await this.#withReader((reader) => readBack(reader, this.#options.writer, batch.events));
+    if (found === 'committed') return this.#settle(batch);
+    if (found !== 'absent') {
+      this.#head = found;
+      this.#unresolved = undefined;
+      return this.#giveBack(batch.entries);
+    }
+    // The same rows to the byte: should the first attempt land after all, one of the two breaks the unique key.
+    const failure = await this.#send(session, batch.events);
+    if (failure === undefined) return this.#settle(batch);
+    if (failure.kind !== 'bad-row') throw failure.error;
+    this.#unresolved = undefined;
+    return this.#isolate(session, batch.entries);
+  }
+
+  async #send(session: Session, events: readonly ChainedEvent[]) {
+    const started = performance.now();
+    try {
+      await appendEvents(session, this.#options.writer, events);
+    } catch (error) {
+      return { kind: appendFailure(error), error };
+    }
+    this.#options.observeBatch(events.length, performance.now() - started);
+    return undefined;
+  }
+
+  #settle({ entries, events }: Unresolved): void {
+    const last = events.at(-1);
+    if (last !== undefined) this.#head = { seq: last.seq, hash: last.hash, atMicros: last.atMicros };
+    this.#unresolved = undefined;
+    this.#failures = 0;
+    this.#room.committed(entries);
+    this.#tellIdle();
+  }
+
+  #giveBack(entries: readonly Entry[]): void {
+    this.#room.giveBack(entries);
+    this.#othersDue = true;
+    this.#tellIdle();
+  }
+
+  async #withReader<T>(work: (reader: Session) => Promise<T>): Promise<T> {
+    const reader = await openSession(this.#options.readUrl, 'ideogate-read-back', this.#options.timeouts);
+    try {
+      return await work(reader);
+    } finally {
+      reader.destroy();
+    }
+  }
+
+  /** A client that failed is never used again: what it was sent may still be under way. */
+  async #failed(): Promise<void> {
+    this.#session?.destroy();
+    this.#session = undefined;
+    this.#answerProbes(false);
+    const wait = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures++, MAX_BACKOFF_MS);
+    const until = performance.now() + wait;
+    const timer = setTimeout(() => this.#wake(), wait);
+    while (!this.#stopped && performance.now() < until) await this.#bell();
+    clearTimeout(timer);
+    this.#rung = true;
+  }
+
+  #answerProbes(mayInsert: boolean): void {
+    const probes = this.#probes;
+    this.#probes = [];
+    for (const answer of probes) answer(mayInsert);
+  }
+
+  #tellIdle(): void {
+    if (this.#room.waiting() > 0) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const tell of waiters) tell();
+  }
+
+  #quietIsOver(): void {
+    clearTimeout(this.#quiet);
+    this.#quiet = undefined;
+    this.#othersDue = true;
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#rung = true;
+    this.#ring();
+  }
+
+  /** Waits for the next `#wake`; one that came since the last wait counts. */
+  async #bell(): Promise<void> {
+    if (!this.#rung) {
+      await new Promise<void>((resolve) => {
+        this.#ring = resolve;
+      });
+    }
+    this.#rung = false;
+  }
+}
+
+async function mayInsert(session: Session): Promise<boolean> {
+  const { rows } = await session.query({
+    text: `SELECT has_table_privilege('ideogate.audit_event', 'INSERT') AS may_insert`,
+  });
+  const [row] = rows as { may_insert: boolean }[]; // as: the column selected above
+  return row?.may_insert === true;
+}
+
+/**
+ * The events with times that never go back within the writer and that a partition can be expected for, whatever the
+ * event says: not after now, not more than 28 days before.
+ */
+function inTime(head: ChainHead, now: bigint, entries: readonly Entry[]): readonly EventColumns[] {
+  let last = head.atMicros;
+  return entries.map(({ columns }) => {
+    const { atMicros } = columns;
+    last = latest(last, atMicros > now ? now : latest(atMicros, now - MAX_AGE_MICROS));
+    return last === atMicros ? columns : { ...columns, atMicros: last };
+  });
+}
+
+function latest(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}

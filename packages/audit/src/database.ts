@@ -1,0 +1,44 @@
+import type { EnvironmentName } from '@ideogate/contract';
+import { withOwner, withSchemaLock } from './session.ts';
+
+/** The database already holds the record of another environment. */
+export class DatabaseClaimError extends Error {
+  override readonly name = 'DatabaseClaimError';
+}
+
+/**
+ * Makes a database if it is not there.
+ * @param serverUrl a role that may create databases, connected to any database of the server
+ */
+export function ensureDatabase(serverUrl: string, name: string): Promise<void> {
+  return withOwner(serverUrl, async (session) => {
+    const { rows } = await session.query({
+      text: 'SELECT 1 FROM pg_database WHERE datname = $1',
+      values: [name],
+    });
+    if (rows.length > 0) return;
+    const quoted = `"${name.replaceAll('"', '""')}"`;
+    await session.query({ text: `CREATE DATABASE ${quoted} TEMPLATE template0 ENCODING 'UTF8'` });
+  });
+}
+
+/**
+ * Ties a migrated database to one environment for good, so that no two environments share a record.
+ * @throws DatabaseClaimError when it belongs to another
+ */
+export function claimDatabase(ownerUrl: string, environment: EnvironmentName): Promise<void> {
+  return withOwner(ownerUrl, (session) =>
+    withSchemaLock(session, async () => {
+      await session.query({
+        text: 'INSERT INTO ideogate.deployment (environment) VALUES ($1) ON CONFLICT DO NOTHING',
+        values: [environment],
+      });
+      const { rows } = await session.query({ text: 'SELECT environment FROM ideogate.deployment' });
+      const [claim] = rows as { environment: string }[]; // as: the column selected above
+      if (claim?.environment === environment) return;
+      throw new DatabaseClaimError(
+        `the database holds the record of ${claim?.environment}, and ${environment} needs one of its own`,
+      );
+    }),
+  );
+}

@@ -1,0 +1,156 @@
+import type { AuditEvent, DecisionEvent, OutcomeEvent } from '@ideogate/contract';
+import type { auditEvent } from './schema.ts';
+import { storableBigint, storableInteger, storableList, storableText } from './storable.ts';
+
+type Row = typeof auditEvent.$inferSelect;
+
+/** What a writer adds to an event when it takes its place in the chain. */
+export type ChainColumn = 'writer' | 'seq' | 'at' | 'prevHash' | 'hash';
+
+/** An event as the table holds it, before it has a place in the chain. All text is storable. */
+export type EventColumns = Omit<Row, ChainColumn> & {
+  /** When it happened by the gateway's clock, microseconds. */
+  readonly atMicros: bigint;
+};
+
+type OnlyDecision =
+  | 'address'
+  | 'method'
+  | 'resource'
+  | 'scopeNeeded'
+  | 'scopeHeld'
+  | 'level'
+  | 'rule'
+  | 'release'
+  | 'keyId'
+  | 'traceId';
+type OnlyOutcome =
+  | 'upstreamStatus'
+  | 'bytesSent'
+  | 'bytesReceived'
+  | 'firstByteMs'
+  | 'durationMs'
+  | 'images'
+  | 'costUsdMicros'
+  | 'safe'
+  | 'made'
+  | 'promptDigest'
+  | 'promptLength';
+
+const NO_DECISION: Pick<EventColumns, OnlyDecision> = {
+  address: null,
+  method: null,
+  resource: null,
+  scopeNeeded: null,
+  scopeHeld: null,
+  level: null,
+  rule: null,
+  release: null,
+  keyId: null,
+  traceId: null,
+};
+
+const NO_OUTCOME: Pick<EventColumns, OnlyOutcome> = {
+  upstreamStatus: null,
+  bytesSent: null,
+  bytesReceived: null,
+  firstByteMs: null,
+  durationMs: null,
+  images: null,
+  costUsdMicros: null,
+  safe: null,
+  made: null,
+  promptDigest: null,
+  promptLength: null,
+};
+
+/** The columns of an event. Never throws for any string or number in it. */
+export function eventColumns(event: AuditEvent): EventColumns {
+  return event.kind === 'decision' ? decisionColumns(event) : outcomeColumns(event);
+}
+
+/** The outcome of a decision that committed after its call had been answered 503. */
+export function notForwarded(decision: EventColumns, atMicros: bigint): EventColumns {
+  const waited = atMicros > decision.atMicros ? Number((atMicros - decision.atMicros) / 1_000n) : 0;
+  return {
+    ...decision,
+    ...NO_DECISION,
+    ...NO_OUTCOME,
+    kind: 'outcome',
+    atMicros,
+    result: 'not-forwarded' satisfies OutcomeEvent['result'],
+    problem: 'record-unavailable',
+    reason: 'committed-late',
+    status: 503,
+    bytesSent: 0n,
+    bytesReceived: 0n,
+    durationMs: storableInteger(waited),
+    images: 0,
+    costUsdMicros: 0n,
+    made: [],
+  };
+}
+
+function decisionColumns(event: DecisionEvent): EventColumns {
+  return {
+    ...common(event),
+    ...NO_OUTCOME,
+    kind: 'decision',
+    address: textOrNull(event.address),
+    method: textOrNull(event.method),
+    resource: textOrNull(event.resource),
+    scopeNeeded: textOrNull(event.scopeNeeded),
+    scopeHeld: textOrNull(event.scopeHeld),
+    level: event.level,
+    rule: textOrNull(event.rule),
+    release: textOrNull(event.release),
+    keyId: textOrNull(event.keyId),
+    traceId: textOrNull(event.traceId),
+  };
+}
+
+function outcomeColumns(event: OutcomeEvent): EventColumns {
+  return {
+    ...common(event),
+    ...NO_DECISION,
+    kind: 'outcome',
+    upstreamStatus: integerOrNull(event.upstreamStatus),
+    bytesSent: storableBigint(event.bytesSent),
+    bytesReceived: storableBigint(event.bytesReceived),
+    firstByteMs: integerOrNull(event.firstByteMs),
+    durationMs: storableInteger(event.durationMs),
+    images: integerOrNull(event.images),
+    costUsdMicros: event.costUsdMicros === null ? null : storableBigint(event.costUsdMicros),
+    safe: event.safe,
+    made: storableList(event.made),
+    promptDigest: textOrNull(event.promptDigest),
+    promptLength: integerOrNull(event.promptLength),
+  };
+}
+
+function common(
+  event: AuditEvent,
+): Pick<EventColumns, 'atMicros' | Exclude<keyof Row, ChainColumn | OnlyDecision | OnlyOutcome | 'kind'>> {
+  return {
+    atMicros: event.atMicros,
+    callId: event.callId,
+    environment: event.environment,
+    issuer: textOrNull(event.issuer),
+    subject: textOrNull(event.subject),
+    clientId: textOrNull(event.clientId),
+    tokenId: textOrNull(event.tokenId),
+    operation: textOrNull(event.operation),
+    result: event.result,
+    problem: textOrNull(event.problem),
+    reason: textOrNull(event.reason),
+    status: integerOrNull(event.status),
+  };
+}
+
+function textOrNull(text: string | null): string | null {
+  return text === null ? null : storableText(text);
+}
+
+function integerOrNull(value: number | null): number | null {
+  return value === null ? null : storableInteger(value);
+}

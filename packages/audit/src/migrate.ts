@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { inTransaction, retryOnRoleRace, type Session, withOwner, withSchemaLock } from './session.ts';
+
+export type MigrationFault =
+  /** A migration that has landed was edited since. */
+  | 'edited'
+  /** The database has a migration that this version doesn't know: it belongs to a newer one. */
+  | 'unknown'
+  /** A migration that hasn't landed comes before one that has. */
+  | 'out-of-order'
+  /** Postgres older than 15. */
+  | 'server-too-old'
+  /** A database that can't hold every character would let a hostile one stop the record. */
+  | 'not-utf8';
+
+export class MigrationError extends Error {
+  override readonly name = 'MigrationError';
+  readonly fault: MigrationFault;
+  constructor(fault: MigrationFault, message: string) {
+    super(message);
+    this.fault = fault;
+  }
+}
+
+interface Migration {
+  readonly name: string;
+  readonly sql: string;
+  readonly sha256: string;
+}
+
+const FOLDER = new URL('../../../migrations/', import.meta.url);
+
+/**
+ * Brings the database's schema up to date: every file of `folder` named `NNNN_words.sql`, in the order of names,
+ * each in a transaction. Several processes may run it at once, on one database or on several of one cluster.
+ * Partitions are not its business: call `topUpPartitions` after it.
+ * @param ownerUrl a role that may create roles and schemas
+ * @returns the names of the migrations applied now
+ * @throws MigrationError, or what Postgres says
+ */
+export async function migrate(ownerUrl: string, folder: URL = FOLDER): Promise<readonly string[]> {
+  const migrations = await readMigrations(folder);
+  return withOwner(ownerUrl, async (session) => {
+    await checkServer(session);
+    return withSchemaLock(session, async () => {
+      await session.query({
+        text: `CREATE SCHEMA IF NOT EXISTS ideogate;
+          CREATE TABLE IF NOT EXISTS ideogate.ideogate_migrations (
+            name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
+          REVOKE ALL ON ideogate.ideogate_migrations FROM PUBLIC;`,
+      });
+      const pending = pendingMigrations(migrations, await landed(session));
+      for (const migration of pending) await retryOnRoleRace(() => apply(session, migration));
+      return pending.map(({ name }) => name);
+    });
+  });
+}
+
+async function readMigrations(folder: URL): Promise<readonly Migration[]> {
+  const names = (await readdir(folder)).filter((name) => /^[0-9]{4}_[a-z0-9_]+\.sql$/.test(name)).toSorted();
+  return Promise.all(
+    names.map(async (name) => {
+      // A checkout on Windows may have changed the line ends; that is no edit.
+      const sql = (await readFile(new URL(name, folder), 'utf8')).replaceAll('\r\n', '\n');
+      return { name, sql, sha256: createHash('sha256').update(sql).digest('hex') };
+    }),
+  );
+}
+
+async function checkServer(session: Session): Promise<void> {
+  const { rows } = await session.query({
+    text: `SELECT current_setting('server_version_num')::int / 10000 AS major, current_setting('server_encoding') AS encoding`,
+  });
+  const { major, encoding } = rows[0] as { major: number; encoding: string }; // as: the columns selected above
+  if (major < 15) {
+    throw new MigrationError('server-too-old', `the record needs Postgres 15 or newer, this is ${major}`);
+  }
+  if (encoding !== 'UTF8') {
+    throw new MigrationError(
+      'not-utf8',
+      `the record needs a database with encoding UTF8, this has ${encoding}`,
+    );
+  }
+}
+
+async function landed(session: Session): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await session.query({ text: 'SELECT name, sha256 FROM ideogate.ideogate_migrations' });
+  const list = rows as { name: string; sha256: string }[]; // as: the columns selected above
+  return new Map(list.map(({ name, sha256 }) => [name, sha256]));
+}
+
+function pendingMigrations(
+  migrations: readonly Migration[],
+  landed: ReadonlyMap<string, string>,
+): readonly Migration[] {
+  const known = new Set(migrations.map(({ name }) => name));
+  const last = [...landed.keys()].toSorted().at(-1) ?? '';
+  for (const name of landed.keys()) {
+    if (!known.has(name)) {
+      throw new MigrationError(
+        'unknown',
+        `the database has migration ${name}, which this version doesn't know`,
+      );
+    }
+  }
+  return migrations.filter(({ name, sha256 }) => {
+    const before = landed.get(name);
+    if (before === undefined && name < last) {
+      throw new MigrationError('out-of-order', `migration ${name} comes before ${last}, which has landed`);
+    }
+    if (before !== undefined && before !== sha256) {
+      throw new MigrationError('edited', `migration ${name} was edited after it landed; undo the edit`);
+    }
+    return before === undefined;
+  });
+}
+
+function apply(session: Session, migration: Migration): Promise<void> {
+  return inTransaction(session, async () => {
+    await session.query({ text: migration.sql });
+    await session.query({
+      text: 'INSERT INTO ideogate.ideogate_migrations (name, sha256) VALUES ($1, $2)',
+      values: [migration.name, migration.sha256],
+    });
+  });
+}

@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto';
+import type { DecisionEvent, OutcomeEvent } from '@ideogate/contract';
+import { AppendLoop } from './append-loop.ts';
+import { partitionsAheadDays } from './partitions.ts';
+import { openReadPool } from './read-pool.ts';
+import { WaitingRoom } from './waiting-room.ts';
+
+export interface RecordOptions {
+  /** The append login. */
+  readonly appendUrl: string;
+  /** The read login; asked only after a lost answer, and by `ready`. */
+  readonly readUrl: string;
+  /** UUID of the writer whose chain goes on; a new one if not given. */
+  readonly writer?: string;
+  /** How long a call waits for its row, milliseconds. */
+  readonly commitTimeoutMs?: number;
+  /** How many decisions may wait before `overloaded`; as many refusals beside them. */
+  readonly maxWaiting?: number;
+  /** How many outcomes are kept for a database that is away. */
+  readonly maxOutcomes?: number;
+  /** How long outcomes and refusals wait for a decision to ride with, milliseconds. */
+  readonly quietMs?: number;
+  /** The gateway's clock, microseconds since the Unix epoch. */
+  readonly now: () => bigint;
+  readonly observe?: { batch(rows: number, milliseconds: number): void };
+}
+
+/** The way into the record. Whatever the database does, nothing here throws or rejects. */
+export interface AuditRecord {
+  readonly writer: string;
+  /**
+   * Writes the decision on a call that would be allowed. `committed` only after the commit: the call may go on.
+   * `unavailable` after `commitTimeoutMs`, or when Postgres refuses this very row: nothing may be forwarded. Should
+   * the row commit late, the record itself adds the outcome `not-forwarded`.
+   */
+  decide(event: DecisionEvent): Promise<'committed' | 'unavailable' | 'overloaded'>;
+  /** Writes a refusal; `late` after `commitTimeoutMs`: answer it anyway, it is counted until it commits. */
+  refuse(event: DecisionEvent): Promise<'committed' | 'late'>;
+  /** Writes an outcome, now or as soon as the database is back. */
+  outcome(event: OutcomeEvent): void;
+  /**
+   * How many events have no row, exactly: refusals by their reason, `record-unavailable` and `overloaded` for calls
+   * that would have been allowed, `outcome` for outcomes.
+   */
+  notWritten(): ReadonlyMap<string, number>;
+  /** Events neither written nor given up. */
+  waiting(): number;
+  /** Whether rows can be written now and for the next 7 days. `detail` holds no address. */
+  ready(): Promise<{ ok: boolean; detail: string }>;
+  /** True when nothing waits any more, false when that took longer. */
+  flush(timeoutMs: number): Promise<boolean>;
+  /** Takes no more decisions, flushes, and lets go of the database. What is left after `timeoutMs` is counted. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+const CONNECT_MS = 2_000;
+const GRACE_MS = 500;
+const MIN_DAYS_AHEAD = 7;
+
+/** Opens the record. The database need not be up. */
+export function openRecord(options: RecordOptions): AuditRecord {
+  const { appendUrl, readUrl, now, commitTimeoutMs = 2_000, maxWaiting = 10_000 } = options;
+  const { maxOutcomes = 100_000, quietMs = 20 } = options;
+  const writer = options.writer?.toLowerCase() ?? randomUUID();
+  const room: WaitingRoom = new WaitingRoom({
+    commitTimeoutMs,
+    maxWaiting,
+    maxOutcomes,
+    now,
+    onArrival: (kind) => loop.arrived(kind),
+  });
+  const loop = new AppendLoop(room, {
+    appendUrl,
+    readUrl,
+    writer,
+    resume: options.writer !== undefined,
+    timeouts: { connectMs: CONNECT_MS, statementMs: commitTimeoutMs, graceMs: GRACE_MS },
+    quietMs,
+    now,
+    observeBatch: (rows, milliseconds) => options.observe?.batch(rows, milliseconds),
+  });
+  const pool = openReadPool(readUrl);
+  let closing: Promise<void> | undefined;
+
+  async function ready() {
+    if (!(await loop.probe(commitTimeoutMs))) return notReady('no row can be added to the record');
+    try {
+      const days = await within(commitTimeoutMs, partitionsAheadDays(pool, now()));
+      if (days === undefined) return notReady('the record cannot be read');
+      if (days < MIN_DAYS_AHEAD) return notReady(`the record has partitions for ${days} more days only`);
+      return { ok: true, detail: `partitions for ${days} days` };
+    } catch {
+      return notReady('the record cannot be read');
+    }
+  }
+
+  async function close(timeoutMs: number) {
+    room.close();
+    await loop.flush(timeoutMs);
+    await loop.stop();
+    room.abandon();
+    // On a silent network the pool's goodbye would wait for ever; its sockets end with the process.
+    await within(CONNECT_MS, pool.end());
+  }
+
+  return {
+    writer,
+    decide: (event) => room.decide(event),
+    refuse: (event) => room.refuse(event),
+    outcome: (event) => room.outcome(event),
+    notWritten: () => room.notWritten(),
+    waiting: () => room.waiting(),
+    ready,
+    flush: (timeoutMs) => loop.flush(timeoutMs),
+    close: (timeoutMs) => (closing ??= close(timeoutMs)),
+  };
+}
+
+function notReady(detail: string): { ok: false; detail: string } {
+  return { ok: false, detail };
+}
+
+/** The value, or undefined when it takes longer. */
+function within<T>(timeoutMs: number, work: Promise<T>): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(undefined), timeoutMs);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

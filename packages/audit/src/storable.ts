@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * Makes any value storable, in one place, so that nothing a caller sends can stop a row (Postgres refuses U+0000
+ * and half surrogate pairs in text, an index entry over 2,704 bytes, a number past its column) or forge one (line
+ * breaks and direction marks, when a row is printed).
+ *
+ * Text: a backslash is doubled; a control, line-breaking, direction-changing or half character becomes `\uxxxx`.
+ * What is longer than `MAX_TEXT_BYTES` ends in `\[<characters cut> more, sha256:<first 16 hex digits over the whole text>]`;
+ * a doubled backslash can't be followed by `[` without being itself preceded by one, so no text can claim to be cut.
+ */
+export const MAX_TEXT_BYTES = 2_048;
+const MAX_ITEMS = 256;
+const MAX_ITEM_BYTES = 256;
+
+// C0, C1, DEL; Arabic letter mark; LRM, RLM; line and paragraph separators; embeddings, overrides, isolates; BOM;
+// the backslash itself; and, in unicode mode, only those surrogates that have no partner.
+// oxlint-disable-next-line no-control-regex -- control characters are what it is for
+const UNSAFE =
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\\\p{Surrogate}]/gu;
+const ESCAPE = /\\(?:\\|u([0-9a-f]{4}))/g;
+const CUT = /(?<!\\)(?:\\\\)*\\\[[0-9]+ more, sha256:[0-9a-f]{16}\]$/;
+
+export function storableText(text: string, maxBytes = MAX_TEXT_BYTES): string {
+  // No character needs fewer bytes stored than one, so what is surely too long isn't escaped first.
+  const whole = text.length <= maxBytes ? escape(text) : undefined;
+  if (whole !== undefined && Buffer.byteLength(whole) <= maxBytes) return whole;
+  const digest = createHash('sha256').update(text, 'utf16le').digest('hex').slice(0, 16);
+  const room = maxBytes - `\\[${text.length} more, sha256:${digest}]`.length;
+  let kept = '';
+  let bytes = 0;
+  let taken = 0;
+  for (const character of text.slice(0, maxBytes)) {
+    const piece = escape(character);
+    const size = Buffer.byteLength(piece);
+    if (bytes + size > room) break;
+    kept += piece;
+    bytes += size;
+    taken += character.length;
+  }
+  return `${kept}\\[${text.length - taken} more, sha256:${digest}]`;
+}
+
+/** The text as it was before `storableText`, or undefined when it was cut. */
+export function originalText(stored: string): string | undefined {
+  if (CUT.test(stored)) return undefined;
+  return stored.replace(ESCAPE, (_, hex: string | undefined) =>
+    hex === undefined ? '\\' : String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+}
+
+/** At most 256 items of at most 256 bytes; a last one says how many were cut. */
+export function storableList(items: readonly string[]): string[] {
+  const kept = items.slice(0, MAX_ITEMS).map((item) => storableText(item, MAX_ITEM_BYTES));
+  return items.length > MAX_ITEMS ? [...kept, `\\[${items.length - MAX_ITEMS} more]`] : kept;
+}
+
+const MAX_INTEGER = 2_147_483_647;
+
+/** A count that fits an `integer` column: rounded, held between 0 and 2,147,483,647; null when it is not a number. */
+export function storableInteger(value: number): number | null {
+  if (Number.isNaN(value)) return null;
+  return Math.round(Math.min(Math.max(value, 0), MAX_INTEGER));
+}
+
+/** A count that fits a `bigint` column: as `storableInteger`, up to 2^53 - 1. */
+export function storableBigint(value: number): bigint | null {
+  if (Number.isNaN(value)) return null;
+  return BigInt(Math.round(Math.min(Math.max(value, 0), Number.MAX_SAFE_INTEGER)));
+}
+
+function escape(text: string): string {
+  return text.replace(UNSAFE, (unit) =>
+    unit === '\\' ? '\\\\' : `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

@@ -1,0 +1,220 @@
+import type { DecisionEvent, OutcomeEvent } from '@ideogate/contract';
+import { type EventColumns, eventColumns, notForwarded } from './event-columns.ts';
+
+/** An event on its way into the record. */
+export interface Entry {
+  readonly kind: 'decision' | 'refusal' | 'outcome';
+  readonly columns: EventColumns;
+  /** Whoever waited was answered before the row was known to be committed. */
+  late: boolean;
+  /** Answers whoever waits; does nothing the second time. */
+  readonly answer: (committed: boolean) => void;
+}
+
+export interface WaitingRoomOptions {
+  /** How long a caller waits for its row, milliseconds. */
+  readonly commitTimeoutMs: number;
+  /** How many decisions may wait; as many refusals beside them. */
+  readonly maxWaiting: number;
+  readonly maxOutcomes: number;
+  readonly now: () => bigint;
+  /** Called whenever an event has come in. */
+  readonly onArrival: (kind: Entry['kind']) => void;
+}
+
+/** The share of a batch that decisions leave to the rest when both are plenty. */
+const RESERVED_SHARE = 4;
+
+/**
+ * The events that wait for their place in the record, and the exact count of those that got none. Decisions go first:
+ * callers wait for them, also while a backlog is written down after an outage. No I/O.
+ */
+export class WaitingRoom {
+  readonly #options: WaitingRoomOptions;
+  #decisions = new Set<Entry>();
+  #refusals = new Set<Entry>();
+  #outcomes = new Set<Entry>();
+  #taken = new Set<Entry>();
+  readonly #notWritten = new Map<string, number>();
+  #closed = false;
+
+  constructor(options: WaitingRoomOptions) {
+    this.#options = options;
+  }
+
+  decide(event: DecisionEvent): Promise<'committed' | 'unavailable' | 'overloaded'> {
+    if (this.#closed) {
+      this.#count('record-unavailable', 1);
+      return Promise.resolve('unavailable');
+    }
+    if (this.#decisions.size >= this.#options.maxWaiting) {
+      this.#count('overloaded', 1);
+      return Promise.resolve('overloaded');
+    }
+    return new Promise((resolve) => {
+      const entry = this.#entry('decision', event, (committed) =>
+        resolve(committed ? 'committed' : 'unavailable'),
+      );
+      this.#decisions.add(entry);
+      this.#options.onArrival('decision');
+    });
+  }
+
+  refuse(event: DecisionEvent): Promise<'committed' | 'late'> {
+    if (this.#closed || this.#refusals.size >= this.#options.maxWaiting) {
+      this.#count(reasonOf(event), 1);
+      return Promise.resolve('late');
+    }
+    return new Promise((resolve) => {
+      const entry = this.#entry('refusal', event, (committed) => resolve(committed ? 'committed' : 'late'));
+      this.#refusals.add(entry);
+      this.#options.onArrival('refusal');
+    });
+  }
+
+  outcome(event: OutcomeEvent): void {
+    this.#addOutcome(eventColumns(event));
+  }
+
+  /**
+   * Takes the next batch, decisions first, in the order of time. Every entry of it must come back by `committed`,
+   * `giveBack` or `rejected`.
+   */
+  take(limit: number): readonly Entry[] {
+    const others = this.#refusals.size + this.#outcomes.size;
+    const reserved = Math.min(others, Math.floor(limit / RESERVED_SHARE));
+    const batch: Entry[] = [];
+    move(this.#decisions, batch, limit - reserved);
+    move(this.#refusals, batch, limit);
+    move(this.#outcomes, batch, limit);
+    for (const entry of batch) this.#taken.add(entry);
+    return batch.sort((a, b) => compare(a.columns.atMicros, b.columns.atMicros));
+  }
+
+  /** The rows are committed. */
+  committed(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.#taken.delete(entry);
+      if (entry.late) this.#committedLate(entry);
+      else entry.answer(true);
+    }
+  }
+
+  /** The rows are certainly not there, and may be written yet. */
+  giveBack(entries: readonly Entry[]): void {
+    const back = { decision: new Set<Entry>(), refusal: new Set<Entry>(), outcome: new Set<Entry>() };
+    for (const entry of entries) {
+      this.#taken.delete(entry);
+      // The caller has its 503: a row now would only say that nothing was forwarded.
+      if (entry.kind === 'decision' && entry.late) this.#count('record-unavailable', 1);
+      else back[entry.kind].add(entry);
+    }
+    this.#decisions = back.decision.union(this.#decisions);
+    this.#refusals = back.refusal.union(this.#refusals);
+    this.#outcomes = back.outcome.union(this.#outcomes);
+  }
+
+  /** Postgres takes the row in no company: it is counted and forgotten. */
+  rejected(entry: Entry): void {
+    this.#taken.delete(entry);
+    // A late refusal has been counted already.
+    if (entry.kind !== 'refusal' || !entry.late) this.#count(reasonOfEntry(entry), 1);
+    entry.late = true;
+    entry.answer(false);
+  }
+
+  notWritten(): ReadonlyMap<string, number> {
+    return new Map(this.#notWritten);
+  }
+
+  /** Events neither written nor given up. */
+  waiting(): number {
+    return this.#decisions.size + this.#refusals.size + this.#outcomes.size + this.#taken.size;
+  }
+
+  hasDecisions(): boolean {
+    return this.#decisions.size > 0;
+  }
+
+  hasOthers(): boolean {
+    return this.#refusals.size + this.#outcomes.size > 0;
+  }
+
+  /** Lets nothing in any more but outcomes. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Gives up whatever is still here: answered, and counted. */
+  abandon(): void {
+    const left = [...this.#taken, ...this.#decisions, ...this.#refusals, ...this.#outcomes];
+    for (const room of [this.#decisions, this.#refusals, this.#outcomes]) room.clear();
+    for (const entry of left) this.rejected(entry);
+  }
+
+  #entry(kind: 'decision' | 'refusal', event: DecisionEvent, settle: (committed: boolean) => void): Entry {
+    const entry: Entry = {
+      kind,
+      columns: eventColumns(event),
+      late: false,
+      answer: (committed) => {
+        clearTimeout(timer);
+        settle(committed);
+      },
+    };
+    const timer = setTimeout(() => this.#expire(entry), this.#options.commitTimeoutMs);
+    return entry;
+  }
+
+  #expire(entry: Entry): void {
+    entry.late = true;
+    if (entry.kind === 'refusal') {
+      this.#count(reasonOfEntry(entry), 1);
+    } else if (this.#decisions.delete(entry)) {
+      this.#count('record-unavailable', 1);
+    }
+    entry.answer(false);
+  }
+
+  #committedLate(entry: Entry): void {
+    if (entry.kind === 'refusal') this.#count(reasonOfEntry(entry), -1);
+    else this.#addOutcome(notForwarded(entry.columns, this.#options.now()));
+  }
+
+  #addOutcome(columns: EventColumns): void {
+    if (this.#outcomes.size >= this.#options.maxOutcomes) {
+      this.#count('outcome', 1);
+      return;
+    }
+    this.#outcomes.add({ kind: 'outcome', columns, late: false, answer: () => {} });
+    this.#options.onArrival('outcome');
+  }
+
+  #count(reason: string, by: 1 | -1): void {
+    const count = (this.#notWritten.get(reason) ?? 0) + by;
+    if (count === 0) this.#notWritten.delete(reason);
+    else this.#notWritten.set(reason, count);
+  }
+}
+
+function reasonOfEntry({ kind, columns }: Entry): string {
+  if (kind === 'outcome') return 'outcome';
+  return kind === 'decision' ? 'record-unavailable' : reasonOf(columns);
+}
+
+function reasonOf(refusal: { readonly reason: string | null; readonly problem: string | null }): string {
+  return refusal.reason ?? refusal.problem ?? 'refused';
+}
+
+function move(from: Set<Entry>, to: Entry[], upTo: number): void {
+  for (const entry of from) {
+    if (to.length >= upTo) return;
+    from.delete(entry);
+    to.push(entry);
+  }
+}
+
+function compare(a: bigint, b: bigint): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

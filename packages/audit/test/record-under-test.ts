@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import { type CallId, type DecisionEvent, type OutcomeEvent, parseCallId } from '@ideogate/contract';
+import { createDatabase, type Relay, startRelay } from '@ideogate/testkit';
+import pg from 'pg';
+import { createLogins, migrate, topUpPartitions } from '../src/index.ts';
+
+export const nowMicros = (): bigint => BigInt(Date.now()) * 1_000n;
+
+/** A migrated database of its own, its two logins, and a relay before it. */
+export interface RecordDatabase {
+  readonly name: string;
+  readonly ownerUrl: string;
+  readonly appendUrl: string;
+  readonly readUrl: string;
+  /** The append login's way through the relay. */
+  readonly relayedAppendUrl: string;
+  readonly relay: Relay;
+  /** As the superuser. */
+  readonly owner: pg.Client;
+  /** As the superuser: all rows of the record, in the order of the chain. */
+  rows(): Promise<readonly Record<string, unknown>[]>;
+  close(): Promise<void>;
+}
+
+export async function recordDatabase(): Promise<RecordDatabase> {
+  const database = await createDatabase();
+  await migrate(database.url);
+  await topUpPartitions(database.url, nowMicros());
+  const logins = {
+    append: { user: `${database.name}_append`, password: 'not-a-real-password-a' },
+    read: { user: `${database.name}_read`, password: 'not-a-real-password-r' },
+  };
+  await createLogins(database.url, { database: database.name, ...logins });
+  const { hostname, port } = new URL(database.url);
+  const relay = await startRelay({ host: hostname, port: Number(port) });
+  const owner = new pg.Client({ connectionString: database.url, query_timeout: 10_000 });
+  owner.on('error', () => {});
+  await owner.connect();
+  const appendUrl = as(database.url, logins.append);
+  return {
+    name: database.name,
+    ownerUrl: database.url,
+    appendUrl,
+    readUrl: as(database.url, logins.read),
+    relayedAppendUrl: through(appendUrl, relay),
+    relay,
+    owner,
+    rows: async () => {
+      const { rows } = await owner.query<Record<string, unknown>>(
+        `SELECT *, (extract(epoch FROM at) * 1000000)::bigint::text AS at_micros
+         FROM ideogate.audit_event ORDER BY writer, seq, at`,
+      );
+      return rows;
+    },
+    close: async () => {
+      await owner.end();
+      await relay.close();
+      await database.drop();
+      const admin = new pg.Client({ connectionString: new URL('/postgres', database.url).href });
+      await admin.connect();
+      await admin.query(`DROP ROLE ${logins.append.user}; DROP ROLE ${logins.read.user}`);
+      await admin.end();
+    },
+  };
+}
+
+function as(url: string, login: { user: string; password: string }): string {
+  const result = new URL(url);
+  result.username = login.user;
+  result.password = login.password;
+  return result.href;
+}
+
+function through(url: string, relay: Relay): string {
+  const result = new URL(url);
+  result.hostname = '127.0.0.1';
+  result.port = String(relay.port);
+  return result.href;
+}
+
+export function newCallId(): CallId {
+  const callId = parseCallId(randomUUID().replace(/^(.{14})4/, '$17'));
+  if (callId === undefined) throw new Error('not a call id');
+  return callId;
+}
+
+export function decision(changes: Partial<DecisionEvent> = {}): DecisionEvent {
+  return {
+    kind: 'decision',
+    callId: newCallId(),
+    atMicros: nowMicros(),
+    environment: 'staging',
+    issuer: 'https://issuer.test',
+    subject: 'service-a',
+    clientId: 'service-a',
+    tokenId: 'jti-1',
+    result: 'allowed',
+    problem: null,
+    reason: null,
+    status: null,
+    address: '127.0.0.1',
+    method: 'POST',
+    resource: '/v1/ideogram-v3/generate',
+    operation: 'v3.generate',
+    scopeNeeded: 'write:generate',
+    scopeHeld: 'read:models write:generate',
+    level: 'limited',
+    rule: 'grants.yaml:3 write:limited',
+    release: 'sha256:fake',
+    keyId: 'key-fake',
+    traceId: '0af7651916cd43dd8448eb211c80319c',
+    ...changes,
+  };
+}
+
+export function refusal(changes: Partial<DecisionEvent> = {}): DecisionEvent {
+  return decision({
+    result: 'refused',
+    problem: 'invalid-token',
+    reason: 'token-expired',
+    status: 401,
+    level: null,
+    ...changes,
+  });
+}
+
+export function outcome(changes: Partial<OutcomeEvent> = {}): OutcomeEvent {
+  return {
+    kind: 'outcome',
+    callId: newCallId(),
+    atMicros: nowMicros(),
+    environment: 'staging',
+    issuer: 'https://issuer.test',
+    subject: 'service-a',
+    clientId: 'service-a',
+    tokenId: 'jti-1',
+    operation: 'v3.generate',
+    result: 'completed',
+    problem: null,
+    reason: null,
+    status: 200,
+    upstreamStatus: 200,
+    bytesSent: 120,
+    bytesReceived: 4_096,
+    firstByteMs: 12,
+    durationMs: 40,
+    images: 1,
+    costUsdMicros: 60_000,
+    safe: true,
+    made: ['generation:fake'],
+    promptDigest: 'fake-digest',
+    promptLength: 5,
+    ...changes,
+  };
+}
+
+/** Waits, without sleeping blindly, until `check` holds; fails with `what` after `timeoutMs`. */
+export async function until(
+  what: string,
+  check: () => boolean | Promise<boolean>,
+  timeoutMs = 8_000,
+): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  while (!(await check())) {
+    if (performance.now() > end) throw new Error(`never came true: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,510 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  type AuditRecord,
+  type ChainedEvent,
+  openRecord,
+  type RecordOptions,
+  verifyChain,
+} from '../src/index.ts';
+import { writerLock } from '../src/event-store.ts';
+import { readChain } from './chain-of.ts';
+import {
+  decision,
+  newCallId,
+  nowMicros,
+  outcome,
+  type RecordDatabase,
+  recordDatabase,
+  refusal,
+  until,
+} from './record-under-test.ts';
+
+let database: RecordDatabase;
+const opened: AuditRecord[] = [];
+
+beforeAll(async () => {
+  database = await recordDatabase();
+});
+afterAll(async () => {
+  await database.close();
+});
+beforeEach(() => {
+  database.relay.restore();
+  database.relay.delayAnswers(0);
+});
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((record) => record.close(1_000)));
+});
+
+function open(changes: Partial<RecordOptions> = {}): AuditRecord {
+  const { relayedAppendUrl: appendUrl, readUrl } = database;
+  const record = openRecord({ appendUrl, readUrl, now: nowMicros, ...changes });
+  opened.push(record);
+  return record;
+}
+
+function chainOf(record: AuditRecord): Promise<readonly ChainedEvent[]> {
+  return readChain(database.owner, record.writer);
+}
+
+/** Holds a writer's advisory lock, so that its batches wait inside Postgres. */
+async function holdLock(record: AuditRecord): Promise<() => Promise<void>> {
+  const key = writerLock(record.writer).toString();
+  await database.owner.query('SELECT pg_advisory_lock($1::bigint)', [key]);
+  return async () => {
+    await database.owner.query('SELECT pg_advisory_unlock($1::bigint)', [key]);
+  };
+}
+
+async function waitsForLock(): Promise<boolean> {
+  const { rows } = await database.owner.query(
+    `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+  );
+  return rows.length > 0;
+}
+
+describe('group commit', () => {
+  test('decisions that wait at the same time are committed in few batches, as one unbroken chain', async () => {
+    const batches: number[] = [];
+    const record = open({ observe: { batch: (rows) => batches.push(rows) } });
+    const answers = await Promise.all(Array.from({ length: 2_500 }, () => record.decide(decision())));
+    expect(new Set(answers)).toEqual(new Set(['committed']));
+    expect(batches.length).toBeLessThanOrEqual(8);
+    expect(Math.max(...batches)).toBeLessThanOrEqual(1_000);
+    const chain = await chainOf(record);
+    expect(chain.map(({ seq }) => seq)).toEqual(
+      Array.from({ length: 2_500 }, (_, index) => BigInt(index + 1)),
+    );
+    expect(verifyChain(chain)).toBeNull();
+  });
+
+  test('a decision is answered only when another connection can see its row', async () => {
+    const record = open();
+    await record.decide(decision());
+    const release = await holdLock(record);
+    const event = decision();
+    let answered = false;
+    const answer = record.decide(event).then((value) => {
+      answered = true;
+      return value;
+    });
+    await until('the batch waits in Postgres', waitsForLock);
+    expect(answered).toBe(false);
+    expect((await chainOf(record)).length).toBe(1);
+    await release();
+    expect(await answer).toBe('committed');
+    expect((await chainOf(record)).map(({ callId }) => callId)).toContain(event.callId);
+  });
+
+  test('outcomes and refusals ride with the next decision, and go alone when none comes', async () => {
+    const batches: number[] = [];
+    const record = open({ quietMs: 60, observe: { batch: (rows) => batches.push(rows) } });
+    await record.decide(decision());
+    record.outcome(outcome());
+    const refused = record.refuse(refusal());
+    await record.decide(decision());
+    expect(await refused).toBe('committed');
+    expect(batches).toEqual([1, 3]);
+    record.outcome(outcome());
+    expect(await record.flush(2_000)).toBe(true);
+    record.outcome(outcome());
+    await until('the outcome goes alone', () => record.waiting() === 0);
+    expect(batches).toEqual([1, 3, 1, 1]);
+  });
+
+  test('time never goes back within a writer, whatever the events say', async () => {
+    const record = open();
+    const now = nowMicros();
+    for (const atMicros of [now, now - 5_000_000n, now + 86_400_000_000_000n, 0n, now - 1n]) {
+      expect(await record.decide(decision({ atMicros }))).toBe('committed');
+    }
+    const chain = await chainOf(record);
+    expect(verifyChain(chain)).toBeNull();
+    expect(chain.at(-1)?.atMicros).toBeLessThanOrEqual(nowMicros());
+  });
+
+  test('a writer that is named goes on with its own chain', async () => {
+    const first = open();
+    await first.decide(decision());
+    await first.close(1_000);
+    const second = open({ writer: first.writer });
+    expect(await second.decide(decision())).toBe('committed');
+    const chain = await chainOf(second);
+    expect(chain.length).toBe(2);
+    expect(verifyChain(chain)).toBeNull();
+  });
+
+  test('two processes under one writer name still make one chain without a fork', async () => {
+    const first = open();
+    await first.decide(decision());
+    const second = open({ writer: first.writer });
+    await second.decide(decision());
+    expect(await first.decide(decision())).toBe('committed');
+    const chain = await chainOf(first);
+    expect(chain.length).toBe(3);
+    expect(verifyChain(chain)).toBeNull();
+  });
+});
+
+describe('a database that is away', () => {
+  test('a decision is unavailable within 2.2 s, nothing outlives its caller, and service resumes by itself', async () => {
+    const record = open();
+    await record.decide(decision());
+    database.relay.cut();
+    const before = performance.now();
+    const lost = decision();
+    const [answer, refused] = await Promise.all([record.decide(lost), record.refuse(refusal())]);
+    const waited = performance.now() - before;
+    expect({ answer, refused }).toEqual({ answer: 'unavailable', refused: 'late' });
+    expect(waited).toBeGreaterThan(1_900);
+    expect(waited).toBeLessThan(2_200);
+    expect(record.notWritten()).toEqual(
+      new Map([
+        ['record-unavailable', 1],
+        ['token-expired', 1],
+      ]),
+    );
+    const kept = outcome();
+    record.outcome(kept);
+    database.relay.restore();
+    const back = performance.now();
+    expect(await record.decide(decision())).toBe('committed');
+    expect(performance.now() - back).toBeLessThan(1_200);
+    expect(await record.flush(2_000)).toBe(true);
+    const chain = await chainOf(record);
+    const ids = chain.map(({ callId }) => callId);
+    expect(ids).toContain(kept.callId);
+    expect(ids).not.toContain(lost.callId);
+    expect(verifyChain(chain)).toBeNull();
+    // The refusal got its row after all, so it comes off the count.
+    expect(record.notWritten()).toEqual(new Map([['record-unavailable', 1]]));
+  });
+
+  test('the record opens while the database is down, and works once it is up', async () => {
+    database.relay.cut();
+    const record = open({ commitTimeoutMs: 100 });
+    expect(await record.decide(decision())).toBe('unavailable');
+    expect((await record.ready()).ok).toBe(false);
+    database.relay.restore();
+    await until('it is ready', async () => (await record.ready()).ok);
+    expect(await record.decide(decision())).toBe('committed');
+  });
+
+  test('beyond the bound decisions are told so at once, and every event without a row is counted', async () => {
+    database.relay.cut();
+    const record = open({ commitTimeoutMs: 150, maxWaiting: 3, maxOutcomes: 2 });
+    const decisions = await Promise.all(Array.from({ length: 5 }, () => record.decide(decision())));
+    expect(decisions.toSorted()).toEqual([
+      'overloaded',
+      'overloaded',
+      'unavailable',
+      'unavailable',
+      'unavailable',
+    ]);
+    await Promise.all(Array.from({ length: 5 }, () => record.refuse(refusal())));
+    for (let index = 0; index < 5; index++) record.outcome(outcome());
+    expect(Object.fromEntries(record.notWritten())).toEqual({
+      overloaded: 2,
+      'record-unavailable': 3,
+      'token-expired': 5,
+      outcome: 3,
+    });
+    database.relay.restore();
+    expect(await record.flush(3_000)).toBe(true);
+    expect(record.notWritten().get('token-expired')).toBe(2);
+    expect((await chainOf(record)).length).toBe(5);
+  });
+
+  test('a silent network is given up, and loses neither order nor rows', async () => {
+    const record = open({ commitTimeoutMs: 150 });
+    await until('it is ready', async () => (await record.ready()).ok);
+    database.relay.freeze();
+    const event = decision();
+    expect(await record.decide(event)).toBe('unavailable');
+    record.outcome(outcome());
+    // The connection in use is given up after 650 ms; a new one hangs until the network is back.
+    await until('the frozen client is cut', async () => !(await record.ready()).ok);
+    database.relay.restore();
+    expect(await record.flush(6_000)).toBe(true);
+    const chain = await chainOf(record);
+    expect(verifyChain(chain)).toBeNull();
+    // The decision's fate was unknown, so the record holds it, and says that nothing was forwarded.
+    expect(chain.filter(({ callId }) => callId === event.callId).map(({ result }) => result)).toEqual([
+      'allowed',
+      'not-forwarded',
+    ]);
+    expect(record.notWritten()).toEqual(new Map());
+  });
+
+  test('a server that ends the connection is connected to again', async () => {
+    const record = open();
+    await record.decide(decision());
+    await database.owner.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ideogate-append' AND datname = current_database()`,
+    );
+    expect(await record.decide(decision())).toBe('committed');
+    expect(verifyChain(await chainOf(record))).toBeNull();
+  });
+});
+
+describe('a commit whose answer is lost', () => {
+  test('is found by reading back: no row twice, none missing, chain unbroken', async () => {
+    const record = open({ commitTimeoutMs: 3_000 });
+    await record.decide(decision());
+    database.relay.swallowAnswers();
+    const swallowed = database.relay.swallowed();
+    const events = Array.from({ length: 20 }, () => decision());
+    const answers = events.map((event) => record.decide(event));
+    await until('the answer to the commit is swallowed', () => database.relay.swallowed() > swallowed);
+    await until('the first rows are there', async () => (await chainOf(record)).length > 1);
+    database.relay.cut();
+    database.relay.restore();
+    expect(new Set(await Promise.all(answers))).toEqual(new Set(['committed']));
+    const chain = await chainOf(record);
+    expect(chain.length).toBe(21);
+    expect(new Set(chain.map(({ callId }) => callId)).size).toBe(21);
+    expect(verifyChain(chain)).toBeNull();
+  });
+
+  test('and that commits only later is waited for by the reading back', async () => {
+    const record = open({ commitTimeoutMs: 1_500 });
+    await record.decide(decision());
+    // The rows are sent and stay inside an open transaction of Postgres: behind a lock that the append needs first.
+    await database.owner.query('BEGIN; LOCK TABLE ideogate.audit_event IN SHARE MODE');
+    const answer = record.decide(decision());
+    await until('the batch waits in Postgres', async () => {
+      const { rows } = await database.owner.query(
+        `SELECT FROM pg_locks WHERE relation = 'ideogate.audit_event'::regclass AND NOT granted`,
+      );
+      return rows.length > 0;
+    });
+    database.relay.cut();
+    database.relay.restore();
+    await until('the reading back has begun', async () => {
+      const { rows } = await database.owner.query(
+        `SELECT FROM pg_stat_activity WHERE application_name = 'ideogate-read-back' AND datname = current_database()`,
+      );
+      return rows.length > 0;
+    });
+    await database.owner.query('COMMIT');
+    expect(await answer).toBe('committed');
+    const chain = await chainOf(record);
+    expect(chain.length).toBe(2);
+    expect(verifyChain(chain)).toBeNull();
+  });
+
+  test('a decision that commits after its caller was answered 503 gets the outcome not-forwarded', async () => {
+    const record = open({ commitTimeoutMs: 400 });
+    await record.decide(decision());
+    const release = await holdLock(record);
+    const event = decision();
+    expect(await record.decide(event)).toBe('unavailable');
+    await release();
+    expect(await record.flush(4_000)).toBe(true);
+    const { rows } = await database.owner.query(
+      'SELECT state, result, outcome, reason, status, cost_usd_micros FROM ideogate.audit_call WHERE call_id = $1',
+      [event.callId],
+    );
+    // Whether Postgres gave the statement up first or the lock came free first: both are right, a row without its
+    // outcome is not.
+    if (rows.length === 0) expect(record.notWritten()).toEqual(new Map([['record-unavailable', 1]]));
+    else {
+      expect(rows).toEqual([
+        {
+          state: 'done',
+          result: 'failure',
+          outcome: 'not-forwarded',
+          reason: 'committed-late',
+          status: 503,
+          cost_usd_micros: '0',
+        },
+      ]);
+    }
+    expect(verifyChain(await chainOf(record))).toBeNull();
+  });
+
+  test('late answers from a slow network: every decision that stays has its not-forwarded', async () => {
+    const record = open({ commitTimeoutMs: 200 });
+    await until('it is ready', async () => (await record.ready()).ok);
+    database.relay.delayAnswers(350);
+    const events = [decision(), decision()];
+    expect(await Promise.all(events.map((event) => record.decide(event)))).toEqual([
+      'unavailable',
+      'unavailable',
+    ]);
+    database.relay.delayAnswers(0);
+    expect(await record.flush(4_000)).toBe(true);
+    for (const { callId } of events) {
+      const results = (await chainOf(record))
+        .filter((row) => row.callId === callId)
+        .map(({ result }) => result);
+      expect(results).toEqual(['allowed', 'not-forwarded']);
+    }
+    expect(record.notWritten()).toEqual(new Map());
+  });
+});
+
+describe('rows that Postgres will not take', () => {
+  test('a bad row is isolated and counted; the others of its batch are written', async () => {
+    await database.owner.query(
+      `ALTER TABLE ideogate.audit_event ADD CONSTRAINT no_poison CHECK (subject IS DISTINCT FROM 'poison')`,
+    );
+    try {
+      const record = open();
+      await record.decide(decision());
+      const release = await holdLock(record);
+      const first = record.decide(decision());
+      await until('a batch waits in Postgres', waitsForLock);
+      const rest = Array.from({ length: 40 }, (_, index) =>
+        record.decide(decision(index === 13 || index === 14 ? { subject: 'poison' } : {})),
+      );
+      const badRefusal = record.refuse(refusal({ subject: 'poison', reason: 'bad-one' }));
+      record.outcome(outcome({ subject: 'poison' }));
+      await release();
+      expect(await first).toBe('committed');
+      const answers = await Promise.all(rest);
+      expect(answers.flatMap((answer, index) => (answer === 'committed' ? [] : [[index, answer]]))).toEqual([
+        [13, 'unavailable'],
+        [14, 'unavailable'],
+      ]);
+      expect(await badRefusal).toBe('late');
+      expect(await record.flush(2_000)).toBe(true);
+      expect(Object.fromEntries(record.notWritten())).toEqual({
+        'record-unavailable': 2,
+        'bad-one': 1,
+        outcome: 1,
+      });
+      const chain = await chainOf(record);
+      expect(chain.length).toBe(40);
+      expect(verifyChain(chain)).toBeNull();
+    } finally {
+      await database.owner.query('ALTER TABLE ideogate.audit_event DROP CONSTRAINT no_poison');
+    }
+  });
+
+  test('a month without a partition is an outage, not a bad row: nothing is lost when it comes', async () => {
+    const farMicros = nowMicros() + 500n * 86_400_000_000n;
+    const record = open({ now: () => farMicros, commitTimeoutMs: 300 });
+    const kept = outcome({ atMicros: farMicros });
+    record.outcome(kept);
+    expect(await record.decide(decision({ atMicros: farMicros }))).toBe('unavailable');
+    const { detail } = await record.ready();
+    expect(detail).toBe('the record has partitions for 0 more days only');
+    const month = new Date(Number(farMicros / 1_000n)).toISOString().slice(0, 7);
+    const [from, to] = [`${month}-01T00:00:00Z`, `${month}-28T23:59:59Z`];
+    await database.owner.query(
+      `CREATE TABLE ideogate.far PARTITION OF ideogate.audit_event FOR VALUES FROM ('${from}') TO ('${to}')`,
+    );
+    expect(await record.flush(3_000)).toBe(true);
+    expect((await chainOf(record)).map(({ callId }) => callId)).toEqual([kept.callId]);
+    expect(record.notWritten()).toEqual(new Map([['record-unavailable', 1]]));
+  });
+
+  test.each([
+    ['NUL, line breaks, direction marks', 'a\u0000b\r\nc\u202e\u2028\u0085d'],
+    ['lone surrogates', '\ud800x\udfff'],
+    ['text that looks escaped', String.raw`\u0000 \\u0000 \[5 more, sha256:0123456789abcdef]`],
+    ['a very long field', '\u{1F600}'.repeat(50_000)],
+    [
+      'long text that does not compress',
+      Array.from({ length: 9_000 }, (_, i) => String.fromCharCode(0x4e00 + ((i * 7_919) % 20_000))).join(''),
+    ],
+    ['SQL and array syntax', `'); DROP TABLE audit_event; -- {"a",NULL}`],
+  ])('%s in every field neither stops nor loses a row', async (_, text) => {
+    const record = open();
+    const everywhere = {
+      issuer: text,
+      subject: text,
+      clientId: text,
+      tokenId: text,
+      address: text,
+      method: text,
+      resource: text,
+      operation: text,
+      scopeNeeded: text,
+      scopeHeld: text,
+      rule: text,
+      release: text,
+      keyId: text,
+      traceId: text,
+      problem: text,
+      reason: text,
+    };
+    const callId = newCallId();
+    expect(await record.decide(decision({ ...everywhere, callId }))).toBe('committed');
+    expect(await record.refuse(refusal(everywhere))).toBe('committed');
+    const { issuer, subject, clientId, tokenId, operation, problem, reason } = everywhere;
+    record.outcome(
+      outcome({
+        issuer,
+        subject,
+        clientId,
+        tokenId,
+        operation,
+        problem,
+        reason,
+        callId,
+        made: [text, text],
+        promptDigest: text,
+      }),
+    );
+    expect(await record.flush(2_000)).toBe(true);
+    expect(record.notWritten()).toEqual(new Map());
+    const chain = await chainOf(record);
+    expect(chain.length).toBe(3);
+    expect(verifyChain(chain)).toBeNull();
+  });
+
+  test.each([Number.NaN, Infinity, -Infinity, -1, 1.5, 2 ** 31, 2 ** 53, 1e300])(
+    'the number %d in every field neither stops nor loses a row',
+    async (number) => {
+      const record = open();
+      record.outcome(
+        outcome({
+          status: number,
+          upstreamStatus: number,
+          bytesSent: number,
+          bytesReceived: number,
+          firstByteMs: number,
+          durationMs: number,
+          images: number,
+          costUsdMicros: number,
+          promptLength: number,
+        }),
+      );
+      expect(await record.refuse(refusal({ status: number }))).toBe('committed');
+      expect(await record.flush(2_000)).toBe(true);
+      const chain = await chainOf(record);
+      expect(chain.length).toBe(2);
+      expect(verifyChain(chain)).toBeNull();
+    },
+  );
+});
+
+describe('stopping', () => {
+  test('close writes what waits, and what it can not write is counted', async () => {
+    const record = open();
+    await record.decide(decision());
+    record.outcome(outcome());
+    await record.close(2_000);
+    expect((await chainOf(record)).length).toBe(2);
+    expect(await record.decide(decision())).toBe('unavailable');
+
+    database.relay.cut();
+    const other = open();
+    other.outcome(outcome());
+    await other.close(50);
+    expect(other.notWritten()).toEqual(new Map([['outcome', 1]]));
+    expect(other.waiting()).toBe(0);
+  });
+
+  test('a frozen network does not hold up a close', async () => {
+    const record = open();
+    await until('it is ready', async () => (await record.ready()).ok);
+    database.relay.freeze();
+    record.outcome(outcome());
+    const before = performance.now();
+    await record.close(100);
+    expect(performance.now() - before).toBeLessThan(1_500);
+  });
+});
