@@ -27,18 +27,21 @@ export async function clearLeftover(cluster: string, log: (line: string) => void
   if (isPostgresOn(cluster, found.pid)) {
     await stopStranger(cluster, found.pid);
     log(`Stopped a Postgres (process ${found.pid}) that an earlier run had left on ${cluster}.`);
-  } else if (processStart(found.pid) === null) {
-    log(`Postgres on ${cluster} was killed before (process ${found.pid}); it recovers from its log.`);
-  } else {
-    disarm(cluster);
-    log(`Disarmed the pid file of ${cluster}: process ${found.pid} is another program now.`);
+    return;
   }
+  disarm(cluster);
+  log(
+    processStart(found.pid) === null
+      ? `Postgres on ${cluster} was killed before (process ${found.pid}); it recovers now.`
+      : `Postgres on ${cluster} was killed before; its process ${found.pid} is another program now, left alone.`,
+  );
 }
 
 /**
- * Postgres would refuse to start while any process has the pid in the file. The file isn't removed, because
- * it also names the shared memory by which a new server notices workers of the old one that still run; a
- * server takes a file with its own parent's pid (ours) for a stale one and does that check.
+ * Postgres refuses to start while kill(2) finds any process with the pid in the file: an unrelated one, or the
+ * killed server's zombie, which stays for good where nobody reaps. The file isn't removed, because it also names
+ * the shared memory by which a new server notices workers of the old one that still run; a server takes a file
+ * with its own parent's pid (ours) for a stale one and does that check.
  */
 function disarm(cluster: string): void {
   const path = join(cluster, 'postmaster.pid');
