@@ -1,0 +1,169 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import type { ScopeName, ScopePattern } from '@ideogate/contract';
+import { SCOPE_NAMES } from '@ideogate/contract';
+import type { ClientSecret } from './clients.ts';
+import { type IssuerKeys, publicKeySet } from './issuer-keys.ts';
+import type { CallerGrant } from './scopes-to-give.ts';
+import { createTokenEndpoint } from './token-endpoint.ts';
+
+export interface IssuerConfig {
+  /** This issuer's own URL, an origin without a path: the tokens' `iss`. */
+  readonly issuer: string;
+  /** Address to listen on. */
+  readonly host: string;
+  readonly port: number;
+  readonly keys: IssuerKeys;
+  readonly clients: readonly ClientSecret[];
+  /** The environment's gateway: the tokens' `aud`, and the only `resource` there is (RFC 8707). */
+  readonly audience: string;
+}
+
+export interface IssuerDeps {
+  /** What a client may be given now; asked for every token, so that a changed policy counts at once. */
+  grantOf(clientId: string): CallerGrant;
+  /** The plain scopes that a wildcard stands for. */
+  expand(pattern: ScopePattern): readonly ScopeName[];
+  /** Told about faults of the issuer itself. Callers only see that there was one. */
+  onError(error: Error): void;
+}
+
+export interface Issuer {
+  /** Rejects with node's error (`EADDRINUSE`…) when it can't. */
+  listen(): Promise<void>;
+  /** Ends within a second: answers in flight get half of it. */
+  close(): Promise<void>;
+}
+
+/** The configuration can't be used. `faults` has every fault found, one sentence each. */
+export class IssuerConfigError extends Error {
+  override readonly name = 'IssuerConfigError';
+  readonly faults: readonly string[];
+  constructor(faults: readonly string[]) {
+    super(faults.join('\n'));
+    this.faults = faults;
+  }
+}
+
+/** Milliseconds that answers in flight get when the issuer stops. */
+const GRACE_MS = 500;
+
+/**
+ * Mints short-lived access tokens: `/token`, `/jwks`, discovery (RFC 8414 and OpenID Connect's address for it)
+ * and `/-/health`. Nothing else is reachable, whatever oidc-provider could do.
+ * @throws IssuerConfigError with every fault of the configuration.
+ */
+export async function createIssuer(config: IssuerConfig, deps: IssuerDeps): Promise<Issuer> {
+  const faults = configFaults(config);
+  if (faults.length > 0) throw new IssuerConfigError(faults);
+  const token = await createTokenEndpoint({
+    ...config,
+    grantOf: (clientId) => deps.grantOf(clientId),
+    expand: (pattern) => deps.expand(pattern),
+    onError: (error) => deps.onError(error),
+  });
+  const server = createServer(
+    { requestTimeout: 10_000, headersTimeout: 5000, keepAliveTimeout: 5000 },
+    route(pages(config), token),
+  );
+
+  return {
+    async listen() {
+      server.listen(config.port, config.host);
+      await once(server, 'listening'); // rejects on 'error'
+    },
+    async close() {
+      if (!server.listening) return;
+      const closed = once(server, 'close');
+      server.close();
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), GRACE_MS);
+      await closed;
+      clearTimeout(cut);
+    },
+  };
+}
+
+/** The issuer's unchanging pages, by path. */
+function pages({ issuer, keys }: IssuerConfig): ReadonlyMap<string, string> {
+  // Ours, not oidc-provider's, which would list endpoints for people to sign in at, and take its own address from
+  // the Host field.
+  const metadata = JSON.stringify({
+    issuer,
+    token_endpoint: `${issuer}/token`,
+    jwks_uri: `${issuer}/jwks`,
+    grant_types_supported: ['client_credentials'],
+    response_types_supported: [],
+    token_endpoint_auth_methods_supported: ['client_secret_basic'],
+    scopes_supported: SCOPE_NAMES,
+  });
+  return new Map([
+    ['/.well-known/oauth-authorization-server', metadata],
+    ['/.well-known/openid-configuration', metadata],
+    ['/jwks', JSON.stringify(publicKeySet(keys))],
+    ['/-/health', JSON.stringify({ status: 'ok' })],
+  ]);
+}
+
+function route(pages: ReadonlyMap<string, string>, token: RequestListener): RequestListener {
+  return (request, response) => {
+    const [path = ''] = (request.url ?? '').split('?', 1);
+    const page = pages.get(path);
+    if (page !== undefined) return sendPage(page, request, response);
+    if (path !== '/token') return send(response, 404, { error: 'not_found' });
+    if (request.method !== 'POST')
+      return send(response, 405, { error: 'invalid_request' }, { allow: 'POST' });
+    // Node keeps the first of two Authorization fields in silence.
+    if ((request.headersDistinct['authorization']?.length ?? 0) > 1) {
+      const error_description = 'client authentication must only be provided once';
+      return send(response, 400, { error: 'invalid_request', error_description });
+    }
+    return token(request, response);
+  };
+}
+
+function sendPage(page: string, request: IncomingMessage, response: ServerResponse): void {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    return send(response, 405, { error: 'invalid_request' }, { allow: 'GET, HEAD' });
+  }
+  response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache' });
+  response.end(page);
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  body: object,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers });
+  response.end(JSON.stringify(body));
+}
+
+// Visible ASCII without `:`, `%` and `+`: curl and most clients put an id into Basic as it is, although RFC 6749
+// section 2.3.1 wants it form-encoded; in these letters both are the same.
+const CLIENT_ID = /^[\x21-\x24\x26-\x2a\x2c-\x39\x3b-\x7e]{1,256}$/;
+
+function configFaults({ issuer, audience, clients }: IssuerConfig): string[] {
+  const faults: string[] = [];
+  if (URL.parse(issuer)?.origin !== issuer) {
+    faults.push(`issuer: ${issuer} is not an origin (scheme, host and port, no path, no slash at the end)`);
+  }
+  if (URL.parse(audience) === null || audience.includes('#')) {
+    faults.push(`audience: ${audience} is not an absolute URL without fragment (RFC 8707 section 2)`);
+  }
+  const seen = new Set<string>();
+  for (const { client_id: id, client_secret: secret } of clients) {
+    if (!CLIENT_ID.test(id)) {
+      faults.push(
+        `client ${JSON.stringify(id)}: an id is 1 to 256 visible ASCII characters other than : % +`,
+      );
+    }
+    if (seen.has(id)) faults.push(`client ${id}: is listed twice`);
+    seen.add(id);
+    if (!/^[A-Za-z0-9_-]{32,512}$/.test(secret)) {
+      faults.push(`client ${id}: its secret must be 32 to 512 base64url characters`);
+    }
+  }
+  return faults;
+}
