@@ -5,7 +5,7 @@ import { isJsonObject, type JsonValue, parseStrictJsonBytes } from '@ideogate/co
 import { addressFault, type TrustedIssuer } from './config.ts';
 
 /** The bytes of a key set couldn't be had. The message names no address: it is shown on the readiness page. */
-export class KeySetUnreachable extends Error {
+class KeySetUnreachable extends Error {
   override readonly name = 'KeySetUnreachable';
 }
 
