@@ -16,7 +16,7 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-export interface Exit {
+interface Exit {
   /** 'signal SIGKILL' or 'exit code 1' */
   readonly how: string;
   /** The last lines it wrote to its log. */
@@ -24,7 +24,7 @@ export interface Exit {
 }
 
 /** Why a server didn't come up. */
-export type StartFailure = 'port-taken' | 'old-workers-still-run' | 'other';
+type StartFailure = 'port-taken' | 'old-workers-still-run' | 'other';
 
 export class ServerStartError extends Error {
   readonly failure: StartFailure;

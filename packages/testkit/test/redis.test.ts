@@ -1,8 +1,7 @@
 import { connect } from 'node:net';
-import { expect } from 'vitest';
 import { redisUrl, requireLoopback, testWithRedis } from '../src/index.ts';
 
-testWithRedis('a test that needs Redis is given one that answers', async () => {
+testWithRedis('a test that needs Redis is given one that answers', async ({ expect }) => {
   const { hostname, port } = requireLoopback(redisUrl() ?? '');
   const answer = await new Promise<string>((resolve, reject) => {
     const socket = connect({ host: hostname, port: Number(port) }, () => socket.write('PING\r\n'));
