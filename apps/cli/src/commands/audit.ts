@@ -1,0 +1,147 @@
+import { type Call, type CallFilter, listCalls, openReadPool, showCall, tailCalls } from '@ideogate/audit';
+import { parseCallId } from '@ideogate/contract';
+import { CommandError, EXIT } from '../exit-codes.ts';
+import { codeOf, dataFolder, readReadyFile } from '../product/data-folder.ts';
+import { wantsJson, writeJson } from '../terminal.ts';
+
+export interface AuditOptions {
+  readonly caller?: string;
+  readonly operation?: string;
+  readonly result?: string;
+  readonly reason?: string;
+  readonly since?: string;
+  readonly limit?: string;
+  readonly json?: boolean;
+}
+
+/** The newest calls that pass the filters, newest first. */
+export function auditList(env: NodeJS.ProcessEnv, options: AuditOptions): Promise<number> {
+  const filter = readFilter(options);
+  const limit = readLimit(options.limit);
+  return withRecord(env, async (pool) => {
+    const calls = await listCalls(pool, { ...filter, limit });
+    if (wantsJson(options)) writeJson(calls);
+    else
+      process.stdout.write(
+        calls.length === 0 ? 'No calls pass these filters.\n' : [HEADING, ...calls.map(line), ''].join('\n'),
+      );
+    return EXIT.fine;
+  });
+}
+
+/** Everything the record holds on one call. */
+export function auditShow(env: NodeJS.ProcessEnv, id: string, options: { json?: boolean }): Promise<number> {
+  const callId = parseCallId(id);
+  if (callId === undefined)
+    throw new CommandError(
+      EXIT.invalidInput,
+      `${id} is not a call id: take it from the Ideogate-Call-Id field of an answer.`,
+    );
+  return withRecord(env, async (pool) => {
+    const call = await showCall(pool, callId);
+    if (call === null) throw new CommandError(EXIT.failed, `The record has no call ${id}.`);
+    if (wantsJson(options)) writeJson(call);
+    else
+      for (const [name, value] of Object.entries(call))
+        if (value !== null) process.stdout.write(`${name.padEnd(18)} ${printed(value)}\n`);
+    return EXIT.fine;
+  });
+}
+
+/** Calls as they come in, until interrupted: one line each, or one JSON document a line. */
+export function auditTail(env: NodeJS.ProcessEnv, options: AuditOptions): Promise<number> {
+  const filter = readFilter(options);
+  const over = new AbortController();
+  process.once('SIGINT', () => over.abort());
+  process.once('SIGTERM', () => over.abort());
+  process.stdout.once('error', () => over.abort());
+  return withRecord(env, async (pool) => {
+    const json = wantsJson(options);
+    for await (const call of tailCalls(pool, { ...filter, since: filter.since ?? new Date() }, over.signal)) {
+      process.stdout.write(json ? `${JSON.stringify(call)}\n` : `${line(call)}\n`);
+    }
+    return EXIT.fine;
+  });
+}
+
+async function withRecord(
+  env: NodeJS.ProcessEnv,
+  work: (pool: ReturnType<typeof openReadPool>) => Promise<number>,
+): Promise<number> {
+  const pool = openReadPool(readReadyFile(dataFolder(env)).databaseUrl);
+  try {
+    return await work(pool);
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(EXIT.failed, `The record cannot be read (${codeOf(error)}): is its database up?`);
+  } finally {
+    await pool.end();
+  }
+}
+
+function readFilter(options: AuditOptions): CallFilter {
+  const { caller, operation, result, reason, since } = options;
+  if (result !== undefined && result !== 'success' && result !== 'failure') {
+    throw new CommandError(EXIT.invalidInput, '--result is success or failure.');
+  }
+  return {
+    ...(caller === undefined ? {} : { caller }),
+    ...(operation === undefined ? {} : { operation }),
+    ...(result === undefined ? {} : { result }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(since === undefined ? {} : { since: readSince(since) }),
+  };
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function readSince(text: string): Date {
+  const ago = /^([0-9]{1,6})([smhd])$/.exec(text);
+  const time =
+    ago === null ? Date.parse(text) : Date.now() - Number(ago[1]) * (UNITS[ago[2] ?? ''] ?? Number.NaN);
+  if (!Number.isFinite(time)) {
+    throw new CommandError(
+      EXIT.invalidInput,
+      `--since ${text} is neither a span such as 90s, 15m, 2h, 7d nor a time such as 2026-01-31T09:00:00Z.`,
+    );
+  }
+  return new Date(time);
+}
+
+function readLimit(text = '50'): number {
+  const limit = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= 10_000) return limit;
+  throw new CommandError(EXIT.invalidInput, '--limit is a number from 1 to 10000.');
+}
+
+const HEADING = row(['time', 'call', 'caller', 'operation', 'state', 'result', 'status', 'why']);
+
+function line(call: Call): string {
+  return row([
+    call.decidedAt.slice(0, 19),
+    call.callId,
+    call.subject ?? '-',
+    call.operation ?? call.resource ?? '-',
+    call.state,
+    call.result,
+    String(call.status ?? '-'),
+    call.reason ?? '',
+  ]);
+}
+
+function row(cells: readonly string[]): string {
+  const widths = [20, 37, 16, 32, 8, 10, 7];
+  return cells
+    .map((cell, i) => printed(cell).padEnd(widths[i] ?? 0))
+    .join('')
+    .trimEnd();
+}
+
+/** A hostile path must not move the reader's cursor. */
+function printed(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`,
+  );
+}

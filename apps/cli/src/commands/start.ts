@@ -1,0 +1,23 @@
+import { pino } from 'pino';
+import { EXIT } from '../exit-codes.ts';
+import { startProduct } from '../product/start.ts';
+
+/** Runs the product until SIGINT or SIGTERM; returns when it has stopped in order. */
+export async function start(env: NodeJS.ProcessEnv): Promise<number> {
+  let asked: () => void = () => undefined;
+  const told = new Promise<void>((resolve) => {
+    asked = resolve;
+  });
+  // From the first moment: a signal while things come up must not leave half of them running.
+  process.on('SIGINT', asked);
+  process.on('SIGTERM', asked);
+  process.on('SIGHUP', asked);
+  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  const product = await startProduct(env, log);
+  process.stdout.write(`${product.banner}\n`);
+  await told;
+  process.stdout.write('Stopping: calls in flight may end first.\n');
+  await product.stop();
+  process.stdout.write('Stopped.\n');
+  return EXIT.fine;
+}

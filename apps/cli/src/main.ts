@@ -1,0 +1,81 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { type AuditOptions, auditList, auditShow, auditTail } from './commands/audit.ts';
+import { policyCheck } from './commands/policy-check.ts';
+import { start } from './commands/start.ts';
+import { token } from './commands/token.ts';
+import { CommandError, EXIT } from './exit-codes.ts';
+
+const program = new Command('ideogate')
+  .description('A least-privilege gateway for the Ideogram API.')
+  .exitOverride()
+  .showHelpAfterError('(--help shows what there is)');
+
+program
+  .command('start')
+  .description(
+    'Run the whole product on this machine: database, issuer, gateway, and the emulator when no key is set.',
+  )
+  .action(async () => finish(await start(process.env)));
+
+program
+  .command('token')
+  .description('Print an access token and nothing else.')
+  .requiredOption('--client <id>', 'client to ask for, e.g. reader or writer')
+  .option('--scope <scopes>', 'scopes to ask for, space separated; without it, the whole grant')
+  .action(async (options: { client: string; scope?: string }) => finish(await token(process.env, options)));
+
+const policy = program.command('policy').description('Look at policy files.');
+policy
+  .command('check')
+  .description('Check policy files and report every fault at once.')
+  .argument('[files...]', 'policy files; without them, those that start would use')
+  .option('--json', 'JSON, also on a terminal')
+  .action((files: string[], options: { json?: boolean }) => finish(policyCheck(process.env, files, options)));
+
+const audit = program.command('audit').description('Read the record.');
+const filtered = (command: Command) =>
+  command
+    .option('--caller <subject>', 'only calls of this subject')
+    .option('--operation <id>', 'only this operation, e.g. v3.generate')
+    .option('--result <result>', 'only success, or only failure')
+    .option('--reason <reason>', 'only calls that ended for this reason')
+    .option('--since <time>', 'only calls since then: 15m, 2h, 7d, or a time')
+    .option('--json', 'JSON, also on a terminal');
+filtered(audit.command('list').description('Calls, newest first.'))
+  .option('--limit <n>', 'at most so many', '50')
+  .action(async (options: AuditOptions) => finish(await auditList(process.env, options)));
+filtered(audit.command('tail').description('Calls as they come in, until interrupted.')).action(
+  async (options: AuditOptions) => finish(await auditTail(process.env, options)),
+);
+audit
+  .command('show')
+  .description('Everything the record holds on one call.')
+  .argument('<call-id>', 'from the Ideogate-Call-Id field of an answer')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (id: string, options: { json?: boolean }) =>
+    finish(await auditShow(process.env, id, options)),
+  );
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  finish(report(error));
+}
+
+function report(error: unknown): number {
+  // Commander has already written its own words.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.invalidInput;
+  if (error instanceof CommandError) {
+    process.stderr.write(`${error.message}\n`);
+    return error.exitCode;
+  }
+  process.stderr.write(`Ideogate failed: ${error instanceof Error ? error.message : String(error)}\n`);
+  return EXIT.failed;
+}
+
+/** Sets the status and lets output drain; a stray timer must not keep the process alive. */
+function finish(code: number): void {
+  process.exitCode = code;
+  setTimeout(() => process.exit(code), 500).unref();
+}

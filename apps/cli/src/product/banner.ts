@@ -1,0 +1,40 @@
+import type { ReadyFile } from './data-folder.ts';
+import type { UpstreamChoice } from './product-config.ts';
+
+/** What a person sees when everything answers: where things are, and a first call to copy and paste. */
+export function banner(ready: ReadyFile, upstream: UpstreamChoice, notices: readonly string[]): string {
+  const maker = ready.clients.find((client) => client.scopes.some((scope) => scope.startsWith('write:')));
+  const client = maker ?? ready.clients[0];
+  return [
+    '',
+    `Ideogate is ready, serving ${ready.environment}.`,
+    '',
+    `  gateway   ${ready.gateway}`,
+    `  issuer    ${ready.issuer}`,
+    `  metrics   ${ready.metrics}`,
+    upstream.kind === 'emulator'
+      ? `  upstream  ${ready.emulator} is the Ideogram EMULATOR: no key was given, nothing reaches Ideogram and nothing is billed`
+      : `  upstream  ${upstream.origin}, with the real key: calls are billed`,
+    ...notices.map((notice) => `  note      ${notice}`),
+    '',
+    ...(client === undefined
+      ? ['No caller has a grant here: add one to the policy.']
+      : firstCall(ready, client.client_id, maker !== undefined)),
+    '',
+  ].join('\n');
+}
+
+function firstCall(ready: ReadyFile, client: string, mayWrite: boolean): string[] {
+  const call = mayWrite
+    ? `curl -sS ${ready.gateway}/v1/ideogram-v3/generate -H "Api-Key: $TOKEN" -F prompt="a lighthouse at dawn" -F rendering_speed=TURBO`
+    : `curl -sS "${ready.gateway}/v2/image/generate/ideogram-4?dry_run=true" -H "Api-Key: $TOKEN" --json '{"prompt":"a lighthouse at dawn"}'`;
+  return [
+    mayWrite
+      ? 'A first call: a token, an image, its record.'
+      : 'A first call: a token, the price of an image, its record.',
+    '',
+    `  TOKEN=$(npx --yes pnpm@12 --silent ideogate token --client ${client})`,
+    `  ${call}; echo`,
+    '  npx --yes pnpm@12 --silent ideogate audit list',
+  ];
+}

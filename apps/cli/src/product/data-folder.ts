@@ -1,0 +1,147 @@
+import { randomBytes } from 'node:crypto';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { EnvironmentName } from '@ideogate/contract';
+import { CommandError, EXIT } from '../exit-codes.ts';
+
+/** Where the product keeps what must survive a stop: `.ideogate/`, or `IDEOGATE_DATA`. */
+export function dataFolder(env: NodeJS.ProcessEnv): string {
+  return resolve(env['IDEOGATE_DATA'] || '.ideogate');
+}
+
+/**
+ * Makes the folder of one environment.
+ *
+ * @throws CommandError when the folder cannot be written.
+ */
+export function prepareDataFolder(data: string, environment: EnvironmentName): string {
+  const folder = join(data, environment);
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(data, constants.W_OK);
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    throw new CommandError(
+      EXIT.invalidInput,
+      `The data folder ${folder} cannot be written (${codeOf(error)}): give this user the right to write there, or name another in IDEOGATE_DATA.`,
+    );
+  }
+  return folder;
+}
+
+/** Secrets of one environment's installation, made at its first start. */
+export interface InstallationSecrets {
+  readonly appendPassword: string;
+  readonly readPassword: string;
+  /** Under this key ids are made from keys. */
+  readonly fingerprint: string;
+  /** Under this prompts are recognised in the record. */
+  readonly prompt: string;
+  /** Keys that the emulator takes in place of real ones. */
+  readonly emulatorReadKey: string;
+  readonly emulatorWriteKey: string;
+}
+
+const NAMES = [
+  'appendPassword',
+  'readPassword',
+  'fingerprint',
+  'prompt',
+  'emulatorReadKey',
+  'emulatorWriteKey',
+] as const;
+
+export function loadOrCreateSecrets(folder: string): InstallationSecrets {
+  const file = join(folder, 'secrets.json');
+  if (!existsSync(file)) {
+    const made = Object.fromEntries(NAMES.map((name) => [name, randomBytes(24).toString('base64url')]));
+    writePrivately(file, `${JSON.stringify(made, null, 2)}\n`);
+  }
+  let kept: unknown;
+  try {
+    kept = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new CommandError(
+      EXIT.failed,
+      `${file} cannot be read (${codeOf(error)}): restore it from a copy; without it the record's logins are lost.`,
+    );
+  }
+  if (!isSecrets(kept))
+    throw new CommandError(EXIT.failed, `${file} lacks one of ${NAMES.join(', ')}: restore it from a copy.`);
+  return kept;
+}
+
+function isSecrets(value: unknown): value is InstallationSecrets {
+  if (typeof value !== 'object' || value === null) return false;
+  const members = new Map(Object.entries(value));
+  return NAMES.every((name) => typeof members.get(name) === 'string' && members.get(name) !== '');
+}
+
+/** Writes a file that only its owner may read, whole or not at all. */
+export function writePrivately(file: string, text: string): void {
+  const temporary = `${file}.${process.pid}.tmp`;
+  writeFileSync(temporary, text, { mode: 0o600, flag: 'w' });
+  renameSync(temporary, file);
+}
+
+export interface ReadyFile {
+  readonly pid: number;
+  readonly gateway: string;
+  readonly issuer: string;
+  /** Null when the upstream is not the emulator. */
+  readonly emulator: string | null;
+  readonly metrics: string;
+  /** Reads the record. */
+  readonly databaseUrl: string;
+  /** Superuser of the embedded Postgres; null with `DATABASE_URL`. */
+  readonly adminDatabaseUrl: string | null;
+  readonly environment: EnvironmentName;
+  readonly clients: readonly {
+    readonly client_id: string;
+    readonly client_secret: string;
+    readonly scopes: readonly string[];
+  }[];
+}
+
+const READY = 'ready.json';
+
+export function writeReadyFile(data: string, ready: ReadyFile): void {
+  writePrivately(join(data, READY), `${JSON.stringify(ready, null, 2)}\n`);
+}
+
+export function removeReadyFile(data: string): void {
+  rmSync(join(data, READY), { force: true });
+}
+
+/**
+ * How commands find the running product.
+ *
+ * @throws CommandError when it does not run.
+ */
+export function readReadyFile(data: string): ReadyFile {
+  const file = join(data, READY);
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as ReadyFile; // as: written by writeReadyFile, whole or not at all
+  } catch (error) {
+    const why = codeOf(error) === 'ENOENT' ? 'is not there' : `cannot be read (${codeOf(error)})`;
+    throw new CommandError(
+      EXIT.failed,
+      `${file} ${why}: is Ideogate running? Start it with pnpm start, or name its data folder in IDEOGATE_DATA.`,
+    );
+  }
+}
+
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : 'unreadable';
+}

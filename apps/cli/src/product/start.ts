@@ -1,0 +1,257 @@
+import { createTokenVerifier, DEFAULT_VERIFIER } from '@ideogate/access-token';
+import { type AuditRecord, openRecord } from '@ideogate/audit';
+import type { EnvironmentName } from '@ideogate/contract';
+import { ConfigError, createGateway, type Log, readGatewayConfig, serveMetrics } from '@ideogate/gateway';
+import { createIssuer, loadOrCreateClients, loadOrCreateIssuerKeys } from '@ideogate/issuer';
+import { FolderInUseError, LocalPostgresError, lockFolder } from '@ideogate/local-postgres';
+import { type CallerIdentity, expandPattern, grantedScopes, grantOf, type Release } from '@ideogate/policy';
+import { createKeyRing, KeyError, type KeyRing } from '@ideogate/upstream-keys';
+import { join } from 'node:path';
+import { CommandError, EXIT } from '../exit-codes.ts';
+import { banner } from './banner.ts';
+import {
+  codeOf,
+  type InstallationSecrets,
+  loadOrCreateSecrets,
+  prepareDataFolder,
+  type ReadyFile,
+  removeReadyFile,
+  writeReadyFile,
+} from './data-folder.ts';
+import { startEmulator } from './emulator-process.ts';
+import { requireFreePorts } from './ports.ts';
+import { type ProductConfig, readProductConfig } from './product-config.ts';
+import { openRecordDatabase } from './record-database.ts';
+
+/** A running product. */
+export interface Product {
+  readonly ready: ReadyFile;
+  /** What a person should see. */
+  readonly banner: string;
+  /** Ends calls in flight, writes their outcomes, then stops everything, Postgres last. May be called twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * The whole product in one process: database, issuer, gateway, and the emulator where no key is given.
+ *
+ * @throws CommandError, with one clear line for each thing that was wrong; nothing is left running.
+ */
+export async function startProduct(env: NodeJS.ProcessEnv, log: Log): Promise<Product> {
+  const config = readProductConfig(env);
+  const undo: (() => Promise<void> | void)[] = [];
+  const stop = once(async () => {
+    for (const step of undo.reverse()) await step();
+  });
+  try {
+    return await assemble(config, env, log, undo, stop);
+  } catch (error) {
+    await stop();
+    throw inWords(error);
+  }
+}
+
+/** Each part that is up adds to `undo` how it goes down; they go down in reverse. */
+async function assemble(
+  config: ProductConfig,
+  env: NodeJS.ProcessEnv,
+  log: Log,
+  undo: (() => Promise<void> | void)[],
+  stop: () => Promise<void>,
+): Promise<Product> {
+  const { data, environment, release, ports, identifier } = config;
+  const say = (line: string) => log.info({}, line);
+  const folder = prepareDataFolder(data, environment);
+  const lock = lockFolder(data, { pid: process.pid, port: ports.gateway });
+  undo.push(() => lock.release());
+  removeReadyFile(data);
+  const secrets = loadOrCreateSecrets(folder);
+  const keys = createKeys(config, secrets);
+  await requireFreePorts(
+    new Map([
+      ['gateway', ports.gateway],
+      ['issuer', ports.issuer],
+      ['metrics', ports.metrics],
+    ]),
+  );
+
+  const database = await openRecordDatabase(config, folder, secrets, say);
+  undo.push(() => database.stop());
+
+  const emulator =
+    config.upstream.kind === 'emulator'
+      ? await startEmulator(
+          folder,
+          ports.emulator,
+          { read: secrets.emulatorReadKey, write: secrets.emulatorWriteKey },
+          say,
+        )
+      : null;
+  if (emulator !== null) undo.push(() => emulator.stop());
+
+  const issuerUrl = `http://127.0.0.1:${ports.issuer}`;
+  const clients = await clientsOf(release, environment, issuerUrl, folder);
+  const issuer = await createIssuer(
+    {
+      issuer: issuerUrl,
+      host: '127.0.0.1',
+      port: ports.issuer,
+      keys: await loadOrCreateIssuerKeys(join(folder, 'issuer-keys.json')),
+      clients: clients.map(({ client_id, client_secret }) => ({ client_id, client_secret })),
+      audience: identifier,
+    },
+    {
+      grantOf: (subject) => grantFor(release, environment, { issuer: issuerUrl, subject }),
+      expand: (pattern) => expandPattern(release, pattern),
+      onError: (error) => log.error({ error: error.name }, 'the issuer failed to answer'),
+    },
+  );
+  await issuer.listen();
+  undo.push(() => issuer.close());
+
+  let observe: (rows: number, milliseconds: number) => void = () => undefined;
+  const nowMicros = () => BigInt(Date.now()) * 1000n;
+  const gatewayConfig = readGatewayConfig(
+    {
+      environment,
+      identifier,
+      issuers: [issuerUrl],
+      host: config.host,
+      port: ports.gateway,
+      upstream: config.upstream.kind === 'emulator' ? (emulator?.url ?? '') : config.upstream.origin,
+    },
+    env,
+  );
+  const { commitMs, maxWaiting, maxTokenBytes } = gatewayConfig.limits;
+  const record = openRecord({
+    appendUrl: database.appendUrl,
+    readUrl: database.readUrl,
+    commitTimeoutMs: commitMs,
+    maxWaiting,
+    now: nowMicros,
+    observe: { batch: (rows, milliseconds) => observe(rows, milliseconds) },
+  });
+  undo.push(() => closeRecord(record, log));
+
+  const verifier = createTokenVerifier(
+    {
+      ...DEFAULT_VERIFIER,
+      maxTokenLength: maxTokenBytes,
+      issuers: [{ issuer: issuerUrl, algorithms: ['ES256', 'EdDSA'], keys: { discovery: true } }],
+      audience: identifier,
+    },
+    { now: Date.now },
+  );
+  undo.push(() => verifier.close());
+  await verifier.warm();
+
+  const gateway = await createGateway(gatewayConfig, {
+    release,
+    verifier,
+    record,
+    keys,
+    log,
+    promptSecret: secrets.prompt,
+    nowMicros,
+  });
+  observe = gateway.ideogateMetrics.batch;
+  undo.push(() => gateway.close());
+  await gateway.listen({ host: config.host, port: ports.gateway });
+  const metrics = await serveMetrics(gateway.ideogateMetrics, { host: '127.0.0.1', port: ports.metrics });
+  undo.push(() => void metrics.close());
+
+  const ready: ReadyFile = {
+    pid: process.pid,
+    gateway: config.gatewayUrl,
+    issuer: issuerUrl,
+    emulator: emulator?.url ?? null,
+    metrics: `http://127.0.0.1:${ports.metrics}/metrics`,
+    databaseUrl: database.readUrl,
+    adminDatabaseUrl: database.adminUrl,
+    environment,
+    clients,
+  };
+  writeReadyFile(data, ready);
+  undo.push(() => removeReadyFile(data));
+  return {
+    ready,
+    banner: banner(ready, config.upstream, database.notice === null ? [] : [database.notice]),
+    stop,
+  };
+}
+
+function createKeys(config: ProductConfig, secrets: InstallationSecrets): KeyRing {
+  const { environment, upstream } = config;
+  const given =
+    upstream.kind === 'emulator'
+      ? { read: secrets.emulatorReadKey, write: secrets.emulatorWriteKey }
+      : upstream;
+  return createKeyRing({
+    environment,
+    read: given.read,
+    write: given.write,
+    both: 'both' in given ? given.both : undefined,
+    fingerprintSecret: secrets.fingerprint,
+  });
+}
+
+/** A client for every caller that the policy grants anything here, with its scopes as the policy words them. */
+async function clientsOf(
+  release: Release,
+  environment: EnvironmentName,
+  issuer: string,
+  folder: string,
+): Promise<ReadyFile['clients']> {
+  const grants = new Map<string, readonly string[]>();
+  for (const { subject } of release.callers) {
+    const grant = grantOf(release, environment, { issuer, subject });
+    if (grant !== null && grant.patterns.length > 0) grants.set(subject, grant.patterns);
+  }
+  const clients = await loadOrCreateClients(join(folder, 'clients.json'), [...grants.keys()]);
+  return clients.map(({ client_id, client_secret }) => ({
+    client_id,
+    client_secret,
+    scopes: grants.get(client_id) ?? [],
+  }));
+}
+
+/** What the issuer may give one caller: what policy grants it here, inside the ceiling. */
+function grantFor(release: Release, environment: EnvironmentName, caller: CallerIdentity) {
+  return {
+    scopes: grantedScopes(release, environment, caller),
+    patterns: grantOf(release, environment, caller)?.patterns ?? [],
+  };
+}
+
+async function closeRecord(record: AuditRecord, log: Log): Promise<void> {
+  const written = await record.flush(5000);
+  if (!written)
+    log.error(
+      { waiting: record.waiting() },
+      'the database did not take the last rows; they will show as gaps',
+    );
+  await record.close(1000);
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => (done ??= work());
+}
+
+function inWords(error: unknown): unknown {
+  if (error instanceof ConfigError) return new CommandError(EXIT.invalidInput, error.faults);
+  if (error instanceof KeyError)
+    return new CommandError(
+      EXIT.invalidInput,
+      `${error.message}: check IDEOGRAM_API_KEY, IDEOGRAM_READ_KEY and IDEOGRAM_WRITE_KEY.`,
+    );
+  if (error instanceof FolderInUseError || error instanceof LocalPostgresError)
+    return new CommandError(EXIT.failed, error.message);
+  if (codeOf(error) === 'EADDRINUSE' && error instanceof Error && 'port' in error) {
+    return new CommandError(
+      EXIT.failed,
+      `Port ${String(error.port)} is in use: stop what uses it, or set IDEOGATE_PORT to another.`,
+    );
+  }
+  return error;
+}

@@ -1,0 +1,91 @@
+import rateLimit from '@fastify/rate-limit';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Redis } from 'ioredis';
+import type { GatewayConfig } from './config.ts';
+
+/** Rate limits. Each answers null to go on, or the seconds to wait. */
+export interface Brakes {
+  byAddress(address: string): Promise<number | null>;
+  bySubject(subject: string): Promise<number | null>;
+  /** Whether the limits are shared between replicas right now. */
+  shared(): 'shared' | 'alone' | 'degraded';
+}
+
+/**
+ * Limits by @fastify/rate-limit, in Redis when it is configured. While Redis is away every replica allows its own
+ * share, 1/replicas of each limit, so that the sum stays what it was.
+ */
+export async function createBrakes(app: FastifyInstance, config: GatewayConfig): Promise<Brakes> {
+  const { perAddress, perSubject, windowMs, replicas } = config.rates;
+  const limiter = async (share: number, redis?: Redis) => {
+    let check: ((kind: 'address' | 'subject', key: string) => Promise<number | null>) | undefined;
+    // A context of its own, so that the shared and the local limiter do not share a store.
+    await app.register(async (context) => {
+      await context.register(rateLimit, {
+        global: false,
+        cache: 100_000,
+        ...(redis === undefined
+          ? {}
+          : { redis, nameSpace: `ideogate:${config.environment}:`, skipOnError: false }),
+      });
+      const limit = (max: number) =>
+        context.createRateLimit({ max: Math.max(1, Math.floor(max * share)), timeWindow: windowMs });
+      const limits = { address: limit(perAddress), subject: limit(perSubject) };
+      check = async (kind, key) => {
+        const verdict = await limits[kind](requestOf(key));
+        return verdict.isAllowed || !verdict.isExceeded ? null : Math.max(1, verdict.ttlInSeconds);
+      };
+    });
+    return (kind: 'address' | 'subject', key: string) => {
+      if (check === undefined) throw new Error('the rate limiter is asked before the application is ready');
+      return check(kind, key);
+    };
+  };
+
+  const alone = await limiter(config.redisUrl === null ? 1 : 1 / replicas);
+  if (config.redisUrl === null) {
+    return {
+      byAddress: (key) => alone('address', key),
+      bySubject: (key) => alone('subject', key),
+      shared: () => 'alone',
+    };
+  }
+
+  const redis = new Redis(config.redisUrl, {
+    connectTimeout: 500,
+    commandTimeout: 250,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    lazyConnect: true,
+    retryStrategy: (times) => Math.min(1000, times * 100),
+  });
+  let degraded = true;
+  redis.on('error', () => {
+    degraded = true;
+  });
+  redis.on('ready', () => {
+    degraded = false;
+  });
+  redis.connect().catch(() => undefined); // why: its retries go on; until then the local share holds
+  app.addHook('onClose', async () => redis.disconnect());
+  const shared = await limiter(1, redis);
+  const ask = async (kind: 'address' | 'subject', key: string) => {
+    if (degraded) return alone(kind, key);
+    try {
+      return await shared(kind, key);
+    } catch {
+      degraded = redis.status !== 'ready';
+      return alone(kind, key);
+    }
+  };
+  return {
+    byAddress: (key) => ask('address', key),
+    bySubject: (key) => ask('subject', key),
+    shared: () => (degraded ? 'degraded' : 'shared'),
+  };
+}
+
+/** The limiter's own key is the request's address, IPv6 by its /64; a subject takes the same place. */
+function requestOf(key: string): FastifyRequest {
+  return { ip: key, routeOptions: {} } as FastifyRequest; // as: the limiter looks at nothing else
+}

@@ -1,0 +1,129 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import type { Verified } from '@ideogate/access-token';
+import type { CallId, Operation, ScopeName } from '@ideogate/contract';
+import type { Refusal } from './refusal.ts';
+import type { Answer } from './upstream/answer.ts';
+
+/** What policy allowed, kept for the record and for the steps after it. */
+export interface Allowed {
+  readonly level: 'full' | 'limited';
+  readonly scope: ScopeName;
+  readonly rule: string;
+}
+
+/** `complete`: all of it came. `cut`: it ended too soon. `leak`: it held a key. `left`: let go, for nobody waits. */
+export type UpstreamEnd =
+  | 'complete'
+  | 'cut'
+  | 'leak'
+  | 'left'
+  | { readonly failed: Refusal; readonly byBody: boolean };
+
+/** One call, from its first byte to its outcome. Steps fill it in, in the order of `request-path.ts`. */
+export interface Call {
+  readonly id: CallId;
+  /** Monotonic arrival time, milliseconds. */
+  readonly arrivedAt: number;
+  readonly address: string | null;
+  readonly request: IncomingMessage | null;
+  readonly response: ServerResponse | null;
+  method: string | null;
+  /** The request target, byte for byte as received and as forwarded. */
+  target: string;
+  path: string | null;
+  query: string;
+  /** Trace id of the caller's `traceparent`, 32 hex digits. */
+  traceId: string | null;
+  /** True when the caller waits for `100 Continue` before it sends the body. */
+  awaitsContinue: boolean;
+  hasBody: boolean;
+  token: Verified | null;
+  operation: Operation | null;
+  /** A v2 call with exactly `?dry_run=true`: priced, never run. */
+  quote: boolean;
+  allowed: Allowed | null;
+  /** Request fields that price and record need, by path. */
+  fields: ReadonlyMap<string, string | number | boolean>;
+  /** The body on its way to the upstream; null when there is none. */
+  body: Readable | null;
+  /** Bytes of the body, where known before it is sent. */
+  bodyLength: number | null;
+  /** The whole body went to the upstream: from here on a paid call may have been bought. */
+  bodySent: boolean;
+  bytesSent: number;
+  decidedAt: number | null;
+  /** What came back from the upstream; null before it is asked. */
+  answer: Answer | null;
+  /** Cancels the exchange with the upstream. */
+  readonly abort: AbortController;
+  /** How the upstream's side of a forwarded call ended; null while it has not. */
+  upstreamEnd: UpstreamEnd | null;
+  /** How the caller's side ended; null while it has not. */
+  callerEnd: 'served' | 'left' | null;
+  /** The gateway's stop cut the call. */
+  cutByStop: boolean;
+  /** Refused, or its outcome written: later endings are echoes of the first. */
+  ended: boolean;
+}
+
+export function newCall(
+  id: CallId,
+  arrivedAt: number,
+  address: string | null,
+  request: IncomingMessage | null,
+  response: ServerResponse | null,
+): Call {
+  return {
+    id,
+    arrivedAt,
+    address,
+    request,
+    response,
+    method: request?.method ?? null,
+    target: request?.url ?? '',
+    path: null,
+    query: '',
+    traceId: null,
+    awaitsContinue: false,
+    hasBody: false,
+    token: null,
+    operation: null,
+    quote: false,
+    allowed: null,
+    fields: NO_FIELDS,
+    body: null,
+    bodyLength: null,
+    bodySent: false,
+    bytesSent: 0,
+    decidedAt: null,
+    answer: null,
+    abort: new AbortController(),
+    upstreamEnd: null,
+    callerEnd: null,
+    cutByStop: false,
+    ended: false,
+  };
+}
+
+const NO_FIELDS: ReadonlyMap<string, string | number | boolean> = new Map();
+
+const CALLS = new WeakMap<object, Call>();
+
+/** Ties a call to its request, so that every later hook finds the same one. */
+export function rememberCall(request: IncomingMessage, call: Call): void {
+  CALLS.set(request, call);
+}
+
+/** @throws Error when the request never passed the listener, which would be a fault of ours. */
+export function callOf(request: object): Call {
+  const call = CALLS.get(request);
+  if (call === undefined) throw new Error('a request reached the application without passing the listener');
+  return call;
+}
+
+/** True when nobody is there any more to answer. */
+export function callerIsGone(call: Call): boolean {
+  const { response } = call;
+  return response === null || response.destroyed || (response.socket?.destroyed ?? true);
+}

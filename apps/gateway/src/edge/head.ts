@@ -1,0 +1,78 @@
+/** What the header section says about framing and expectations, or why it cannot be trusted. */
+export interface Head {
+  readonly hasBody: boolean;
+  /** Value of Content-Length; null with chunked, or without a body. */
+  readonly contentLength: number | null;
+  readonly awaitsContinue: boolean;
+  readonly traceId: string | null;
+}
+
+export interface HeadFault {
+  readonly problem: 'invalid-request' | 'expectation-failed' | 'upgrade-refused';
+  readonly reason: string;
+}
+
+/** Fields that may appear once (RFC 9110 section 5.3); Node keeps the first of two in silence. */
+const SINGLE = new Set([
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'expect',
+  'from',
+  'host',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'max-forwards',
+  'referer',
+  'traceparent',
+  'transfer-encoding',
+  'user-agent',
+]);
+const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/;
+
+/**
+ * Reads the raw header section (name, value, name, value, as received) in the only way it can be read.
+ * RFC 9112 sections 3.2 and 6, RFC 9110 sections 7.8 and 10.1.1; `traceparent` as in W3C Trace Context.
+ */
+export function readRawHead(
+  rawHeaders: readonly string[],
+  httpVersion: string,
+  method: string,
+): Head | HeadFault {
+  const seen = new Map<string, string>();
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] ?? '').toLowerCase();
+    if (SINGLE.has(name) && seen.has(name)) return malformed(`repeated-${name}`);
+    seen.set(name, rawHeaders[i + 1] ?? '');
+  }
+  const host = seen.get('host');
+  if (host === undefined) return malformed('missing-host');
+  if (!HOST.test(host)) return malformed('invalid-host');
+  if (httpVersion !== '1.1') return malformed('http-version');
+  if (seen.has('upgrade')) return { problem: 'upgrade-refused', reason: 'upgrade' };
+
+  const coding = seen.get('transfer-encoding');
+  const length = seen.get('content-length');
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') return malformed('transfer-encoding');
+  if (coding !== undefined && length !== undefined) return malformed('two-framings');
+  if (length !== undefined && !/^(?:0|[1-9][0-9]{0,14})$/.test(length)) return malformed('content-length');
+  const hasBody = coding !== undefined || (length !== undefined && length !== '0');
+  if (hasBody && (method === 'GET' || method === 'HEAD')) return malformed('body-on-get');
+
+  const expect = seen.get('expect');
+  if (expect !== undefined && expect.toLowerCase() !== '100-continue') {
+    return { problem: 'expectation-failed', reason: 'expectation' };
+  }
+  return {
+    hasBody,
+    contentLength: hasBody && length !== undefined ? Number(length) : null,
+    awaitsContinue: expect !== undefined && hasBody,
+    traceId: TRACEPARENT.exec(seen.get('traceparent') ?? '')?.[1] ?? null,
+  };
+}
+
+function malformed(reason: string): HeadFault {
+  return { problem: 'invalid-request', reason };
+}

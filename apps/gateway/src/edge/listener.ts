@@ -1,0 +1,165 @@
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
+import { type Call, newCall, rememberCall } from '../call.ts';
+import { answerOnSocket, refuse } from '../endings.ts';
+import type { GatewayConfig } from '../config.ts';
+import type { Gateway } from '../gateway.ts';
+import type { Refusal } from '../refusal.ts';
+import { ARRIVAL, walk } from '../request-path.ts';
+import { followCertificate } from './certificate.ts';
+
+type Application = (request: IncomingMessage, response: ServerResponse) => void;
+
+/**
+ * The one door. Whatever arrives is named here and walks the arrival steps before the application sees it, and
+ * whatever Node's parser refuses, upgrades or tunnels ends here with its row, for no hook runs for those.
+ */
+export function createListener(
+  config: GatewayConfig,
+  gateway: () => Gateway,
+  application: Application,
+): Server {
+  const { limits, listen } = config;
+  const options: ServerOptions = {
+    insecureHTTPParser: false,
+    // Checked by `readHead`, which leaves a row; Node would answer on its own.
+    requireHostHeader: false,
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.idleMs,
+    connectionsCheckingInterval: Math.min(1000, limits.headersMs),
+    noDelay: true,
+  };
+  const server = listen.tls === null ? createServer(options) : createTlsServer(options);
+  if (listen.tls !== null) followCertificate(server, listen.tls, gateway);
+  const arrive = (request: IncomingMessage, response: ServerResponse) => {
+    admit(request, response, gateway(), application).catch((error: unknown) => {
+      // why: even this could not be answered; the connection is all that is left to end
+      gateway().log.error({ error: nameOf(error) }, 'a call could not be ended');
+      response.destroy();
+    });
+  };
+  server.on('request', arrive);
+  server.on('checkContinue', arrive);
+  server.on('checkExpectation', arrive);
+  server.on('connect', (request: IncomingMessage, socket: Duplex) => {
+    turnAway(request, socket, { problem: 'upgrade-refused', reason: 'connect' }, gateway());
+  });
+  const connected = listen.tls === null ? 'connection' : 'secureConnection';
+  server.on(connected, (socket: Socket) => watchForHalfRequests(socket, gateway()));
+  return server;
+}
+
+async function admit(
+  request: IncomingMessage,
+  response: ServerResponse,
+  gateway: Gateway,
+  application: Application,
+): Promise<void> {
+  const call = newCall(
+    gateway.newCallId(),
+    performance.now(),
+    request.socket.remoteAddress ?? null,
+    request,
+    response,
+  );
+  rememberCall(request, call);
+  gateway.remember(call);
+  followRequest(request, response);
+  response.once('close', () => leftWithoutEnding(call, gateway));
+  const refusal = (await walk(ARRIVAL, call, gateway)) ?? gateway.closedDoor();
+  if (refusal === null) application(request, response);
+  else await refuse(call, refusal, gateway);
+}
+
+/** The gateway's own pages end with their response and have no outcome. */
+function leftWithoutEnding(call: Call, gateway: Gateway): void {
+  if (call.decidedAt === null) gateway.forget(call);
+}
+
+/** Node's parser gave up on what a peer sent (RFC 9112 section 2.2): the row is made here. */
+export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gateway: Gateway): void {
+  if (SEEN.has(socket)) {
+    socket.destroy();
+    return;
+  }
+  SEEN.add(socket);
+  turnAway(null, socket, parserRefusal(error), gateway);
+}
+
+/** Sockets whose fault already has its row. */
+const SEEN = new WeakSet<Duplex>();
+
+function parserRefusal(error: NodeJS.ErrnoException): Refusal {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return { problem: 'headers-too-large', reason: 'header-overflow' };
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return { problem: 'request-timeout', reason: 'request-timeout' };
+    case 'ECONNRESET':
+      return { problem: null, reason: 'connection-reset' };
+    default:
+      return {
+        problem: 'invalid-request',
+        reason: 'unparsable',
+        detail: 'The bytes are not one HTTP/1.1 request.',
+      };
+  }
+}
+
+function turnAway(request: IncomingMessage | null, socket: Duplex, refusal: Refusal, gateway: Gateway): void {
+  const address =
+    'remoteAddress' in socket && typeof socket.remoteAddress === 'string' ? socket.remoteAddress : null;
+  socket.on('error', () => socket.destroy());
+  const call = newCall(gateway.newCallId(), performance.now(), address, request, null);
+  walk(ARRIVAL.slice(0, 1), call, gateway)
+    .then(async (braked) => {
+      const final = braked ?? refusal;
+      await refuse(call, final, gateway);
+      answerOnSocket(call, final, socket, gateway);
+    })
+    .catch(() => socket.destroy());
+}
+
+/** What a connection has brought so far: requests under way, and the bytes read when the last one ended. */
+interface Progress {
+  open: number;
+  bytes: number;
+}
+
+const PROGRESS = new WeakMap<Duplex, Progress>();
+
+/** Half a header and then nothing: no event of Node's tells the application. */
+function watchForHalfRequests(socket: Socket, gateway: Gateway): void {
+  const progress: Progress = { open: 0, bytes: 0 };
+  PROGRESS.set(socket, progress);
+  socket.once('close', () => {
+    if (progress.open > 0 || SEEN.has(socket) || socket.bytesRead <= progress.bytes) return;
+    SEEN.add(socket);
+    turnAway(null, socket, { problem: null, reason: 'half-request' }, gateway);
+  });
+}
+
+function followRequest(request: IncomingMessage, response: ServerResponse): void {
+  const { socket } = request;
+  const progress = PROGRESS.get(socket);
+  if (progress === undefined) return;
+  progress.open++;
+  response.once('close', () => {
+    progress.open--;
+    progress.bytes = socket.bytesRead;
+  });
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : 'unknown';
+}

@@ -1,0 +1,185 @@
+import type { Duplex } from 'node:stream';
+import { STATUS_CODES } from 'node:http';
+import type { ProblemCode } from '@ideogate/contract';
+import { type Call, callerIsGone, type UpstreamEnd } from './call.ts';
+import type { Gateway } from './gateway.ts';
+import { logCall } from './log.ts';
+import { problemAnswer } from './problem-document.ts';
+import { type Ending, recordOutcome, recordRefusal } from './record-of-call.ts';
+import { CALLER_LEFT, type Refusal } from './refusal.ts';
+import { UpstreamProblem } from './upstream/upstream-problem.ts';
+import { BodyRefused } from './upstream/watched-body.ts';
+
+/** Ends a call that goes no further: its row first (bounded wait), then its answer. */
+export async function refuse(call: Call, refusal: Refusal, gateway: Gateway): Promise<void> {
+  if (call.ended) return;
+  call.ended = true;
+  const final =
+    refusal.problem !== null && callerIsGone(call) && call.response !== null ? CALLER_LEFT : refusal;
+  gateway.metrics.refused(final.reason);
+  if (hasRow(call, final)) await gateway.record.refuse(recordRefusal(call, final, gateway));
+  answer(call, final, gateway);
+  gateway.forget(call);
+  logCall(call, { result: 'refused', problem: final.problem, reason: final.reason }, gateway);
+}
+
+/** Floods over the address limit are counted, not written; a record that cannot be written has no row to give. */
+function hasRow(call: Call, refusal: Refusal): boolean {
+  if (refusal.reason === 'address-rate' || refusal.problem === 'record-unavailable') return false;
+  return (
+    call.path === null ||
+    !isOwnPage(call.path) ||
+    (call.path === '/-/whoami' && isTokenFault(refusal.problem))
+  );
+}
+
+function isTokenFault(problem: ProblemCode | null): boolean {
+  return problem === 'invalid-token' || problem === 'invalid-credential' || problem === 'keys-unavailable';
+}
+
+/** The gateway's own pages live apart from every path of Ideogram's. */
+export function isOwnPage(path: string): boolean {
+  return path.startsWith('/-/') || path.startsWith('/.well-known/');
+}
+
+function answer(call: Call, refusal: Refusal, gateway: Gateway): void {
+  const { request, response } = call;
+  if (response === null) return;
+  if (refusal.problem === null || response.headersSent || callerIsGone(call)) {
+    response.destroy();
+    return;
+  }
+  const { status, fields, body } = problemAnswer(
+    { ...refusal, problem: refusal.problem },
+    call.id,
+    gateway.config.identifier,
+  );
+  const mistrusted = status === 400 || (call.awaitsContinue && request?.complete === false);
+  response.writeHead(status, mistrusted ? { ...fields, connection: 'close' } : fields);
+  response.end(call.method === 'HEAD' ? undefined : body);
+  if (request !== null && !request.complete && !mistrusted) discardRest(call, gateway);
+}
+
+/** Reads on for a bounded while, so that a caller still sending its body gets to see the answer. */
+function discardRest(call: Call, gateway: Gateway): void {
+  const { request } = call;
+  if (request === null) return;
+  const { maxBodyBytes, discardMs } = gateway.config.limits;
+  let size = 0;
+  const timer = setTimeout(() => request.destroy(), discardMs);
+  timer.unref();
+  request.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > maxBodyBytes) request.destroy();
+  });
+  request.once('close', () => clearTimeout(timer));
+  request.resume();
+}
+
+/** Answers on a bare socket, where the parser gave us no response to write to. */
+export function answerOnSocket(call: Call, refusal: Refusal, socket: Duplex, gateway: Gateway): void {
+  if (refusal.problem === null || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, fields, body } = problemAnswer(
+    { ...refusal, problem: refusal.problem },
+    call.id,
+    gateway.config.identifier,
+  );
+  const head = Object.entries({ ...fields, connection: 'close' }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${body}`, () =>
+    socket.destroy(),
+  );
+}
+
+/** From here on the call is the upstream's; its outcome is written when both sides are done. */
+export function watchCaller(call: Call, gateway: Gateway): void {
+  const { response } = call;
+  if (response === null) return;
+  response.once('close', () => callerDone(call, gateway));
+}
+
+function callerDone(call: Call, gateway: Gateway): void {
+  call.callerEnd ??= call.response?.writableFinished ? 'served' : 'left';
+  const mayHaveBought = call.bodySent && call.operation?.capability === 'write';
+  if (call.callerEnd === 'left' && call.upstreamEnd === null && !mayHaveBought) call.abort.abort();
+  if (
+    call.callerEnd === 'left' &&
+    call.upstreamEnd === null &&
+    call.answer === null &&
+    call.body !== null &&
+    !call.bodySent
+  ) {
+    call.body.destroy(new Error('the caller left'));
+  }
+  settle(call, gateway);
+}
+
+export function upstreamDone(call: Call, how: UpstreamEnd, gateway: Gateway): void {
+  call.upstreamEnd ??= how;
+  settle(call, gateway);
+}
+
+/** The upstream gave nothing that can be passed on: the caller gets a problem in its place. */
+export function failForwarded(call: Call, error: unknown, gateway: Gateway): void {
+  const byBody = error instanceof BodyRefused;
+  const failed: Refusal = byBody
+    ? error.refusal
+    : error instanceof UpstreamProblem
+      ? { problem: error.problem, reason: error.reason }
+      : { problem: 'internal-error', reason: 'forwarding' };
+  call.upstreamEnd ??= { failed, byBody };
+  answer(call, failed, gateway);
+  settle(call, gateway);
+}
+
+/** The outcome, once, when the upstream's side and the caller's side are both done. */
+function settle(call: Call, gateway: Gateway): void {
+  if (call.ended || call.upstreamEnd === null || call.callerEnd === null) return;
+  call.ended = true;
+  const ending = endingOf(call, call.upstreamEnd);
+  gateway.record.outcome(recordOutcome(call, ending, gateway));
+  gateway.metrics.ended(call, ending);
+  gateway.forget(call);
+  logCall(call, ending, gateway);
+}
+
+function endingOf(call: Call, end: UpstreamEnd): Ending {
+  const status = call.response?.headersSent ? call.response.statusCode : null;
+  const ended = (
+    result: Ending['result'],
+    reason: string | null,
+    problem: Ending['problem'] = null,
+  ): Ending => ({
+    result,
+    problem,
+    reason,
+    status,
+  });
+  if (call.cutByStop) return ended('aborted', 'gateway-stopped');
+  if (typeof end === 'object') {
+    if (end.byBody) return ended('bound-exceeded', end.failed.reason, end.failed.problem);
+    if (call.callerEnd === 'left') return ended('aborted', 'caller-left');
+    return ended('failed', end.failed.reason, end.failed.problem);
+  }
+  switch (end) {
+    case 'complete':
+      return call.callerEnd === 'served' ? ended('completed', null) : ended('aborted', 'caller-left');
+    case 'left':
+      return ended('aborted', 'caller-left');
+    case 'cut':
+      return ended('cut', 'answer-ended-early', 'upstream-ended-early');
+    case 'leak':
+      return ended('cut', 'key-in-body', 'upstream-leak');
+  }
+}
+
+/** Cuts a call that outlived the time a stop allows. */
+export function cutForStop(call: Call): void {
+  call.cutByStop = true;
+  call.abort.abort(new UpstreamProblem('shutting-down', 'gateway-stopped'));
+  call.response?.destroy();
+}

@@ -1,0 +1,44 @@
+import httpProxy, { type FastifyHttpProxyOptions } from '@fastify/http-proxy';
+import type { FastifyInstance } from 'fastify';
+import { callerIsGone, callOf } from './call.ts';
+import { failForwarded, upstreamDone, watchCaller } from './endings.ts';
+import type { Gateway } from './gateway.ts';
+import { createDispatcher, markedHeaders } from './upstream/dispatcher.ts';
+import { responseFields } from './upstream/headers.ts';
+
+const METHODS = ['DELETE', 'GET', 'PATCH', 'POST'] as const;
+
+/** Ideogram's paths, at the gateway's root: @fastify/http-proxy with a dispatcher of ours beneath it. */
+export async function forwarding(app: FastifyInstance, options: { gateway: Gateway }): Promise<void> {
+  const { gateway } = options;
+  const dispatcher = createDispatcher(gateway);
+  app.addHook('onClose', () => dispatcher.destroy());
+  // The body is the stream that `readBody` made, never what a parser would make of it.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (request, _payload, done) => done(null, callOf(request.raw).body));
+  await app.register(httpProxy, {
+    upstream: gateway.config.upstream.origin,
+    httpMethods: [...METHODS],
+    undici: dispatcher as unknown as NonNullable<FastifyHttpProxyOptions['undici']>, // as: reply-from takes anything with `request`, its types do not say so
+    // With a hook of its own, http-proxy adds no content type parsers.
+    preValidation: async (request, reply) => {
+      const call = callOf(request.raw);
+      watchCaller(call, gateway);
+      if (!callerIsGone(call)) return;
+      call.callerEnd = 'left';
+      reply.hijack();
+      upstreamDone(call, 'left', gateway);
+    },
+    replyOptions: {
+      rewriteRequestHeaders: (request) => markedHeaders(callOf(request.raw)),
+      rewriteHeaders: (headers, request) =>
+        request === undefined ? {} : responseFields(headers, callOf(request.raw)),
+      // A paid call goes out once, whatever the upstream answers.
+      retryDelay: () => null,
+      onError(reply, { error }) {
+        reply.hijack();
+        failForwarded(callOf(reply.request.raw), error.cause ?? error, gateway);
+      },
+    },
+  });
+}

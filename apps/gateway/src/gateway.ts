@@ -1,0 +1,157 @@
+import type { TokenVerifier } from '@ideogate/access-token';
+import type { AuditRecord } from '@ideogate/audit';
+import type { CallId, Operation } from '@ideogate/contract';
+import { buildRouter, type Router } from '@ideogate/ideogram';
+import type { Release } from '@ideogate/policy';
+import type { KeyRing } from '@ideogate/upstream-keys';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { v7 as uuidv7 } from 'uuid';
+import { type Brakes, createBrakes } from './brakes.ts';
+import { type Call, callOf } from './call.ts';
+import type { GatewayConfig } from './config.ts';
+import { createListener, onClientError } from './edge/listener.ts';
+import { cutForStop, isOwnPage, refuse } from './endings.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { ownPages } from './pages/own-pages.ts';
+import { forwarding } from './forwarding.ts';
+import type { Refusal } from './refusal.ts';
+import { DECISION, walk } from './request-path.ts';
+
+/** Where log lines go: pino's two methods. */
+export interface Log {
+  info(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface GatewayDeps {
+  readonly release: Release;
+  readonly verifier: TokenVerifier;
+  readonly record: AuditRecord;
+  readonly keys: KeyRing;
+  readonly log: Log;
+  /** Key of the digest under which prompts are recognised in the record. */
+  readonly promptSecret: string;
+  /** Microseconds since the epoch. */
+  readonly nowMicros: () => bigint;
+}
+
+/** What the steps work with. */
+export interface Gateway extends GatewayDeps {
+  readonly config: GatewayConfig;
+  readonly operations: readonly Operation[];
+  readonly router: Router;
+  readonly brakes: Brakes;
+  readonly metrics: Metrics;
+  /** Address of the protected-resource metadata (RFC 9728 section 3.1). */
+  readonly metadataUrl: string;
+  newCallId(): CallId;
+  remember(call: Call): void;
+  forget(call: Call): void;
+  /** Why no call is let in right now, or null. */
+  closedDoor(): Refusal | null;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly ideogateMetrics: Metrics;
+  }
+}
+
+/**
+ * The data plane of one environment. The caller listens and closes it; closing lets calls in flight end for
+ * `drainMs`, cuts what still runs, and returns when every outcome is queued. The record is the caller's to close.
+ *
+ * @throws CatalogueError, ConfigError
+ */
+export async function createGateway(config: GatewayConfig, deps: GatewayDeps): Promise<FastifyInstance> {
+  const calls = new Set<Call>();
+  let stopping = false;
+  let gateway: Gateway | undefined;
+  const ready = () => {
+    if (gateway === undefined) throw new Error('the gateway is not ready');
+    return gateway;
+  };
+
+  const app = Fastify({
+    logger: false,
+    exposeHeadRoutes: false,
+    bodyLimit: config.limits.maxBodyBytes,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: config.limits.maxTargetBytes },
+    serverFactory: (application) => createListener(config, ready, application),
+    clientErrorHandler: (error, socket) => onClientError(error, socket, ready()),
+    frameworkErrors: (_error, request) =>
+      refuse(callOf(request.raw), { problem: 'invalid-target', reason: 'framework' }, ready()),
+  });
+  const brakes = await createBrakes(app, config);
+  const metrics = createMetrics({
+    inFlight: () => calls.size,
+    waiting: () => deps.record.waiting(),
+    notWritten: () => deps.record.notWritten(),
+    limitsShared: brakes.shared,
+  });
+  gateway = {
+    ...deps,
+    config,
+    operations: deps.release.operations,
+    router: buildRouter(deps.release.operations),
+    brakes,
+    metrics,
+    metadataUrl: metadataUrlOf(config.identifier),
+    newCallId: () => uuidv7() as CallId, // as: the library makes what the brand says
+    remember: (call) => void calls.add(call),
+    forget: (call) => void calls.delete(call),
+    closedDoor() {
+      if (stopping) return { problem: 'shutting-down', reason: 'stopping', headers: { 'retry-after': '1' } };
+      if (calls.size > config.limits.maxInFlight)
+        return { problem: 'overloaded', reason: 'in-flight', headers: { 'retry-after': '1' } };
+      return null;
+    },
+  };
+
+  app.decorate('ideogateMetrics', metrics);
+  app.addHook('onRequest', async (request, reply) => {
+    const call = callOf(request.raw);
+    if (call.path !== null && isOwnPage(call.path)) return;
+    const refusal = await walk(DECISION, call, ready());
+    if (refusal === null) {
+      metrics.decided(performance.now() - call.arrivedAt);
+      return;
+    }
+    reply.hijack();
+    await refuse(call, refusal, ready());
+  });
+  app.setErrorHandler(async (_error, request, reply) => {
+    reply.hijack();
+    await refuse(callOf(request.raw), { problem: 'internal-error', reason: 'unexpected' }, ready());
+  });
+  app.setNotFoundHandler(async (request, reply) => {
+    reply.hijack();
+    const call = callOf(request.raw);
+    const own = call.path !== null && isOwnPage(call.path);
+    await refuse(call, own ? { problem: 'unknown-operation', reason: 'unknown-page' } : UNREACHABLE, ready());
+  });
+  await app.register(ownPages, { gateway });
+  await app.register(forwarding, { gateway });
+  app.addHook('preClose', async () => {
+    stopping = true;
+    await allEnded(calls, config.limits.drainMs);
+    for (const call of calls) cutForStop(call);
+    await allEnded(calls, 2000);
+  });
+  return app;
+}
+
+/** The steps refuse what has no route; whoever sees this found a fault of ours. */
+const UNREACHABLE: Refusal = { problem: 'internal-error', reason: 'no-route' };
+
+/** RFC 9728 section 3.1: the well-known path goes between host and the identifier's own path. */
+function metadataUrlOf(identifier: string): string {
+  const { origin, pathname } = new URL(identifier);
+  return `${origin}/.well-known/oauth-protected-resource${pathname === '/' ? '' : pathname}`;
+}
+
+async function allEnded(calls: ReadonlySet<Call>, milliseconds: number): Promise<void> {
+  const until = performance.now() + milliseconds;
+  while (calls.size > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+}

@@ -1,0 +1,123 @@
+import { createServer, type Server } from 'node:http';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Call } from './call.ts';
+
+export interface Metrics {
+  readonly registry: Registry;
+  refused(reason: string): void;
+  ended(call: Call, ending: { result: string }): void;
+  decided(milliseconds: number): void;
+  batch(rows: number, milliseconds: number): void;
+}
+
+export interface Watched {
+  inFlight(): number;
+  waiting(): number;
+  notWritten(): ReadonlyMap<string, number>;
+  limitsShared(): string;
+}
+
+const LATENCY = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
+
+/** Prometheus metrics. Labels come from closed sets: no caller can make a new series. */
+export function createMetrics(watched: Watched): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const refusals = new Counter({
+    name: 'ideogate_refusals_total',
+    help: 'Calls refused, by exact reason. Floods over the address limit are reason="address-rate".',
+    labelNames: ['reason'],
+    registers,
+  });
+  const outcomes = new Counter({
+    name: 'ideogate_outcomes_total',
+    help: 'Forwarded calls that ended, by operation and result.',
+    labelNames: ['operation', 'result'],
+    registers,
+  });
+  const decision = new Histogram({
+    name: 'ideogate_decision_seconds',
+    help: 'From arrival to a committed decision.',
+    buckets: LATENCY,
+    registers,
+  });
+  const upstream = new Histogram({
+    name: 'ideogate_upstream_first_byte_seconds',
+    help: "From the committed decision to the first byte of the upstream's answer.",
+    buckets: LATENCY,
+    registers,
+  });
+  const commit = new Histogram({
+    name: 'ideogate_commit_seconds',
+    help: 'Time of one commit to the record.',
+    buckets: LATENCY,
+    registers,
+  });
+  const rows = new Histogram({
+    name: 'ideogate_batch_rows',
+    help: 'Rows in one commit to the record.',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000],
+    registers,
+  });
+  gauge('ideogate_calls_in_flight', 'Calls now between arrival and end.', watched.inFlight);
+  gauge('ideogate_rows_waiting', 'Rows now waiting for a commit.', watched.waiting);
+  gauge('ideogate_limits_degraded', '1 while Redis is away and limits are per replica.', () =>
+    watched.limitsShared() === 'degraded' ? 1 : 0,
+  );
+  new Gauge({
+    name: 'ideogate_rows_not_written',
+    help: 'Rows that could not be written since start, by reason. Anything above 0 is a hole to explain.',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [reason, count] of watched.notWritten()) this.set({ reason }, count);
+    },
+  });
+
+  function gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  return {
+    registry,
+    refused: (reason) => refusals.inc({ reason }),
+    ended(call, ending) {
+      outcomes.inc({ operation: call.operation?.id ?? 'none', result: ending.result });
+      if (call.answer !== null && call.decidedAt !== null)
+        upstream.observe((call.answer.startedAt - call.decidedAt) / 1000);
+    },
+    decided: (milliseconds) => decision.observe(milliseconds / 1000),
+    batch(count, milliseconds) {
+      rows.observe(count);
+      commit.observe(milliseconds / 1000);
+    },
+  };
+}
+
+/** Serves the metrics on a port of their own, apart from callers. */
+export async function serveMetrics(metrics: Metrics, at: { host: string; port: number }): Promise<Server> {
+  const server = createServer((request, response) => {
+    if (request.method !== 'GET' || request.url !== '/metrics') {
+      response.writeHead(404).end();
+      return;
+    }
+    metrics.registry.metrics().then(
+      (text) => response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),
+      () => response.writeHead(500).end(),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(at.port, at.host, resolve);
+  });
+  return server;
+}

@@ -1,0 +1,133 @@
+import { isProblemCode, PROBLEMS } from '@ideogate/contract';
+import { decide } from '@ideogate/policy';
+import type { FastifyInstance } from 'fastify';
+import { callOf } from '../call.ts';
+import { refuse } from '../endings.ts';
+import type { Gateway } from '../gateway.ts';
+import { walk } from '../request-path.ts';
+import { authenticate } from '../steps/authenticate.ts';
+import { brakeSubject } from '../steps/brake.ts';
+
+/** The gateway's own pages: `/-/…` and `/.well-known/…`. They have no rows, except refused tokens at whoami. */
+export async function ownPages(app: FastifyInstance, options: { gateway: Gateway }): Promise<void> {
+  const { gateway } = options;
+  const { config, release } = gateway;
+
+  app.addHook('onSend', async (request, reply) => {
+    void reply.header('cache-control', 'no-store').header('ideogate-call-id', callOf(request.raw).id);
+  });
+
+  app.get('/-/health', async () => ({ status: 'alive' }));
+
+  app.get('/-/ready', async (_request, reply) => {
+    const checks = await readiness(gateway);
+    const ok = Object.values(checks).every((check) => check.ok);
+    return reply.code(ok ? 200 : 503).send({ status: ok ? 'ready' : 'not ready', checks });
+  });
+
+  app.get('/-/problems', async () =>
+    Object.entries(PROBLEMS).map(([code, problem]) => ({ code, ...problem })),
+  );
+
+  app.get<{ Params: { code: string } }>('/-/problems/:code', async (request, reply) => {
+    const { code } = request.params;
+    if (!isProblemCode(code)) return reply.callNotFound();
+    const { status, title, remedy } = PROBLEMS[code];
+    return reply.send({ code, status, title, remedy });
+  });
+
+  app.get(new URL(gateway.metadataUrl).pathname, async () => ({
+    resource: config.identifier,
+    resource_name: `Ideogate, ${config.environment}`,
+    authorization_servers: config.issuers,
+    bearer_methods_supported: ['header'],
+    scopes_supported: [...new Set(gateway.operations.flatMap((operation) => operation.scope ?? []))].sort(),
+  }));
+
+  app.get('/-/whoami', async (request, reply) => {
+    const call = callOf(request.raw);
+    const refusal = await walk([authenticate, brakeSubject], call, gateway);
+    if (refusal !== null) {
+      reply.hijack();
+      return refuse(call, refusal, gateway);
+    }
+    const { token } = call;
+    if (token === null) return reply.callNotFound();
+    const caller = { issuer: token.issuer, subject: token.subject };
+    const operations = gateway.operations.map((operation) => {
+      const ask = { environment: config.environment, caller, scopes: token.scopes, operation, quote: false };
+      const decision = decide(release, ask);
+      return decision.allow
+        ? {
+            operation: operation.id,
+            method: operation.method,
+            path: operation.path,
+            allowed: decision.level,
+            scope: decision.scope,
+            rule: decision.rule,
+          }
+        : {
+            operation: operation.id,
+            method: operation.method,
+            path: operation.path,
+            allowed: 'none',
+            scope: decision.scope,
+            rule: decision.rule,
+            detail: decision.detail,
+          };
+    });
+    return reply.send({
+      environment: config.environment,
+      issuer: token.issuer,
+      subject: token.subject,
+      client_id: token.clientId,
+      scope: [...token.scopes].sort().join(' '),
+      expires_at: new Date(token.expiresAt * 1000).toISOString(),
+      release: release.id,
+      operations,
+    });
+  });
+
+  for (const url of ['/-', '/-/*', '/.well-known/*']) {
+    app.route({
+      url,
+      method: ['POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'],
+      handler: async (request, reply) => {
+        reply.hijack();
+        return refuse(
+          callOf(request.raw),
+          { problem: 'method-not-allowed', reason: 'own-page-method', headers: { allow: 'GET' } },
+          gateway,
+        );
+      },
+    });
+  }
+}
+
+interface Check {
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+async function readiness(gateway: Gateway): Promise<Record<string, Check>> {
+  const [record, issuers] = await Promise.all([gateway.record.ready(), gateway.verifier.ready()]);
+  const stopping = gateway.closedDoor()?.reason === 'stopping';
+  const suspects = gateway.keys.suspects();
+  const deaf = issuers.filter((issuer) => !issuer.ok);
+  return {
+    listener: { ok: !stopping, detail: stopping ? 'stopping' : 'accepting calls' },
+    record,
+    keys: {
+      ok: suspects.length === 0,
+      detail:
+        suspects.length === 0 ? 'not refused so far' : `refused by the upstream: ${suspects.join(', ')}`,
+    },
+    issuers: {
+      ok: deaf.length === 0,
+      detail:
+        deaf.length === 0
+          ? `${issuers.length} key sets at hand`
+          : deaf.map((one) => `${one.issuer}: ${one.detail}`).join('; '),
+    },
+  };
+}

@@ -1,0 +1,127 @@
+import { createHmac } from 'node:crypto';
+import type { Capability, DecisionEvent, OutcomeEvent, OutcomeResult } from '@ideogate/contract';
+import { PROBLEMS } from '@ideogate/contract';
+import { priceOf, readAnswer } from '@ideogate/ideogram';
+import type { Call } from './call.ts';
+import type { Gateway } from './gateway.ts';
+import type { Refusal } from './refusal.ts';
+import { PROMPT_FIELDS } from './steps/check-bounds.ts';
+
+/** Which key a call uses: a priced quote changes nothing, so it never gets the write key. */
+export function capabilityOf(call: Call): Capability {
+  return call.quote ? 'read' : (call.operation?.capability ?? 'none');
+}
+
+/** The event written before anything is forwarded. */
+export function recordDecision(call: Call, gateway: Gateway): DecisionEvent {
+  return {
+    ...decisionBase(call, gateway),
+    result: 'allowed',
+    problem: null,
+    reason: null,
+    status: null,
+    level: call.allowed?.level ?? null,
+    rule: call.allowed?.rule ?? null,
+    keyId: gateway.keys.id(capabilityOf(call)),
+  };
+}
+
+/** The event of a call that goes no further. */
+export function recordRefusal(call: Call, refusal: Refusal, gateway: Gateway): DecisionEvent {
+  const rule = refusal.members?.['rule'];
+  return {
+    ...decisionBase(call, gateway),
+    result: 'refused',
+    problem: refusal.problem,
+    reason: refusal.reason,
+    status: refusal.problem === null ? null : PROBLEMS[refusal.problem].status,
+    level: null,
+    rule: typeof rule === 'string' ? rule : (call.allowed?.rule ?? null),
+    keyId: null,
+  };
+}
+
+function decisionBase(call: Call, gateway: Gateway) {
+  return {
+    ...eventBase(call, gateway),
+    kind: 'decision',
+    address: call.address,
+    method: call.method,
+    resource: call.path ?? pathOf(call.target),
+    scopeNeeded: call.allowed?.scope ?? (call.quote ? 'read:quote' : (call.operation?.scope ?? null)),
+    scopeHeld: call.token?.scopeText ?? null,
+    release: gateway.release.id,
+    traceId: call.traceId,
+  } as const;
+}
+
+function eventBase(call: Call, gateway: Gateway) {
+  return {
+    callId: call.id,
+    atMicros: gateway.nowMicros(),
+    environment: gateway.config.environment,
+    issuer: call.token?.issuer ?? null,
+    subject: call.token?.subject ?? null,
+    clientId: call.token?.clientId ?? null,
+    tokenId: call.token?.tokenId ?? null,
+    operation: call.operation?.id ?? null,
+  } as const;
+}
+
+/** How a forwarded call ended. */
+export interface Ending {
+  readonly result: OutcomeResult;
+  readonly problem: string | null;
+  readonly reason: string | null;
+  /** Status the caller got, or null. */
+  readonly status: number | null;
+}
+
+/** The event written when both sides of a forwarded call are done. */
+export function recordOutcome(call: Call, ending: Ending, gateway: Gateway): OutcomeEvent {
+  const { answer, operation } = call;
+  const upstreamStatus = answer?.status ?? null;
+  const read =
+    operation !== null && answer !== null && answer.text !== null && upstreamStatus !== null
+      ? readAnswer(operation, upstreamStatus, answer.text)
+      : { images: null, safe: null, made: [] };
+  const prompt = promptOf(call);
+  return {
+    ...eventBase(call, gateway),
+    ...ending,
+    kind: 'outcome',
+    upstreamStatus,
+    bytesSent: call.bytesSent,
+    bytesReceived: answer?.bytes ?? 0,
+    firstByteMs:
+      answer === null || call.decidedAt === null ? null : Math.round(answer.startedAt - call.decidedAt),
+    durationMs: Math.round(performance.now() - call.arrivedAt),
+    images: read.images,
+    costUsdMicros: costOf(call, read.images),
+    safe: read.safe,
+    made: read.made,
+    promptDigest:
+      prompt === null ? null : createHmac('sha256', gateway.promptSecret).update(prompt).digest('hex'),
+    promptLength: prompt === null ? null : prompt.length,
+  };
+}
+
+/** USD micros; 0 when the upstream never got the whole call, null when nobody can say. */
+function costOf(call: Call, images: number | null): number | null {
+  if (!call.bodySent || call.operation === null) return 0;
+  if (call.answer === null) return null;
+  return priceOf(call.operation, call.fields, { status: call.answer.status, images, dryRun: call.quote });
+}
+
+function promptOf(call: Call): string | null {
+  for (const field of PROMPT_FIELDS) {
+    const value = call.fields.get(field);
+    if (typeof value === 'string') return value;
+  }
+  return null;
+}
+
+function pathOf(target: string): string {
+  const mark = target.search(/[?#]/);
+  return mark === -1 ? target : target.slice(0, mark);
+}

@@ -1,0 +1,30 @@
+import type { ProblemCode } from '@ideogate/contract';
+import type { RequestFault } from '@ideogate/policy';
+import type { Call } from './call.ts';
+
+/** A step's word that the call goes no further. */
+export interface Refusal {
+  /** What the caller is told; null when there is nobody left to tell. */
+  readonly problem: ProblemCode | null;
+  /** The exact reason, for the record only. */
+  readonly reason: string;
+  /** One sentence for the caller; never reflects a token, a prompt or an address. */
+  readonly detail?: string;
+  /** Header fields of the answer (`Allow`, `Retry-After`, `WWW-Authenticate`). */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Further members of the problem document (RFC 9457 section 3.2). */
+  readonly members?: Readonly<Record<string, string | number | null>>;
+}
+
+/** The caller left before the call was decided. */
+export const CALLER_LEFT: Refusal = { problem: null, reason: 'caller-left' };
+
+/** A broken bound as a refusal that names field, value and bound. */
+export function refusalOf(fault: RequestFault, call: Call): Refusal {
+  return {
+    problem: fault.problem,
+    reason: fault.reason,
+    detail: fault.detail,
+    members: { field: fault.field, bound: fault.bound, value: fault.value, rule: call.allowed?.rule ?? null },
+  };
+}

@@ -1,0 +1,70 @@
+import type { Call } from './call.ts';
+import type { Gateway } from './gateway.ts';
+import type { Refusal } from './refusal.ts';
+import { authenticate } from './steps/authenticate.ts';
+import { brakeStrangers, brakeSubject } from './steps/brake.ts';
+import { checkQueryBounds, readBody } from './steps/check-bounds.ts';
+import { decideByPolicy } from './steps/decide.ts';
+import { findOperation } from './steps/find-operation.ts';
+import { readHead } from './steps/read-head.ts';
+import { readTarget } from './steps/read-target.ts';
+import { letBodyIn, writeDecision } from './steps/write-decision.ts';
+
+/** A step lets the call go on, or says why not. */
+export type Step = (call: Call, gateway: Gateway) => Refusal | null | Promise<Refusal | null>;
+
+/*
+ * The life of a call.
+ *
+ * A call is named (`edge/listener.ts`) before anything else, so that every answer and every row carries its id.
+ * Then these steps run in this order, and the first that refuses ends the call: `endings.ts` records the refusal
+ * and answers it.
+ */
+
+/** For everything that reaches the listener, the gateway's own pages included. */
+export const ARRIVAL: readonly Step[] = [brakeStrangers, readHead, readTarget];
+
+/** For everything that is not one of the gateway's own pages. */
+export const DECISION: readonly Step[] = [
+  authenticate,
+  brakeSubject,
+  findOperation,
+  decideByPolicy,
+  checkQueryBounds,
+  readBody,
+  writeDecision,
+  letBodyIn,
+];
+
+/*
+ * Once the decision is committed, @fastify/http-proxy forwards the call through `upstream/dispatcher.ts`, which
+ * puts the key in last, beneath every hook and log, and streams both ways. `endings.ts` writes the outcome when
+ * both sides are done: upstream answered or failed, caller served or gone.
+ */
+
+/** Walks the steps; stops at the first refusal. A step that fails is a fault of ours, and refuses (500). */
+export async function walk(steps: readonly Step[], call: Call, gateway: Gateway): Promise<Refusal | null> {
+  try {
+    for (const step of steps) {
+      const answer = step(call, gateway);
+      const refusal = answer instanceof Promise ? await answer : answer;
+      if (refusal !== null) return refusal;
+    }
+    return null;
+  } catch (error) {
+    gateway.log.error({ call_id: call.id, error: faultOf(error) }, 'a step failed');
+    return { problem: 'internal-error', reason: 'step-failed' };
+  }
+}
+
+/** Where our own code failed; never the message, which may quote what the caller sent. */
+function faultOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  return [
+    error.name,
+    ...(error.stack ?? '')
+      .split('\n')
+      .filter((line) => line.startsWith('    at '))
+      .slice(0, 3),
+  ].join(' ');
+}

@@ -1,0 +1,99 @@
+import { Readable } from 'node:stream';
+import { pricedFields } from '@ideogate/ideogram';
+import { type BodyReader, checkQuery, openBody } from '@ideogate/policy';
+import type { Call } from '../call.ts';
+import type { Gateway } from '../gateway.ts';
+import { CALLER_LEFT, type Refusal, refusalOf } from '../refusal.ts';
+import type { Step } from '../request-path.ts';
+import { WatchedBody } from '../upstream/watched-body.ts';
+
+/** Step 7, first half: what the query may hold. */
+export const checkQueryBounds: Step = (call) => {
+  if (call.operation === null || call.allowed === null)
+    return { problem: 'internal-error', reason: 'undecided' };
+  const fault = checkQuery(call.operation, call.allowed.level, call.query);
+  return fault === null ? null : refusalOf(fault, call);
+};
+
+/**
+ * Step 7, second half: a JSON body is read whole and checked before the decision is written; a multipart body is
+ * checked while it streams, after it.
+ */
+export const readBody: Step = async (call, gateway) => {
+  const { operation, allowed, request } = call;
+  if (operation === null || allowed === null || request === null)
+    return { problem: 'internal-error', reason: 'undecided' };
+  if (!call.hasBody) return absentBody(call);
+  const reader = openBody(
+    operation,
+    allowed.level,
+    request.headers['content-type'],
+    request.headers['content-encoding'],
+    { maxJsonBytes: gateway.config.limits.maxJsonBytes, watch: watchedFields(operation) },
+  );
+  if ('problem' in reader) return refusalOf(reader, call);
+  if (reader.kind === 'none')
+    return { problem: 'invalid-body', reason: 'body-not-taken', detail: 'The operation takes no body.' };
+  if (reader.kind === 'json') return readJson(call, reader, gateway);
+  call.body = new WatchedBody(call, reader, gateway.config.limits.maxBodyBytes);
+  return null;
+};
+
+/** Fields the record wants besides those the price needs: prompts, for their keyed digest. */
+export const PROMPT_FIELDS = ['prompt', 'text_prompt', 'image_request.prompt'] as const;
+
+const WATCHED = new WeakMap<object, readonly string[]>();
+
+function watchedFields(operation: NonNullable<Call['operation']>): readonly string[] {
+  const known = WATCHED.get(operation);
+  if (known !== undefined) return known;
+  const fields = [...new Set([...pricedFields(operation), ...PROMPT_FIELDS])];
+  WATCHED.set(operation, fields);
+  return fields;
+}
+
+/** Without a body nothing can be absent by default: a bounded call must show what it asks for. */
+function absentBody(call: Call): Refusal | null {
+  const bounded = call.allowed?.level === 'limited' && (call.operation?.contentTypes.length ?? 0) > 0;
+  return bounded
+    ? { problem: 'invalid-body', reason: 'body-missing', detail: 'The operation needs a body.' }
+    : null;
+}
+
+async function readJson(call: Call, reader: BodyReader, gateway: Gateway): Promise<Refusal | null> {
+  const { request, response } = call;
+  if (request === null || response === null) return CALLER_LEFT;
+  const { maxJsonBytes } = gateway.config.limits;
+  if ((call.bodyLength ?? 0) > maxJsonBytes) return tooLarge(maxJsonBytes);
+  if (call.awaitsContinue) response.writeContinue();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      // as: no encoding is set, chunks are Buffers
+      size += chunk.length;
+      if (size > maxJsonBytes) return tooLarge(maxJsonBytes);
+      chunks.push(chunk);
+      const fault = reader.push(chunk);
+      if (fault !== null) return refusalOf(fault, call);
+    }
+  } catch {
+    return CALLER_LEFT;
+  }
+  const fault = reader.end();
+  if (fault !== null) return refusalOf(fault, call);
+  const body = Buffer.concat(chunks, size);
+  call.fields = reader.fields();
+  call.bodyLength = size;
+  // Only streams pass through http-proxy byte for byte: a Buffer would be serialised again.
+  call.body = Readable.from([body]);
+  call.body.once('end', () => {
+    call.bytesSent = size;
+    call.bodySent = true;
+  });
+  return null;
+}
+
+function tooLarge(limit: number): Refusal {
+  return { problem: 'body-too-large', reason: 'json-size', detail: `A JSON body may have ${limit} bytes.` };
+}

@@ -1,0 +1,95 @@
+import { Readable } from 'node:stream';
+import type { LeakScan } from '@ideogate/upstream-keys';
+import type { Answer } from './answer.ts';
+
+/** Answers longer than this are not read for images and ids; they pass through all the same. */
+const READ_LIMIT = 1024 * 1024;
+
+export interface AnswerStreamOptions {
+  readonly upstream: Readable;
+  readonly answer: Answer;
+  readonly scan: LeakScan;
+  readonly readable: boolean;
+  /** When the caller leaves: read on to the end (a paid call), or let the upstream go. */
+  readonly readOn: () => boolean;
+  /** Bound on what is read for nobody, in bytes. */
+  readonly maxUnreadBytes: number;
+  /** The upstream side is done. `leak`: the body held a key; `cut`: it ended too soon. */
+  readonly done: (how: 'complete' | 'cut' | 'leak' | 'left') => void;
+}
+
+/**
+ * The upstream's body on its way to the caller: watched for the key, counted, and read to its end for the record
+ * even when the caller of a paid call has gone.
+ */
+export class AnswerStream extends Readable {
+  readonly #options: AnswerStreamOptions;
+  readonly #text: Buffer[] = [];
+  #callerGone = false;
+  #over = false;
+  #unread = 0;
+
+  constructor(options: AnswerStreamOptions) {
+    super();
+    this.#options = options;
+    const { upstream } = options;
+    upstream.on('data', (chunk: Buffer) => this.#take(chunk));
+    upstream.once('end', () => this.#complete());
+    upstream.once('error', () => this.#fail('cut'));
+    upstream.once('close', () => this.#fail('cut'));
+    upstream.pause();
+    this.on('error', () => undefined);
+  }
+
+  override _read(): void {
+    this.#options.upstream.resume();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#callerGone = true;
+    if (!this.#over) {
+      if (this.#options.readOn()) this.#options.upstream.resume();
+      else this.#fail('left');
+    }
+    callback(error);
+  }
+
+  #take(chunk: Buffer): void {
+    const { answer, scan, upstream } = this.#options;
+    answer.bytes += chunk.length;
+    const safe = scan.push(chunk);
+    if (safe === 'leak') {
+      this.#fail('leak');
+      return;
+    }
+    if (this.#options.readable && answer.bytes <= READ_LIMIT) this.#text.push(chunk);
+    if (this.#callerGone) {
+      this.#unread += chunk.length;
+      if (this.#unread > this.#options.maxUnreadBytes) this.#fail('left');
+      return;
+    }
+    if (safe.length > 0 && !this.push(safe)) upstream.pause();
+  }
+
+  #complete(): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { answer, scan, readable } = this.#options;
+    answer.complete = true;
+    if (readable && answer.bytes <= READ_LIMIT) answer.text = Buffer.concat(this.#text).toString();
+    const rest = scan.end();
+    if (!this.#callerGone) {
+      if (rest.length > 0) this.push(rest);
+      this.push(null);
+    }
+    this.#options.done('complete');
+  }
+
+  #fail(how: 'cut' | 'leak' | 'left'): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#options.upstream.destroy();
+    this.#options.done(how);
+    this.destroy(new Error(`the answer was not passed on whole: ${how}`));
+  }
+}

@@ -1,0 +1,41 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Call } from '../call.ts';
+
+/** Request fields that go to the upstream. To pass on one more, add it here. */
+const REQUEST_FIELDS = ['accept', 'accept-language', 'content-type', 'user-agent'] as const;
+
+/** Response fields that come back to the caller. */
+const RESPONSE_FIELDS = new Set([
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-type',
+  'retry-after',
+  'x-request-id',
+  'x-ratelimit-limit',
+  'x-ratelimit-remaining',
+  'x-ratelimit-reset',
+]);
+
+/** A new set of request fields for the upstream; nothing of the caller's gets in but by the list. */
+export function requestFields(call: Call): Record<string, string> {
+  const fields: Record<string, string> = { 'accept-encoding': 'identity' };
+  const from: IncomingHttpHeaders = call.request?.headers ?? {};
+  for (const name of REQUEST_FIELDS) {
+    const value = from[name];
+    if (typeof value === 'string') fields[name] = value;
+  }
+  if (call.body === null) delete fields['content-type'];
+  else if (call.bodyLength !== null) fields['content-length'] = String(call.bodyLength);
+  return fields;
+}
+
+/** The fields of the caller's answer. Answers to authorised calls are never stored (RFC 9111 section 5.2.2.5). */
+export function responseFields(upstream: IncomingHttpHeaders, call: Call): IncomingHttpHeaders {
+  const fields: IncomingHttpHeaders = { 'ideogate-call-id': call.id, 'cache-control': 'no-store' };
+  for (const [name, value] of Object.entries(upstream)) {
+    if (RESPONSE_FIELDS.has(name.toLowerCase()) && typeof value === 'string') fields[name] = value;
+  }
+  return fields;
+}

@@ -1,0 +1,51 @@
+import { errors } from 'undici';
+import type { ProblemCode } from '@ideogate/contract';
+import type { Call } from '../call.ts';
+import { BodyRefused } from './watched-body.ts';
+
+/** Why no answer of the upstream's can be passed on. */
+export class UpstreamProblem extends Error {
+  override readonly name = 'UpstreamProblem';
+  readonly problem: ProblemCode;
+  /** For the record: finer than the problem, and never an address. */
+  readonly reason: string;
+  constructor(problem: ProblemCode, reason: string) {
+    super(`${problem}: ${reason}`);
+    this.problem = problem;
+    this.reason = reason;
+  }
+}
+
+/** Sorts a failure of the exchange into the closed set of problems. */
+export function problemOfError(error: unknown, call: Call): UpstreamProblem | BodyRefused {
+  const refused = [error, call.body?.errored, call.abort.signal.reason].find(
+    (cause) => cause instanceof BodyRefused || cause instanceof UpstreamProblem,
+  );
+  if (refused !== undefined) return refused;
+  if (error instanceof errors.HeadersTimeoutError)
+    return new UpstreamProblem('upstream-timeout', 'first-byte');
+  if (error instanceof errors.BodyTimeoutError) return new UpstreamProblem('upstream-timeout', 'body');
+  if (error instanceof errors.ConnectTimeoutError) return new UpstreamProblem('upstream-timeout', 'connect');
+  if (error instanceof errors.HeadersOverflowError)
+    return new UpstreamProblem('upstream-invalid', 'headers-too-large');
+  if (error instanceof errors.HTTPParserError)
+    return new UpstreamProblem('upstream-invalid', 'malformed-answer');
+  const code = codeOf(error);
+  if (code === 'ECONNRESET' || code === 'EPIPE' || error instanceof errors.SocketError) {
+    return new UpstreamProblem(
+      'upstream-ended-early',
+      code === 'EPIPE' ? 'closed-during-upload' : 'connection-lost',
+    );
+  }
+  if (error instanceof errors.RequestContentLengthMismatchError)
+    return new UpstreamProblem('upstream-ended-early', 'body-length');
+  return new UpstreamProblem(
+    'upstream-unreachable',
+    code === null ? 'unknown' : code.toLowerCase().replaceAll('_', '-'),
+  );
+}
+
+function codeOf(error: unknown): string | null {
+  if (!(error instanceof Error) || !('code' in error)) return null;
+  return typeof error.code === 'string' ? error.code : null;
+}
