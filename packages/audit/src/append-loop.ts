@@ -232,9 +232,12 @@ export class AppendLoop {
     this.#session = undefined;
     this.#answerProbes(false);
     const wait = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures++, MAX_BACKOFF_MS);
-    const until = performance.now() + wait;
-    const timer = setTimeout(() => this.#wake(), wait);
-    while (!this.#stopped && performance.now() < until) await this.#bell();
+    let over = false;
+    const timer = setTimeout(() => {
+      over = true;
+      this.#wake();
+    }, wait);
+    while (!this.#stopped && !over) await this.#bell();
     clearTimeout(timer);
     this.#rung = true;
   }

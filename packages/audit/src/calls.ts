@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CallId } from '@ideogate/contract';
-import { and, desc, eq, gte, inArray, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, getTableColumns, gte, inArray, type SQL, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { getViewConfig, type PgColumn } from 'drizzle-orm/pg-core';
 import type { Pool } from 'pg';
-import { auditCall } from './schema.ts';
+import { auditCall, auditEvent } from './schema.ts';
 import { storableText } from './storable.ts';
 import { isoFromMicros } from './timestamp.ts';
 
@@ -50,11 +50,29 @@ export async function listCalls(pool: Pool, page: CallPage): Promise<readonly Ca
   return rows.map(asCall);
 }
 
-/** The call with this id, or null when the record has none. */
-export async function showCall(pool: Pool, callId: CallId): Promise<Call | null> {
-  const rows = await drizzle(pool).select(FIELDS).from(auditCall).where(eq(auditCall.callId, callId));
-  const [row] = rows;
-  return row === undefined ? null : asCall(row);
+/** One event as the record holds it: `at` as RFC 3339 UTC text, hashes in hex, counts as numbers. */
+export type RecordedEvent = Readonly<
+  Omit<typeof auditEvent.$inferSelect, 'seq' | 'bytesSent' | 'bytesReceived' | 'costUsdMicros'> &
+    Record<'seq', number> &
+    Record<'bytesSent' | 'bytesReceived' | 'costUsdMicros', number | null>
+>;
+
+/** What the record holds on one call; null when it holds nothing. Of odd duplicates the first counts. */
+export async function showCall(
+  pool: Pool,
+  callId: CallId,
+): Promise<{ readonly decision: RecordedEvent | null; readonly outcome: RecordedEvent | null } | null> {
+  const rows = await drizzle(pool)
+    .select(EVENT_FIELDS)
+    .from(auditEvent)
+    .where(eq(auditEvent.callId, callId))
+    .orderBy(auditEvent.at, auditEvent.writer, auditEvent.seq);
+  if (rows.length === 0) return null;
+  const first = (kind: RecordedEvent['kind']) => {
+    const row = rows.find((event) => event.kind === kind);
+    return row === undefined ? null : asEvent(row);
+  };
+  return { decision: first('decision'), outcome: first('outcome') };
 }
 
 const POLL_MS = 500;
@@ -156,6 +174,26 @@ const FIELDS = {
   decidedAt: micros(auditCall.decidedAt),
   endedAt: micros(auditCall.endedAt),
 };
+
+const EVENT_FIELDS = {
+  ...getTableColumns(auditEvent),
+  at: micros(auditEvent.at),
+  prevHash: sql<string>`encode(${auditEvent.prevHash}, 'hex')`,
+  hash: sql<string>`encode(${auditEvent.hash}, 'hex')`,
+};
+
+function asEvent(row: typeof auditEvent.$inferSelect): RecordedEvent {
+  // Counts are stored up to 2^53 - 1 only, so a number holds them exactly.
+  const { seq, bytesSent, bytesReceived, costUsdMicros } = row;
+  return {
+    ...row,
+    at: isoFromMicros(BigInt(row.at)),
+    seq: Number(seq),
+    bytesSent: bytesSent === null ? null : Number(bytesSent),
+    bytesReceived: bytesReceived === null ? null : Number(bytesReceived),
+    costUsdMicros: costUsdMicros === null ? null : Number(costUsdMicros),
+  };
+}
 
 function micros(column: PgColumn): SQL<string> {
   return sql<string>`(extract(epoch FROM ${column}) * 1000000)::bigint::text`;

@@ -102,11 +102,15 @@ async function lockedRead(
     values: [writerLock(writer).toString()],
   });
   const { rows } = await reader.query({
-    text: `SELECT seq::text AS seq, encode(hash, 'hex') AS hash, (extract(epoch FROM at) * 1000000)::bigint::text AS at_micros
+    text: `SELECT seq::text AS place, encode(hash, 'hex') AS hash, (extract(epoch FROM at) * 1000000)::bigint::text AS at_micros
       FROM ideogate.audit_event WHERE writer = $1 ${rest}`,
     values: [writer, ...values],
   });
   await reader.query({ text: 'COMMIT' });
-  const list = rows as { seq: string; hash: string; at_micros: string }[]; // as: the columns selected above
-  return list.map(({ seq, hash, at_micros }) => ({ seq: BigInt(seq), hash, atMicros: BigInt(at_micros) }));
+  const list = rows as { place: string; hash: string; at_micros: string }[]; // as: the columns selected above
+  return list.map(({ place, hash, at_micros }) => ({
+    seq: BigInt(place),
+    hash,
+    atMicros: BigInt(at_micros),
+  }));
 }

@@ -1,4 +1,12 @@
-export { type Call, type CallFilter, type CallPage, listCalls, showCall, tailCalls } from './calls.ts';
+export {
+  type Call,
+  type CallFilter,
+  type CallPage,
+  listCalls,
+  type RecordedEvent,
+  showCall,
+  tailCalls,
+} from './calls.ts';
 export { type ChainedEvent, type ChainFault, hashEvent, verifyChain } from './chain.ts';
 export { createLogins, type Login, LoginError, type LoginFault } from './logins.ts';
 export { MigrationError, type MigrationFault, migrate } from './migrate.ts';
