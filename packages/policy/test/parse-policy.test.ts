@@ -1,0 +1,429 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  expandPattern,
+  formatFault,
+  grantedScopes,
+  grantOf,
+  parsePolicy,
+  type Release,
+} from '../src/index.ts';
+import { SAMPLE } from './sample-operations.ts';
+
+const READS = [
+  'read:account',
+  'read:datasets',
+  'read:generations',
+  'read:models',
+  'read:provenance',
+  'read:quote',
+  'read:webhook-keys',
+];
+
+function faultsOf(...texts: readonly string[]): readonly string[] {
+  const files = texts.map((text, index) => ({ name: `${'ab'[index] ?? 'z'}.yaml`, text }));
+  const parsed = parsePolicy(files, SAMPLE);
+  return parsed.ok ? [] : parsed.faults.map(formatFault);
+}
+
+function releaseOf(...texts: readonly string[]): Release {
+  const files = texts.map((text, index) => ({ name: `${'ab'[index] ?? 'z'}.yaml`, text }));
+  const parsed = parsePolicy(files, SAMPLE);
+  if (!parsed.ok) throw new Error(parsed.faults.map(formatFault).join('\n'));
+  return parsed.release;
+}
+
+const STAGING = 'environments: {staging: }\n';
+
+describe('a policy that says what it means', () => {
+  const release = releaseOf(
+    `environments:
+  development:
+  staging:
+    identifier: https://ideogate.staging.example
+    upstream: https://api.ideogram.ai
+    keys: { read: IDEOGRAM_READ_KEY, write: IDEOGRAM_WRITE_KEY }
+  production:
+    identifier: https://ideogate.example
+    ceiling: ["read:models", "write:generate"]
+operations:
+  upscale: { scope: write:edit }
+`,
+    `callers:
+  - subject: image-service
+    issuer: https://idp.example
+    description: Makes pictures.
+    grants:
+      staging: ["read:*", "write:limited"]
+      production: ["write:generate"]
+  - subject: image-service
+    issuer: http://127.0.0.1:8788
+    grants:
+      development: ["read:models"]
+`,
+  );
+
+  it('has the ceilings of the rule by default where it sets none', () => {
+    expect(release.environments.get('development')?.ceiling.patterns).toEqual(['read:*']);
+    expect(release.environments.get('staging')?.ceiling.patterns).toEqual(['read:*', 'write:limited']);
+    expect(release.environments.get('production')?.ceiling.patterns).toEqual([
+      'read:models',
+      'write:generate',
+    ]);
+  });
+
+  it('keeps where environments are, and the names of their keys', () => {
+    expect(release.environments.get('staging')).toMatchObject({
+      identifier: 'https://ideogate.staging.example',
+      upstream: 'https://api.ideogram.ai',
+      keys: { read: 'IDEOGRAM_READ_KEY', write: 'IDEOGRAM_WRITE_KEY' },
+    });
+    expect(release.environments.get('development')).toMatchObject({
+      identifier: null,
+      upstream: null,
+      keys: { read: null, write: null },
+    });
+  });
+
+  it('changes the scope of an operation, and nothing else about it', () => {
+    const before = SAMPLE.find((operation) => operation.id === 'upscale');
+    expect(release.operationsById.get('upscale')).toEqual({ ...before, scope: 'write:edit' });
+    expect(release.operations.filter((operation) => !SAMPLE.includes(operation))).toHaveLength(1);
+  });
+
+  it('expands read:* to every read scope, and write:limited to scopes with an operation that has bounds', () => {
+    expect(expandPattern(release, 'read:*')).toEqual(READS);
+    expect(expandPattern(release, 'write:limited')).toEqual(['write:edit', 'write:generate']);
+    expect(expandPattern(release, 'write:train')).toEqual(['write:train']);
+  });
+
+  it('lets the issuer give what both ceiling and grant hold, to this issuer’s caller only', () => {
+    const idp = { issuer: 'https://idp.example', subject: 'image-service' };
+    expect([...grantedScopes(release, 'staging', idp)]).toEqual([...READS, 'write:edit', 'write:generate']);
+    expect([...grantedScopes(release, 'production', idp)]).toEqual(['write:generate']);
+    expect([...grantedScopes(release, 'development', idp)]).toEqual([]);
+    const local = { issuer: 'http://127.0.0.1:8788', subject: 'image-service' };
+    expect([...grantedScopes(release, 'development', local)]).toEqual(['read:models']);
+    expect([...grantedScopes(release, 'staging', local)]).toEqual([]);
+    expect([...grantedScopes(release, 'staging', { ...idp, issuer: 'https://other.example' })]).toEqual([]);
+    expect([...grantedScopes(release, 'staging', { ...idp, subject: 'Image-Service' })]).toEqual([]);
+  });
+
+  it('tells a grant in its own words, with the line it is on', () => {
+    const idp = { issuer: 'https://idp.example', subject: 'image-service' };
+    expect(grantOf(release, 'staging', idp)).toEqual({
+      patterns: ['read:*', 'write:limited'],
+      rule: 'b.yaml:6',
+    });
+    expect(grantOf(release, 'development', idp)).toBeNull();
+  });
+});
+
+describe('the id of a release', () => {
+  const one = { name: 'one.yaml', text: STAGING };
+  const two = { name: 'two.yaml', text: 'operations: {upscale: {scope: write:edit}}\n' };
+  const idOf = (...files: readonly { name: string; text: string }[]) => {
+    const parsed = parsePolicy(files, SAMPLE);
+    return parsed.ok ? parsed.release.id : parsed.faults;
+  };
+
+  it('is the same for the same files in any order', () => {
+    expect(idOf(one, two)).toMatch(/^sha256:[0-9a-f]{64}$/);
+    expect(idOf(two, one)).toBe(idOf(one, two));
+  });
+
+  it.each([
+    ['a changed comment', [{ ...one, text: `${STAGING}# seen\n` }, two]],
+    ['another file name', [{ ...one, name: 'uno.yaml' }, two]],
+    ['one file less', [one]],
+  ])('is another one after %s', (_, files) => {
+    expect(idOf(...files)).not.toEqual(idOf(one, two));
+    expect(idOf(...files)).toMatch(/^sha256:/);
+  });
+});
+
+const production = (lines: string) => `environments:\n  production:\n${lines}`;
+const caller = (lines: string) => `${STAGING}callers:\n  - subject: one\n${lines}`;
+
+describe('the framing of a release id', () => {
+  it('sees text that moved from the end of one file to the start of the next', () => {
+    const idOf = (first: string, second: string) => releaseOf(first, second).id;
+    const rest = 'operations: {}\n';
+    expect(idOf(`${STAGING}# x\n`, rest)).not.toBe(idOf(STAGING, `# x\n${rest}`));
+  });
+});
+
+describe('a policy with a fault is refused, with the place and what was probably meant', () => {
+  it.each<[string, readonly string[], string]>([
+    [
+      'a misspelt setting',
+      ['environment: {}\n'],
+      'a.yaml:1:1: unknown setting in a policy file: "environment" (did you mean environments?)',
+    ],
+    [
+      'a misspelt environment',
+      ['environments: {stagin: }\n'],
+      'a.yaml:1:16: unknown environment "stagin" (did you mean staging?)',
+    ],
+    [
+      'a misspelt scope',
+      [caller('    grants: {staging: [write:generat]}\n')],
+      'a.yaml:4:24: unknown scope "write:generat" (did you mean write:generate?)',
+    ],
+    [
+      'a wildcard that does not exist',
+      [caller('    grants: {staging: ["write:*"]}\n')],
+      'a.yaml:4:24: unknown scope "write:*" (did you mean write:limited?)',
+    ],
+    [
+      'a misspelt operation',
+      [`${STAGING}operations: {v3.generat: {scope: write:edit}}\n`],
+      'a.yaml:2:14: unknown operation "v3.generat" (did you mean v3.generate?)',
+    ],
+    [
+      'production without a ceiling',
+      [production('    upstream: https://api.example\n')],
+      'a.yaml:2:3: production has no default ceiling: list the scopes it may ever grant',
+    ],
+    [
+      'read:* in the ceiling of production',
+      [production('    ceiling: ["read:*"]\n')],
+      'a.yaml:3:15: read:* is not allowed in production: list the scopes one by one',
+    ],
+    [
+      'write:limited granted in production',
+      [
+        production(
+          '    ceiling: [write:generate]\ncallers:\n  - subject: one\n    grants: {production: ["write:limited"]}\n',
+        ),
+      ],
+      'a.yaml:6:27: write:limited is not allowed in production: list the scopes one by one',
+    ],
+    [
+      'two environments with one identifier',
+      [
+        'environments:\n  development: {identifier: https://one.example}\n  staging: {identifier: https://one.example}\n',
+      ],
+      'a.yaml:3:13: staging and development (a.yaml:2) have one identifier: a token for one would be good in the other',
+    ],
+    [
+      'a grant outside its ceiling',
+      [
+        `environments: {development: }\ncallers:\n  - subject: one\n    grants: {development: [write:generate]}\n`,
+      ],
+      'a.yaml:4:28: write:generate is outside the ceiling of development (default ceiling of development), so it can never apply',
+    ],
+    [
+      'a grant that the ceiling’s write:limited never covers',
+      [caller('    grants: {staging: [write:train]}\n')],
+      'a.yaml:4:24: write:train is outside the ceiling of staging (default ceiling of staging), so it can never apply',
+    ],
+    [
+      'a grant in an environment nobody declared',
+      [caller('    grants: {production: [write:train]}\n')],
+      'a.yaml:4:14: environment production is not declared',
+    ],
+    [
+      'a closed operation opened',
+      [`${STAGING}operations: {manage.create-key: {scope: write:edit}}\n`],
+      'a.yaml:2:14: manage.create-key is closed: no scope opens it',
+    ],
+    [
+      'a paid operation under a read scope',
+      [`${STAGING}operations: {v3.generate: {scope: read:models}}\n`],
+      'a.yaml:2:35: v3.generate changes something or costs money, so it cannot need a read: scope',
+    ],
+    [
+      'an operation under a wildcard',
+      [`${STAGING}operations: {v3.generate: {scope: write:limited}}\n`],
+      'a.yaml:2:35: unknown scope "write:limited"',
+    ],
+    [
+      'one subject twice',
+      [
+        caller(
+          '    grants: {staging: ["read:*"]}\n  - subject: one\n    issuer: https://idp.example\n    grants: {staging: ["read:*"]}\n',
+        ),
+      ],
+      'a.yaml:5:5: caller "one" is declared already for the same issuer, at a.yaml:3',
+    ],
+    [
+      'one environment in two files',
+      [STAGING, STAGING],
+      'b.yaml:1:16: environment staging is declared already, at a.yaml:1',
+    ],
+    [
+      'one operation in two files',
+      [
+        `${STAGING}operations: {upscale: {scope: write:edit}}\n`,
+        'operations: {upscale: {scope: write:remix}}\n',
+      ],
+      'b.yaml:1:14: the scope of upscale is changed already, at a.yaml:2',
+    ],
+    [
+      'a scope listed twice',
+      [caller('    grants: {staging: ["read:*", "read:*"]}\n')],
+      'a.yaml:4:34: read:* is listed twice',
+    ],
+    [
+      'a number for a subject',
+      [`${STAGING}callers: [{subject: 12, grants: {}}]\n`],
+      'a.yaml:2:21: subject must be text, found a number (put it in quotes)',
+    ],
+    [
+      'a caller without grants',
+      [`${STAGING}callers: [{subject: one}]\n`],
+      'a.yaml:2:11: a caller needs grants',
+    ],
+    [
+      'a plain-http upstream',
+      ['environments: {staging: {upstream: "http://api.example"}}\n'],
+      'a.yaml:1:36: upstream must be an https:// URL (http:// only to a loopback address)',
+    ],
+    [
+      'an identifier with a slash at its end',
+      ['environments: {staging: {identifier: https://one.example/}}\n'],
+      'a.yaml:1:38: identifier must be an origin, without path or trailing slash (did you mean https://one.example?)',
+    ],
+    [
+      'a repeated key',
+      ['environments: {staging: }\nenvironments: {}\n'],
+      'a.yaml:2:1: this key is written twice in one map',
+    ],
+    [
+      'an anchor',
+      ['environments: &all {staging: }\n'],
+      'a.yaml:1:20: anchors are not allowed: write the value out where it is needed',
+    ],
+    [
+      'an alias',
+      [caller('    description: &d x\n    issuer: *d\n    grants: {}\n')],
+      'a.yaml:5:13: aliases are not allowed: write the value out',
+    ],
+    [
+      'a merge key',
+      [`environments: {staging: {"<<": {}}}\n`],
+      'a.yaml:1:26: merge keys are not allowed: write the values out',
+    ],
+    ['a tag', ['environments: !!map {staging: }\n'], 'a.yaml:1:21: tags are not allowed'],
+    [
+      'a second document',
+      [`${STAGING}---\n${STAGING}`],
+      'a.yaml:2:1: a policy file holds one YAML document, this is a second one',
+    ],
+    ['an empty file', ['# nothing\n'], 'a.yaml:1:1: the file is empty'],
+    [
+      'a mark that turns text round',
+      [`# \u202e\n${STAGING}`],
+      'a.yaml:1:3: the file holds a hidden or control character here',
+    ],
+    [
+      'a file past its size',
+      [`#${'x'.repeat(262_144)}`],
+      'a.yaml:1:1: the file is longer than 262144 characters',
+    ],
+    ['no environment at all', ['callers: []\n'], 'a.yaml:1:1: no environment is declared'],
+  ])('%s', (_, texts, expected) => {
+    expect(faultsOf(...texts)).toContain(expected);
+  });
+
+  it('names every fault of every file at once, in their order', () => {
+    const faults = faultsOf(
+      'environments:\n  stagin: \n  development: {colour: red}\n',
+      'callers:\n  - subject: ""\n    grants: {staging: [nothing]}\n',
+    );
+    expect(faults.map((line) => line.split(':').slice(0, 2).join(':'))).toEqual([
+      'a.yaml:2',
+      'a.yaml:3',
+      'b.yaml:2',
+      'b.yaml:3',
+    ]);
+  });
+
+  it('says nothing of missing parts when a file could not be read', () => {
+    const faults = faultsOf(
+      'environments: {staging: \n',
+      caller('    grants: {staging: ["read:*"]}\n').replace(STAGING, ''),
+    );
+    expect(faults.length).toBeGreaterThan(0);
+    expect(faults.filter((line) => !line.includes('not readable as YAML'))).toEqual([]);
+  });
+
+  it('survives nesting made to exhaust the stack', () => {
+    expect(faultsOf('['.repeat(200_000)).length).toBeGreaterThan(0);
+  });
+});
+
+describe('a key or a token written into a policy is a fault that does not repeat it', () => {
+  it.each([
+    ['keys: {read: FAKEfakeFAKEfake-notakey_0123456789}', 'FAKEfake'],
+    ['keys: {write: FAKE0KEY1THAT2IS3ALL4CAPITALS5AND6LONG}', 'FAKE0KEY'],
+    ['keys: {write: eyJmYWtlIjoxfQ.eyJmYWtlIjoxfQ.ZmFrZQ}', 'eyJ'],
+    ['upstream: "Bearer fake-token-fake-token"', 'fake-token'],
+    ['eyJmYWtlIjoxfQ.eyJmYWtlIjoxfQ.ZmFrZQ: x', 'eyJ'],
+  ])('%s', (line, secret) => {
+    const faults = faultsOf(`environments:\n  staging:\n    ${line}\n`);
+    expect(faults.length).toBeGreaterThan(0);
+    expect(faults.join('\n')).not.toContain(secret);
+  });
+});
+
+describe('whatever the file', () => {
+  const words = fc.constantFrom(
+    'environments:',
+    'callers:',
+    'operations:',
+    'staging',
+    'production',
+    ': ',
+    '- ',
+    '\n',
+    '  ',
+    '    ',
+    '[',
+    ']',
+    '{',
+    '}',
+    '"',
+    "'",
+    ',',
+    'ceiling',
+    'grants',
+    'subject',
+    'read:*',
+    'write:generate',
+    'keys',
+    '&a',
+    '*a',
+    '<<',
+    '!!str',
+    '---',
+    '%YAML 1.1',
+    '#',
+    '|',
+    '>',
+    '__proto__',
+    'constructor',
+    '1',
+    'null',
+    '?',
+  );
+
+  it('is a release or faults with places inside it, never an exception', () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(words, fc.string({ maxLength: 3 })), { maxLength: 40 }), (parts) => {
+        const text = parts.join('');
+        const parsed = parsePolicy([{ name: 'a.yaml', text }], SAMPLE);
+        if (parsed.ok) return;
+        expect(parsed.faults.length).toBeGreaterThan(0);
+        const lines = text.split(/\r\n|\r|\n/).length;
+        for (const fault of parsed.faults) {
+          expect(fault.line).toBeGreaterThanOrEqual(1);
+          expect(fault.line).toBeLessThanOrEqual(lines + 1);
+          expect(fault.column).toBeGreaterThanOrEqual(1);
+        }
+      }),
+      { numRuns: 400 },
+    );
+  });
+});
