@@ -21,16 +21,9 @@ describe('webhook_url in a query is refused for every caller', () => {
     '%EF%BD%97ebhook_url=x',
     'webhook%E2%80%8B_url=x',
   ])('%s', (query) => {
-    for (const level of ['full', 'limited'] as const) {
-      const found = checkQuery(generate, level, query);
-      if (level === 'full')
-        expect(found).toMatchObject({
-          problem: 'bound-exceeded',
-          reason: 'webhook-url',
-          field: 'webhook_url',
-        });
-      else expect(found).not.toBeNull();
-    }
+    const full = checkQuery(generate, 'full', query);
+    expect(full).toMatchObject({ problem: 'bound-exceeded', reason: 'webhook-url', field: 'webhook_url' });
+    expect(checkQuery(generate, 'limited', query)).not.toBeNull();
   });
 
   it('and a value that only speaks of it is not', () => {

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type BodyReader, type Level, openBody, type RequestFault } from '../src/index.ts';
 import { bytes, isReader, multipart, OPTIONS, type Part } from './bodies.ts';

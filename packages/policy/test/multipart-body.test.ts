@@ -70,7 +70,7 @@ describe('a multipart body that a real client sends passes when it is within its
 
   it('from FormData of the platform', async () => {
     const form = new FormData();
-    form.append('style_reference_images', new Blob([bytes(PNG)]), 'ünïcode "q".png');
+    form.append('style_reference_images', new Blob([Uint8Array.from(bytes(PNG))]), 'ünïcode "q".png');
     form.append('prompt', 'zwei Kätzchen\n猫');
     form.append('rendering_speed', 'FLASH');
     const request = new Request('http://127.0.0.1/', { method: 'POST', body: form });
