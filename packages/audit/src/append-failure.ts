@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { DatabaseError } from 'pg';
 
 /** What a failed append means for its rows. */
 export type AppendFailure =
@@ -16,7 +16,7 @@ const PROGRAM_LIMIT_EXCEEDED = '54000';
 
 /** Reads an error of an append. Whatever isn't Postgres saying clearly that the statement failed is `unknown`. */
 export function appendFailure(error: unknown): AppendFailure {
-  if (!(error instanceof pg.DatabaseError)) return 'unknown';
+  if (!(error instanceof DatabaseError)) return 'unknown';
   const state = error.code ?? '';
   // The very rows may be there, from an attempt whose answer was lost.
   if (state === UNIQUE_VIOLATION) return 'unknown';

@@ -232,12 +232,12 @@ export class AppendLoop {
     this.#session = undefined;
     this.#answerProbes(false);
     const wait = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures++, MAX_BACKOFF_MS);
-    let over = false;
+    const pause = { over: false };
     const timer = setTimeout(() => {
-      over = true;
+      pause.over = true;
       this.#wake();
     }, wait);
-    while (!this.#stopped && !over) await this.#bell();
+    while (!this.#stopped && !pause.over) await this.#bell();
     clearTimeout(timer);
     this.#rung = true;
   }

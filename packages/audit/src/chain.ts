@@ -18,7 +18,7 @@ export type ChainedEvent = EventColumns & {
   readonly writer: string;
   /** 1 for a writer's first event, without holes. */
   readonly seq: bigint;
-  /** 64 lower-case hex digits: the hash of the event before, or `FIRST_PREV_HASH`. */
+  /** 64 lower-case hex digits: the hash of the event before, or 64 zeros. */
   readonly prevHash: string;
   readonly hash: string;
 };
@@ -31,7 +31,7 @@ export interface ChainHead {
 }
 
 /** The `prev_hash` of a writer's first event: 32 zero bytes. */
-export const FIRST_PREV_HASH = '0'.repeat(64);
+const FIRST_PREV_HASH = '0'.repeat(64);
 
 /** The head of a chain that has no event yet. */
 export const EMPTY_CHAIN: ChainHead = { seq: 0n, hash: FIRST_PREV_HASH, atMicros: 0n };

@@ -5,7 +5,7 @@ import { storableBigint, storableInteger, storableList, storableText } from './s
 type Row = typeof auditEvent.$inferSelect;
 
 /** What a writer adds to an event when it takes its place in the chain. */
-export type ChainColumn = 'writer' | 'seq' | 'at' | 'prevHash' | 'hash';
+type ChainColumn = 'writer' | 'seq' | 'at' | 'prevHash' | 'hash';
 
 /** An event as the table holds it, before it has a place in the chain. All text is storable. */
 export type EventColumns = Omit<Row, ChainColumn> & {

@@ -44,17 +44,10 @@ export async function appendEvents(
 }
 
 function storedValue(event: ChainedEvent, key: keyof typeof auditEvent.$inferSelect): unknown {
-  switch (key) {
-    case 'at':
-      return isoFromMicros(event.atMicros);
-    case 'prevHash':
-    case 'hash':
-      return `\\x${event[key]}`;
-    default: {
-      const value = event[key];
-      return typeof value === 'bigint' ? value.toString() : value;
-    }
-  }
+  if (key === 'at') return isoFromMicros(event.atMicros);
+  if (key === 'prevHash' || key === 'hash') return `\\x${event[key]}`;
+  const value = event[key];
+  return typeof value === 'bigint' ? value.toString() : value;
 }
 
 export type ReadBack =

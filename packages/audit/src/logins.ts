@@ -1,5 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
-import pg from 'pg';
+import { escapeIdentifier, escapeLiteral } from 'pg';
 import { inTransaction, retryOnRoleRace, type Session, withOwner } from './session.ts';
 
 export interface Login {
@@ -63,7 +63,7 @@ export async function createLogins(
   await withOwner(ownerUrl, (session) =>
     retryOnRoleRace(() =>
       inTransaction(session, async () => {
-        const name = pg.escapeIdentifier(database);
+        const name = escapeIdentifier(database);
         await session.query({ text: `REVOKE ALL ON DATABASE ${name} FROM PUBLIC` });
         await putLogin(session, name, append, 'ideogate_append');
         await putLogin(session, name, read, 'ideogate_read');
@@ -73,7 +73,7 @@ export async function createLogins(
 }
 
 async function putLogin(session: Session, database: string, login: Login, group: string): Promise<void> {
-  const user = pg.escapeIdentifier(login.user);
+  const user = escapeIdentifier(login.user);
   const { rows } = await session.query({
     text: `SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls OR rolname = current_user AS powerful
       FROM pg_roles WHERE rolname = $1`,
@@ -86,7 +86,7 @@ async function putLogin(session: Session, database: string, login: Login, group:
       `${login.user} is a role that may do more than a login of the record`,
     );
   }
-  const password = pg.escapeLiteral(scramVerifier(login.password));
+  const password = escapeLiteral(scramVerifier(login.password));
   await session.query({
     text: `${present === undefined ? 'CREATE' : 'ALTER'} ROLE ${user} LOGIN PASSWORD ${password};
       GRANT ${group} TO ${user};

@@ -1,8 +1,8 @@
-import pg from 'pg';
+import { Pool } from 'pg';
 
 /** A small pool over the read login, for queries of people; it doesn't need the database to be up. */
-export function openReadPool(readUrl: string): pg.Pool {
-  const pool = new pg.Pool({
+export function openReadPool(readUrl: string): Pool {
+  const pool = new Pool({
     connectionString: readUrl,
     application_name: 'ideogate-read',
     max: 4,

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import pg from 'pg';
+import { Client, DatabaseError, type QueryConfig, type QueryResult } from 'pg';
 
 export interface SessionTimeouts {
   readonly connectMs: number;
@@ -11,7 +11,7 @@ export interface SessionTimeouts {
 
 /** One connection to Postgres that can be dropped at once, whatever the network does. */
 export interface Session {
-  query(query: pg.QueryConfig): Promise<pg.QueryResult>;
+  query(query: QueryConfig): Promise<QueryResult>;
   /** False once the connection is lost; it never comes back. */
   alive(): boolean;
   /** Says goodbye, and cuts the connection if that takes longer than `connectMs`. */
@@ -33,7 +33,7 @@ export async function openSession(
   // pg waits for ever on a silent network unless told otherwise, and has no public way to cut a connection:
   // so the socket is ours.
   const socket = new Socket();
-  const client = new pg.Client({
+  const client = new Client({
     connectionString: url,
     application_name: name,
     stream: () => socket,
@@ -123,7 +123,7 @@ export async function inTransaction<T>(session: Session, work: () => Promise<T>)
 
 /** The SQLSTATE of an error that Postgres answered with, or undefined when it came from the network. */
 export function sqlState(error: unknown): string | undefined {
-  return error instanceof pg.DatabaseError ? error.code : undefined;
+  return error instanceof DatabaseError ? error.code : undefined;
 }
 
 /**

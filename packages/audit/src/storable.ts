@@ -13,11 +13,9 @@ export const MAX_TEXT_BYTES = 2_048;
 const MAX_ITEMS = 256;
 const MAX_ITEM_BYTES = 256;
 
-// C0, C1, DEL; Arabic letter mark; LRM, RLM; line and paragraph separators; embeddings, overrides, isolates; BOM;
+// Controls (C0, C1, DEL); Arabic letter mark; LRM, RLM; line and paragraph separators; embeddings, overrides, isolates; BOM;
 // the backslash itself; and, in unicode mode, only those surrogates that have no partner.
-// oxlint-disable-next-line no-control-regex -- control characters are what it is for
-const UNSAFE =
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\\\p{Surrogate}]/gu;
+const UNSAFE = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\\\p{Surrogate}]/gu;
 const ESCAPE = /\\(?:\\|u([0-9a-f]{4}))/g;
 const CUT = /(?<!\\)(?:\\\\)*\\\[[0-9]+ more, sha256:[0-9a-f]{16}\]$/;
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type ChainedEvent, hashEvent, verifyChain } from '../src/index.ts';
 import { chain, EMPTY_CHAIN } from '../src/chain.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type CallId, type DecisionEvent, type OutcomeEvent, parseCallId } from '@ideogate/contract';
 import { createDatabase, type Relay, startRelay } from '@ideogate/testkit';
-import pg from 'pg';
+import { Client } from 'pg';
 import { createLogins, migrate, topUpPartitions } from '../src/index.ts';
 
 export const nowMicros = (): bigint => BigInt(Date.now()) * 1_000n;
@@ -16,7 +16,7 @@ export interface RecordDatabase {
   readonly relayedAppendUrl: string;
   readonly relay: Relay;
   /** As the superuser. */
-  readonly owner: pg.Client;
+  readonly owner: Client;
   /** As the superuser: all rows of the record, in the order of the chain. */
   rows(): Promise<readonly Record<string, unknown>[]>;
   close(): Promise<void>;
@@ -33,7 +33,7 @@ export async function recordDatabase(): Promise<RecordDatabase> {
   await createLogins(database.url, { database: database.name, ...logins });
   const { hostname, port } = new URL(database.url);
   const relay = await startRelay({ host: hostname, port: Number(port) });
-  const owner = new pg.Client({ connectionString: database.url, query_timeout: 10_000 });
+  const owner = new Client({ connectionString: database.url, query_timeout: 10_000 });
   owner.on('error', () => {});
   await owner.connect();
   const appendUrl = as(database.url, logins.append);
@@ -56,7 +56,7 @@ export async function recordDatabase(): Promise<RecordDatabase> {
       await owner.end();
       await relay.close();
       await database.drop();
-      const admin = new pg.Client({ connectionString: new URL('/postgres', database.url).href });
+      const admin = new Client({ connectionString: new URL('/postgres', database.url).href });
       await admin.connect();
       await admin.query(`DROP ROLE ${logins.append.user}; DROP ROLE ${logins.read.user}`);
       await admin.end();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createDatabase } from '@ideogate/testkit';
 import { getTableColumns } from 'drizzle-orm';
-import pg from 'pg';
+import { Client, DatabaseError } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createLogins, migrate, openReadPool, partitionsAheadDays, topUpPartitions } from '../src/index.ts';
 import { auditEvent } from '../src/schema.ts';
@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 async function asLogin(url: string, statement: string): Promise<string> {
-  const client = new pg.Client({
+  const client = new Client({
     connectionString: url,
     query_timeout: 5_000,
     connectionTimeoutMillis: 5_000,
@@ -33,7 +33,7 @@ async function asLogin(url: string, statement: string): Promise<string> {
     await client.query(statement);
     return 'ok';
   } catch (error) {
-    return error instanceof pg.DatabaseError ? (error.code ?? '') : String(error);
+    return error instanceof DatabaseError ? (error.code ?? '') : String(error);
   } finally {
     await client.end();
   }
@@ -236,7 +236,7 @@ describe('partitions', () => {
   });
 
   test('are made while the record is read and written', async () => {
-    const reader = new pg.Client({ connectionString: database.readUrl });
+    const reader = new Client({ connectionString: database.readUrl });
     await reader.connect();
     try {
       await reader.query('BEGIN; SELECT count(*) FROM audit_event');
