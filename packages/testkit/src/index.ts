@@ -2,3 +2,12 @@ export { isLoopback, NotLoopbackError, requireLoopback } from './loopback.ts';
 export { createDatabase, superuserUrl, type TestDatabase } from './postgres.ts';
 export { type Relay, startRelay } from './relay.ts';
 export { redisUrl, testWithRedis } from './redis.ts';
+export { freePort } from './free-port.ts';
+export {
+  FAKE_KEYS,
+  type Received,
+  startTestGateway,
+  TEST_POLICY,
+  type TestGateway,
+  type TestGatewayOptions,
+} from './gateway.ts';

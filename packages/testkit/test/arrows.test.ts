@@ -50,6 +50,11 @@ const OWNERS: readonly {
   },
 ];
 
+/** Packages have one entry; these are the exceptions, and why. */
+const SECOND_ENTRIES: ReadonlyMap<string, string> = new Map([
+  ['@ideogate/ideogram/emulator', 'who wants the catalogue should not load a server'],
+]);
+
 /** Besides main.ts of an app, and why. */
 const READ_THE_ENVIRONMENT: Readonly<Record<string, string>> = {
   'packages/ideogram/src/emulator/main.ts': 'the emulator is a process of its own',
@@ -351,7 +356,8 @@ function nameFaults(folder: Folder, name: string, byName: ReadonlyMap<string, st
   }
   const target = byName.get(packageOf(name));
   if (target === undefined) return [`imports ${name}, and there is nothing of that name`];
-  if (name !== packageOf(name)) return [`imports ${name}, behind the entry of ${target}`];
+  if (name !== packageOf(name) && !SECOND_ENTRIES.has(name))
+    return [`imports ${name}, behind the entry of ${target}`];
   const allowed = ARROWS[folder.path]?.to ?? [];
   const byKind = target.startsWith('packages/') && target !== TESTKIT && allowed.includes('packages');
   return allowed.includes(target) || byKind ? [] : [`may not import ${target}`];

@@ -39,8 +39,7 @@ export async function startEmulator(
       stdio: ['ignore', out, out],
       env: {
         IDEOGATE_EMULATOR_PORT: String(port),
-        IDEOGATE_EMULATOR_READ_KEYS: keys.read,
-        IDEOGATE_EMULATOR_WRITE_KEYS: keys.write,
+        IDEOGATE_EMULATOR_KEYS: `${keys.read},${keys.write}`,
       },
     });
     child = started;

@@ -1,0 +1,282 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createTokenVerifier, DEFAULT_VERIFIER, type VerifierConfig } from '@ideogate/access-token';
+import {
+  type Call,
+  createLogins,
+  listCalls,
+  migrate,
+  openReadPool,
+  openRecord,
+  topUpPartitions,
+} from '@ideogate/audit';
+import type { EnvironmentName } from '@ideogate/contract';
+import { createGateway, readGatewayConfig } from '@ideogate/gateway';
+import { OPERATIONS } from '@ideogate/ideogram';
+import { createEmulator } from '@ideogate/ideogram/emulator';
+import { createIssuer, type Issuer, loadOrCreateClients, loadOrCreateIssuerKeys } from '@ideogate/issuer';
+import {
+  expandPattern,
+  formatFault,
+  grantedScopes,
+  grantOf,
+  parsePolicy,
+  type Release,
+} from '@ideogate/policy';
+import { createKeyRing } from '@ideogate/upstream-keys';
+import { vi } from 'vitest';
+import { freePort } from './free-port.ts';
+import { requireLoopback } from './loopback.ts';
+import { createDatabase } from './postgres.ts';
+import { type Relay, startRelay } from './relay.ts';
+
+/** Keys that the emulator takes; visibly fake, and marked so that a leak is found by searching for them. */
+export const FAKE_KEYS = {
+  read: 'fake-read-key-MARKED-0123456789',
+  write: 'fake-write-key-MARKED-9876543210',
+} as const;
+
+/** Callers for tests: reader and writer as `start` has them, and `full`, whose grant has no bounds. */
+export const TEST_POLICY = `
+environments:
+  development: { ceiling: ["read:*"] }
+  staging: { ceiling: ["read:*", "write:limited", "write:generate", "write:remix", "write:edit", "write:upscale", "write:describe", "write:reframe", "write:train", "write:datasets"] }
+  production: { ceiling: ["read:models", "read:generations", "read:quote", "write:generate"] }
+callers:
+  - subject: reader
+    grants: { development: ["read:*"], staging: ["read:*"], production: ["read:models"] }
+  - subject: writer
+    grants: { staging: ["read:*", "write:limited"], production: ["read:models", "read:generations", "write:generate"] }
+  - subject: full
+    grants: { staging: ["read:*", "write:generate", "write:remix", "write:edit", "write:upscale", "write:describe", "write:reframe", "write:train", "write:datasets"] }
+`;
+
+export interface TestGatewayOptions {
+  /** Default: staging. */
+  readonly environment?: EnvironmentName;
+  /** Policy file; default: `TEST_POLICY`. */
+  readonly policy?: string;
+  /** Variables of the settings table, e.g. `IDEOGATE_MAX_BODY_BYTES`. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Origin of another upstream than an emulator of its own; must be loopback. */
+  readonly upstream?: string;
+  readonly verifier?: Partial<VerifierConfig>;
+  readonly keys?: { readonly read: string; readonly write: string };
+}
+
+/** The product's data plane on real parts: Postgres behind a relay, issuer, emulator, gateway on a socket. */
+export interface TestGateway {
+  readonly url: string;
+  readonly issuerUrl: string;
+  /** The upstream's origin: the emulator, unless another was given. */
+  readonly upstream: string;
+  readonly port: number;
+  readonly clients: ReadonlyMap<string, string>;
+  /** Between gateway and Postgres, to cut and freeze. */
+  readonly relay: Relay;
+  /** Every log line so far. */
+  readonly log: readonly string[];
+  readonly databaseUrl: string;
+  readonly release: Release;
+  readonly metrics: () => Promise<string>;
+  /** A token for a client of the policy. */
+  token(client: string, scope?: string): Promise<string>;
+  /** The calls on record, oldest first. */
+  calls(): Promise<readonly Call[]>;
+  /** Waits until the call is on record and its outcome too, if one is due. */
+  call(response: Response | string): Promise<Call>;
+  /** Waits until so many calls are on record, all of them ended. */
+  ended(count: number): Promise<readonly Call[]>;
+  /** What the emulator received. */
+  received(): Promise<readonly Received[]>;
+  /** Sets a fault of the emulator for all calls that follow. */
+  fault(fault: object): Promise<void>;
+  /** Stops the gateway as a stop of the product would: drains, then writes what is left. */
+  stop(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Received {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly bodyBytes: number;
+  readonly bodySha256: string;
+  readonly complete: boolean;
+  readonly status: number | null;
+}
+
+export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
+  const { environment = 'staging', policy = TEST_POLICY, settings = {}, keys = FAKE_KEYS } = options;
+  const parsed = parsePolicy([{ name: 'policy.yaml', text: policy }], OPERATIONS);
+  if (!parsed.ok) throw new Error(parsed.faults.map(formatFault).join('\n'));
+  const { release } = parsed;
+  const folder = mkdtempSync(join(tmpdir(), 'ideogate-gateway-'));
+
+  const database = await createDatabase();
+  await migrate(database.url);
+  await topUpPartitions(database.url, BigInt(Date.now()) * 1000n);
+  const append = { user: `${database.name}_append`, password: randomBytes(12).toString('hex') };
+  const read = { user: `${database.name}_read`, password: randomBytes(12).toString('hex') };
+  await createLogins(database.url, { database: database.name, append, read });
+  const direct = new URL(database.url);
+  const relay = await startRelay({ host: direct.hostname, port: Number(direct.port) });
+
+  const emulator =
+    options.upstream === undefined
+      ? await createEmulator({ keys: { read: [keys.read], write: [keys.write] } })
+      : null;
+  const upstream = requireLoopback(options.upstream ?? emulator?.url ?? '').origin;
+
+  const [port, issuerPort] = [await freePort(), await freePort()];
+  const url = `http://127.0.0.1:${port}`;
+  const issuerUrl = `http://127.0.0.1:${issuerPort}`;
+  const clients = await loadOrCreateClients(
+    join(folder, 'clients.json'),
+    release.callers.map(({ subject }) => subject),
+  );
+  const issuer: Issuer = await createIssuer(
+    {
+      issuer: issuerUrl,
+      host: '127.0.0.1',
+      port: issuerPort,
+      keys: await loadOrCreateIssuerKeys(join(folder, 'issuer-keys.json')),
+      clients,
+      audience: url,
+    },
+    {
+      grantOf: (subject) => ({
+        scopes: grantedScopes(release, environment, { issuer: issuerUrl, subject }),
+        patterns: grantOf(release, environment, { issuer: issuerUrl, subject })?.patterns ?? [],
+      }),
+      expand: (pattern) => expandPattern(release, pattern),
+      onError: () => undefined,
+    },
+  );
+  await issuer.listen();
+
+  const config = readGatewayConfig(
+    { environment, identifier: url, issuers: [issuerUrl], host: '127.0.0.1', port, upstream },
+    { IDEOGATE_RATE_PER_ADDRESS: '1000000', IDEOGATE_RATE_PER_SUBJECT: '1000000', ...settings },
+  );
+  const nowMicros = () => BigInt(Date.now()) * 1000n;
+  const record = openRecord({
+    appendUrl: through(relay, database.url, append),
+    readUrl: through(relay, database.url, read),
+    commitTimeoutMs: config.limits.commitMs,
+    maxWaiting: config.limits.maxWaiting,
+    now: nowMicros,
+  });
+  const verifier = createTokenVerifier(
+    {
+      ...DEFAULT_VERIFIER,
+      issuers: [{ issuer: issuerUrl, algorithms: ['ES256', 'EdDSA'], keys: { discovery: true } }],
+      audience: url,
+      ...options.verifier,
+    },
+    { now: Date.now },
+  );
+  await verifier.warm();
+  const log: string[] = [];
+  const write = (fields: object, message: string) =>
+    void log.push(JSON.stringify({ ...fields, msg: message }));
+  const app = await createGateway(config, {
+    release,
+    verifier,
+    record,
+    keys: createKeyRing({ environment, ...keys, fingerprintSecret: 'fake-fingerprint-secret' }),
+    log: { info: write, error: write },
+    promptSecret: 'fake-prompt-secret',
+    nowMicros,
+  });
+  await app.listen({ host: '127.0.0.1', port });
+  const pool = openReadPool(withLogin(database.url, read));
+
+  let stopped: Promise<void> | undefined;
+  const stop = () =>
+    (stopped ??= (async () => {
+      await app.close();
+      await record.flush(5000);
+      await record.close(1000);
+    })());
+  const gateway: TestGateway = {
+    url,
+    issuerUrl,
+    upstream,
+    port,
+    clients: new Map(clients.map((client) => [client.client_id, client.client_secret])),
+    relay,
+    log,
+    databaseUrl: database.url,
+    release,
+    metrics: () => app.ideogateMetrics.registry.metrics(),
+    async token(client, scope) {
+      const secret = clients.find((candidate) => candidate.client_id === client)?.client_secret ?? '';
+      const response = await fetch(`${issuerUrl}/token`, {
+        method: 'POST',
+        headers: { authorization: `Basic ${btoa(`${client}:${secret}`)}` },
+        body: new URLSearchParams({
+          grant_type: 'client_credentials',
+          ...(scope === undefined ? {} : { scope }),
+        }),
+      });
+      const answer = (await response.json()) as { access_token?: string; error_description?: string }; // as: RFC 6749 section 5
+      if (answer.access_token === undefined) throw new Error(`no token: ${answer.error_description}`);
+      return answer.access_token;
+    },
+    async calls() {
+      return [...(await listCalls(pool, { limit: 10_000 }))].reverse();
+    },
+    call(response) {
+      const id = typeof response === 'string' ? response : response.headers.get('ideogate-call-id');
+      return vi.waitUntil(
+        async () => (await gateway.calls()).find((call) => call.callId === id && call.state !== 'open'),
+        { timeout: 10_000, interval: 25 },
+      );
+    },
+    ended(count) {
+      return vi.waitUntil(
+        async () => {
+          const calls = await gateway.calls();
+          return calls.length >= count && calls.every((call) => call.state !== 'open') ? calls : false;
+        },
+        { timeout: 15_000, interval: 25 },
+      );
+    },
+    async received() {
+      const response = await fetch(`${upstream}/-/received`);
+      return (await response.json()) as Received[]; // as: the emulator's own list
+    },
+    async fault(fault) {
+      await fetch(`${upstream}/-/faults`, { method: 'PUT', body: JSON.stringify(fault) });
+    },
+    stop,
+    async close() {
+      relay.restore();
+      await stop();
+      verifier.close();
+      await pool.end();
+      await issuer.close();
+      await emulator?.close();
+      await relay.close();
+      await database.drop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  return gateway;
+}
+
+function withLogin(url: string, login: { user: string; password: string }): string {
+  const own = new URL(url);
+  own.username = login.user;
+  own.password = login.password;
+  return own.href;
+}
+
+function through(relay: Relay, url: string, login: { user: string; password: string }): string {
+  const own = new URL(withLogin(url, login));
+  own.host = `127.0.0.1:${relay.port}`;
+  return own.href;
+}
