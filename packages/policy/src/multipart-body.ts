@@ -146,6 +146,7 @@ function checkHeadLimited(head: PartHead, field: Field | undefined): RequestFaul
   }
   if (head.contentType?.parameters.has('charset') === true)
     return broken('part-charset', 'a part names a charset');
+  if (head.unquoted) return broken('part-disposition', 'a part has a name without quotes');
   if (head.others) return broken('part-headers', 'a part has a header field that RFC 7578 does not know');
   if (field === undefined || field.type === 'file' || field.type === 'file[]') return null;
   return takesAsText(head.contentType, field)

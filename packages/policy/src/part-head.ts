@@ -7,6 +7,8 @@ export interface PartHead {
   readonly name: string;
   /** `plain`: `filename="…"`, so every reader sees a file. `unclear`: only `filename*`, or an empty name. */
   readonly file: 'none' | 'plain' | 'unclear';
+  /** A name without quotes: legal, and some clients write it, but some readers do not see it. */
+  readonly unquoted: boolean;
   readonly contentType: MediaType | null;
   /** In lower case; null when absent. */
   readonly transferEncoding: string | null;
@@ -18,6 +20,7 @@ export interface PartHead {
 const MAX_NAME = 128;
 const FIELD_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)$/s;
 const PLAIN_PARAMETER = /;[ \t]*([a-zA-Z]+)="([^"\\]*)"/y;
+const BARE_PARAMETER = /;[ \t]*(name|filename)=([!#$&+.^_`|~0-9A-Za-z-]+)/iy;
 const EXTENDED_FILENAME = /;[ \t]*(filename\*)=([!#$&+.^_`|~0-9A-Za-z'%-]+)/iy;
 
 /** Reads the lines of a part's header, each without its CRLF and as Latin-1 text; one meaning or a fault. */
@@ -62,18 +65,19 @@ export function parsePartHead(block: string): PartHead | RequestFault {
  * `form-data; name="…"` with at most one `filename` and one `filename*`. No escapes in quotes: readers disagree
  * whether `\"` ends a string, and so on where the next parameter begins. `name*` is no parameter here.
  */
-function parseDisposition(text: string | undefined): Pick<PartHead, 'name' | 'file'> | RequestFault {
+function parseDisposition(
+  text: string | undefined,
+): Pick<PartHead, 'name' | 'file' | 'unquoted'> | RequestFault {
   const start = /^form-data(?=;)/i.exec(text ?? '')?.[0];
   if (text === undefined || start === undefined) {
     return broken('part-disposition', 'a part lacks Content-Disposition: form-data with a name');
   }
   const parameters = new Map<string, string>();
+  let unquoted = false;
   let at = start.length;
   while (at < text.length) {
-    PLAIN_PARAMETER.lastIndex = at;
-    EXTENDED_FILENAME.lastIndex = at;
-    const plain = PLAIN_PARAMETER.exec(text);
-    const found = plain ?? EXTENDED_FILENAME.exec(text);
+    const bare = execAt(BARE_PARAMETER, text, at);
+    const found = bare ?? execAt(PLAIN_PARAMETER, text, at) ?? execAt(EXTENDED_FILENAME, text, at);
     const name = (found?.[1] ?? '').toLowerCase();
     if (found === null || !['name', 'filename', 'filename*'].includes(name)) {
       return broken(
@@ -84,7 +88,8 @@ function parseDisposition(text: string | undefined): Pick<PartHead, 'name' | 'fi
     if (parameters.has(name))
       return broken('part-disposition', 'a part repeats a Content-Disposition parameter');
     parameters.set(name, found[2] ?? '');
-    at = plain === null ? EXTENDED_FILENAME.lastIndex : PLAIN_PARAMETER.lastIndex;
+    unquoted ||= bare !== null;
+    at += found[0].length;
   }
   const name = parameters.get('name') ?? '';
   if (name === '' || name.length > MAX_NAME || !/^[\x20-\x7e]+$/.test(name)) {
@@ -93,7 +98,12 @@ function parseDisposition(text: string | undefined): Pick<PartHead, 'name' | 'fi
   const filename = parameters.get('filename');
   const mentioned = filename !== undefined || parameters.has('filename*');
   const file = !mentioned ? 'none' : filename === undefined || filename === '' ? 'unclear' : 'plain';
-  return { name, file };
+  return { name, file, unquoted };
+}
+
+function execAt(sticky: RegExp, text: string, at: number): RegExpExecArray | null {
+  sticky.lastIndex = at;
+  return sticky.exec(text);
 }
 
 /** Without spaces and tabs around it; `trim` would take more than HTTP calls white space. */

@@ -340,7 +340,6 @@ describe('a multipart body that readers could take apart differently is refused 
     ['two names in two letter cases', one(`${head}; Name="webhook_url"`), 'part-disposition'],
     ['name*', one(`${head}; name*=UTF-8''webhook_url`), 'part-disposition'],
     ['name* alone', one("Content-Disposition: form-data; name*=UTF-8''webhook_url"), 'part-disposition'],
-    ['a name without quotes', one('Content-Disposition: form-data; name=prompt'), 'part-disposition'],
     [
       'an escaped quote in a file name',
       one(`${head}; filename="a\\"; name="webhook_url"`),
@@ -399,6 +398,32 @@ describe('a multipart body that readers could take apart differently is refused 
     const part = { name: 'color_palette', content: `"${'x'.repeat(1_048_576)}"` };
     expect(full([part])).toMatchObject({ problem: 'body-too-large', reason: 'json-too-large' });
   });
+});
+
+describe('names without quotes, as one platform writes them', () => {
+  const body = (parameters: string) =>
+    `--${BOUNDARY}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; ${parameters}\r\n\r\nx\r\n--${BOUNDARY}--\r\n`;
+
+  it('pass with the full grant, file names in two forms included', () => {
+    expect(verdict(generate, 'full', body('name=prompt'))).toBeNull();
+    const file = "name=style_reference_images; filename=a.png; filename*=utf-8''a.png";
+    expect(verdict(generate, 'full', body(file))).toBeNull();
+  });
+
+  it('hide no webhook_url, and no second name', () => {
+    expect(verdict(generate, 'full', body('name=webhook_url'))).toMatchObject({ reason: 'webhook-url' });
+    expect(verdict(generate, 'full', body('name=prompt; name="webhook_url"'))).toMatchObject({
+      reason: 'part-disposition',
+    });
+  });
+
+  it.each(['name=prompt', 'name="style_reference_images"; filename=a.png'])(
+    'are refused under bounds, where not every reader would see the field: %s',
+    (parameters) => {
+      const text = body(parameters).replace('; charset=utf-8', '');
+      expect(verdict(generate, 'limited', text)).toMatchObject({ reason: 'part-disposition' });
+    },
+  );
 });
 
 describe('watched fields of a multipart body', () => {

@@ -5,6 +5,7 @@ import {
   formatFault,
   grantedScopes,
   grantOf,
+  type PolicyFault,
   parsePolicy,
   type Release,
 } from '../src/index.ts';
