@@ -51,7 +51,7 @@ export function files(name: string, maxItems?: number): Field {
 }
 
 /** An object; in multipart it travels as one part of JSON text. */
-export function object(name: string): Field {
+function object(name: string): Field {
   return { name, type: 'object', jsonPart: true };
 }
 
@@ -77,7 +77,7 @@ const magicPromptConfig = text('magic_prompt_system_prompt_config_id');
 
 // v1
 export const prompt = text('prompt');
-export const negativePrompt = text('negative_prompt');
+const negativePrompt = text('negative_prompt');
 export const magicPrompt = choice('magic_prompt', MAGIC_PROMPT);
 const magicPromptOption = choice('magic_prompt_option', MAGIC_PROMPT);
 export const magicPromptVersion = choice('magic_prompt_version', MAGIC_PROMPT_VERSIONS);
@@ -86,8 +86,8 @@ export const aspectRatio = choice('aspect_ratio', ASPECT_RATIOS);
 export const speed = choice('rendering_speed', SPEEDS_V3, 'DEFAULT');
 export const styleType = choice('style_type', STYLE_TYPES, 'GENERAL');
 export const stylePreset = choice('style_preset', STYLE_PRESETS);
-export const customModel = text('custom_model_uri');
-export const styleReferences = files('style_reference_images');
+const customModel = text('custom_model_uri');
+const styleReferences = files('style_reference_images');
 const characterReferences: readonly Field[] = [
   files('character_reference_images'),
   files('character_reference_images_mask'),
