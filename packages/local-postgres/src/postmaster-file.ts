@@ -1,7 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { LocalPostgresError } from './local-postgres-error.ts';
+import { errorCode, LocalPostgresError } from './local-postgres-error.ts';
 import { isPostgresOn, processStart } from './process-identity.ts';
 
 /** What `postmaster.pid` says: the server's pid, and whether it takes connections. */
@@ -26,6 +26,8 @@ export async function clearLeftover(cluster: string, log: (line: string) => void
   if (found === null) return;
   if (isPostgresOn(cluster, found.pid)) {
     await stopStranger(cluster, found.pid);
+    // It may have been dying already, by a signal that let it clear nothing away.
+    disarm(cluster);
     log(`Stopped a Postgres (process ${found.pid}) that an earlier run had left on ${cluster}.`);
     return;
   }
@@ -45,6 +47,7 @@ export async function clearLeftover(cluster: string, log: (line: string) => void
  */
 function disarm(cluster: string): void {
   const path = join(cluster, 'postmaster.pid');
+  if (!existsSync(path)) return;
   const [, ...rest] = readFileSync(path, 'utf8').split('\n');
   writeFileSync(path, [String(process.pid), ...rest].join('\n'));
 }
@@ -52,7 +55,7 @@ function disarm(cluster: string): void {
 async function stopStranger(cluster: string, pid: number): Promise<void> {
   for (const { signal, patience } of STOP_STEPS) {
     if (!isPostgresOn(cluster, pid)) return;
-    process.kill(pid, signal);
+    if (!sent(pid, signal)) return;
     const deadline = Date.now() + patience;
     while (Date.now() < deadline) {
       if (!isPostgresOn(cluster, pid)) return;
@@ -62,6 +65,16 @@ async function stopStranger(cluster: string, pid: number): Promise<void> {
   throw new LocalPostgresError(
     `A Postgres that an earlier run left on ${cluster} (process ${pid}) doesn't end: stop it by hand (kill -9 ${pid}).`,
   );
+}
+
+/** False: the process ended in this moment. */
+function sent(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch (error) {
+    if (errorCode(error) === 'ESRCH') return false;
+    throw error;
+  }
 }
 
 /** Fast shutdown (rolls back, writes everything), immediate shutdown (recovers at the next start), the end. */
