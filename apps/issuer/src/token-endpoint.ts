@@ -26,8 +26,8 @@ export async function createTokenEndpoint(rules: TokenRules): Promise<RequestLis
   const { Provider, errors } = await importProvider();
   const provider = new Provider(rules.issuer, configuration(rules, errors));
   provider.on('server_error', (_, error) => rules.onError(error));
-  // Without a listener koa prints every fault of a connection.
-  provider.on('error', (error: Error) => rules.onError(error));
+  // Koa's own prints every fault of a connection.
+  Object.assign(provider, { onerror: (error: Error) => rules.onError(error) });
   const handle = provider.callback();
   return (request, response) => {
     void handle(request, response);

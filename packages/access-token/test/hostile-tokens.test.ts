@@ -87,7 +87,7 @@ const withSignature = async (change: (signature: string) => string) => {
 const unsigned = (alg: unknown, signature = '') =>
   `${encode(header(key, { alg }))}.${encode(goodClaims(issuer.url))}.${signature}`;
 
-const cases: readonly [name: string, token: () => string | Promise<string>, reason: string][] = [
+const cases: readonly (readonly [name: string, token: () => string | Promise<string>, reason: string])[] = [
   ['alg none is refused (A.1)', () => unsigned('none', 'AAAA'), 'token-algorithm-not-allowed'],
   [
     'alg none in any letter case is refused (A.1)',
