@@ -233,12 +233,21 @@ describe('a database that is away', () => {
     expect(record.notWritten()).toEqual(new Map());
   });
 
-  test('a server that ends the connection is connected to again', async () => {
+  test('a server that ends the idle connection is connected to again, and does not end the process', async () => {
     const record = open();
     await record.decide(decision());
-    await database.owner.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ideogate-append' AND datname = current_database()`,
-    );
+    const sessions = async () => {
+      const { rows } = await database.owner.query<{ pid: number }>(
+        `SELECT pid FROM pg_stat_activity WHERE application_name = 'ideogate-append' AND datname = current_database()`,
+      );
+      return rows.map(({ pid }) => pid);
+    };
+    const [before] = await sessions();
+    await database.owner.query('SELECT pg_terminate_backend($1)', [before]);
+    await until('there is another session', async () => {
+      const now = await sessions();
+      return now.length > 0 && !now.includes(before ?? 0);
+    });
     expect(await record.decide(decision())).toBe('committed');
     expect(verifyChain(await chainOf(record))).toBeNull();
   });
@@ -278,7 +287,13 @@ describe('a commit whose answer is lost', () => {
       await until('the batch waits in Postgres', async () => (await lockWaiters()) === 1);
       database.relay.cut();
       database.relay.restore();
-      await until('the reading back waits for the batch', async () => (await lockWaiters()) === 2);
+      await until('the reading back waits for the batch', async () => {
+        const { rows } = await database.owner.query(
+          `SELECT FROM pg_stat_activity WHERE application_name = 'ideogate-read-back'
+           AND datname = current_database() AND wait_event = 'advisory'`,
+        );
+        return rows.length === 1;
+      });
       await database.owner.query('SELECT pg_advisory_unlock(42)');
       expect(await answer).toBe('committed');
       const chain = await chainOf(record);
