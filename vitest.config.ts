@@ -4,7 +4,11 @@ export default defineConfig({
   test: {
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    reporters: ['default', './packages/testkit/src/skipped-by-name.ts'],
+    reporters: [
+      'default',
+      './packages/testkit/src/skipped-by-name.ts',
+      ['json', { outputFile: '.vitest/report.json' }],
+    ],
     projects: [
       {
         extends: true,

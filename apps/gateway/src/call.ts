@@ -6,7 +6,7 @@ import type { Refusal } from './refusal.ts';
 import type { Answer } from './upstream/answer.ts';
 
 /** What policy allowed, kept for the record and for the steps after it. */
-export interface Allowed {
+interface Allowed {
   readonly level: 'full' | 'limited';
   readonly scope: ScopeName;
   readonly rule: string;

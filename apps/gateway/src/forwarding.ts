@@ -21,10 +21,13 @@ export async function forwarding(app: FastifyInstance, options: { gateway: Gatew
     httpMethods: [...METHODS],
     undici: dispatcher as unknown as NonNullable<FastifyHttpProxyOptions['undici']>, // as: reply-from takes anything with `request`, its types do not say so
     // With a hook of its own, http-proxy adds no content type parsers.
-    preValidation: async (request, reply) => {
+    preValidation: (request, reply, done) => {
       const call = callOf(request.raw);
       watchCaller(call, gateway);
-      if (!callerIsGone(call)) return;
+      if (!callerIsGone(call)) {
+        done();
+        return;
+      }
       call.callerEnd = 'left';
       reply.hijack();
       upstreamDone(call, 'left', gateway);

@@ -80,15 +80,16 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     routerOptions: { maxParamLength: config.limits.maxTargetBytes },
     serverFactory: (application) => createListener(config, ready, application),
     clientErrorHandler: (error, socket) => onClientError(error, socket, ready()),
-    frameworkErrors: (_error, request) =>
-      refuse(callOf(request.raw), { problem: 'invalid-target', reason: 'framework' }, ready()),
+    frameworkErrors: (_error, request) => {
+      void refuse(callOf(request.raw), { problem: 'invalid-target', reason: 'framework' }, ready());
+    },
   });
   const brakes = await createBrakes(app, config);
   const metrics = createMetrics({
     inFlight: () => calls.size,
     waiting: () => deps.record.waiting(),
     notWritten: () => deps.record.notWritten(),
-    limitsShared: brakes.shared,
+    limitsShared: () => brakes.shared(),
   });
   gateway = {
     ...deps,

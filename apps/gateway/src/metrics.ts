@@ -7,14 +7,14 @@ export interface Metrics {
   refused(reason: string): void;
   ended(call: Call, ending: { result: string }): void;
   decided(milliseconds: number): void;
-  batch(rows: number, milliseconds: number): void;
+  readonly batch: (rows: number, milliseconds: number) => void;
 }
 
 export interface Watched {
-  inFlight(): number;
-  waiting(): number;
-  notWritten(): ReadonlyMap<string, number>;
-  limitsShared(): string;
+  readonly inFlight: () => number;
+  readonly waiting: () => number;
+  readonly notWritten: () => ReadonlyMap<string, number>;
+  readonly limitsShared: () => string;
 }
 
 const LATENCY = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];

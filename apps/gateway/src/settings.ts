@@ -138,7 +138,7 @@ export const SETTINGS = {
   ),
 } as const satisfies Record<string, NumberSetting>;
 
-export interface NumberSetting {
+interface NumberSetting {
   readonly variable: string;
   readonly fallback: number;
   readonly unit: string;

@@ -30,11 +30,9 @@ export async function token(
     process.stdout.write(`${answer['access_token']}\n`);
     return EXIT.fine;
   }
+  const said = (member: string) => (typeof answer[member] === 'string' ? answer[member] : 'no reason given');
   const denied = answer['error'] === 'invalid_client' ? EXIT.notSignedIn : EXIT.denied;
-  throw new CommandError(
-    denied,
-    `The issuer refused: ${String(answer['error'])}: ${String(answer['error_description'] ?? '')}`,
-  );
+  throw new CommandError(denied, `The issuer refused: ${said('error')}: ${said('error_description')}`);
 }
 
 async function ask(url: string, request: RequestInit): Promise<Response> {

@@ -39,7 +39,8 @@ export async function startEmulator(
       stdio: ['ignore', out, out],
       env: {
         IDEOGATE_EMULATOR_PORT: String(port),
-        IDEOGATE_EMULATOR_KEYS: `${keys.read},${keys.write}`,
+        IDEOGATE_EMULATOR_KEYS: keys.write,
+        IDEOGATE_EMULATOR_READ_KEYS: keys.read,
       },
     });
     child = started;

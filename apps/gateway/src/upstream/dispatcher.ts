@@ -15,7 +15,8 @@ const CALL: unique symbol = Symbol('call');
 
 /** The header object that http-proxy passes on: empty but for the call it belongs to. */
 export function markedHeaders(call: Call): IncomingHttpHeaders {
-  return { [CALL]: call } as unknown as IncomingHttpHeaders; // as: header types know no symbols
+  const marked: IncomingHttpHeaders & { readonly [CALL]: Call } = { [CALL]: call };
+  return marked;
 }
 
 interface ProxyRequest {
