@@ -213,7 +213,10 @@ export class MultipartScanner {
   #search(chunk: Uint8Array, start: number): number {
     const pattern = this.#pattern;
     let at = start;
+    // Locals: this loop sees every byte of every upload.
+    const fallback = this.#fallback;
     let matched = this.#matched;
+    let atLineStart = this.#atLineStart;
     while (at < chunk.length && matched < pattern.length) {
       if (matched === 0) {
         at = chunk.indexOf(DASH, at);
@@ -223,22 +226,23 @@ export class MultipartScanner {
         }
         const before = at > start ? chunk[at - 1] : this.#last;
         const beforeThat = at > start + 1 ? chunk[at - 2] : at > start ? this.#last : this.#lastButOne;
-        this.#atLineStart = before === LF && beforeThat === CR;
+        atLineStart = before === LF && beforeThat === CR;
         matched = 1;
         at++;
         continue;
       }
       const byte = chunk[at];
       while (matched > 0 && byte !== pattern[matched]) {
-        matched = this.#fallback[matched] ?? 0;
+        matched = fallback[matched] ?? 0;
         // What begins later begins after a byte of the pattern, which is no line end.
-        this.#atLineStart = false;
+        atLineStart = false;
       }
       if (matched > 0) {
         matched++;
         at++;
       } else if (byte !== DASH) at++;
     }
+    this.#atLineStart = atLineStart;
     this.#matched = matched;
     return at;
   }

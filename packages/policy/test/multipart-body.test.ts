@@ -308,6 +308,7 @@ describe('a multipart body that readers could take apart differently is refused 
       'multipart-delimiter',
     ],
     ['a delimiter after a bare CR', `${B}\r\n${head}\r\n\r\nx\r${B}--\r\n`, 'multipart-delimiter'],
+    ['a delimiter with a dash before it', one(head, `x\r\n-${B}`), 'multipart-delimiter'],
     ['a delimiter within a line', one(head, `x${B}`), 'multipart-delimiter'],
     ['a delimiter that ends in a bare LF', `${B}\n${head}\r\n\r\nx\r\n${B}--\r\n`, 'multipart-delimiter'],
     ['white space after a delimiter', `${B} \r\n${head}\r\n\r\nx\r\n${B}--\r\n`, 'multipart-delimiter'],

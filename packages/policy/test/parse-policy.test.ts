@@ -369,6 +369,16 @@ describe('a key or a token written into a policy is a fault that does not repeat
   });
 });
 
+describe('a token in a setting that takes any text is a fault', () => {
+  it.each([
+    'subject: eyJmYWtlIjoxfQ.eyJmYWtlIjoxfQ.ZmFrZQ',
+    'subject: x\n    description: "Bearer fake-token-fake-token"',
+  ])('%s', (line) => {
+    const faults = faultsOf(`${STAGING}callers:\n  - ${line}\n    grants: {staging: ["read:*"]}\n`);
+    expect(faults).toEqual([expect.stringContaining('this looks like a key or a token')]);
+  });
+});
+
 describe('whatever the file', () => {
   const words = fc.constantFrom(
     'environments:',

@@ -123,6 +123,8 @@ export const createKey: Operation = {
   ...base,
   id: 'manage.create-key',
   path: '/manage/api/keys',
+  // Even an entry that names a scope by mistake stays closed.
+  scope: 'write:generate',
   closed: 'takes a session of the web console',
 };
 
