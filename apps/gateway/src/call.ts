@@ -61,6 +61,8 @@ export interface Call {
   upstreamEnd: UpstreamEnd | null;
   /** How the caller's side ended; null while it has not. */
   callerEnd: 'served' | 'left' | null;
+  /** Why the parser ended the call's body, if it did: its ending is then known better than "the caller left". */
+  interruption: Refusal | null;
   /** The gateway's stop cut the call. */
   cutByStop: boolean;
   /** Refused, or its outcome written: later endings are echoes of the first. */
@@ -101,6 +103,7 @@ export function newCall(
     abort: new AbortController(),
     upstreamEnd: null,
     callerEnd: null,
+    interruption: null,
     cutByStop: false,
     ended: false,
   };

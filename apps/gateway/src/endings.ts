@@ -6,7 +6,7 @@ import type { Gateway } from './gateway.ts';
 import { logCall } from './log.ts';
 import { problemAnswer } from './problem-document.ts';
 import { type Ending, recordOutcome, recordRefusal } from './record-of-call.ts';
-import { CALLER_LEFT, type Refusal } from './refusal.ts';
+import type { Refusal } from './refusal.ts';
 import { UpstreamProblem } from './upstream/upstream-problem.ts';
 import { BodyRefused } from './upstream/watched-body.ts';
 
@@ -14,8 +14,7 @@ import { BodyRefused } from './upstream/watched-body.ts';
 export async function refuse(call: Call, refusal: Refusal, gateway: Gateway): Promise<void> {
   if (call.ended) return;
   call.ended = true;
-  const final =
-    refusal.problem !== null && callerIsGone(call) && call.response !== null ? CALLER_LEFT : refusal;
+  const final = call.interruption ?? refusal;
   gateway.metrics.refused(final.reason);
   if (hasRow(call, final)) await gateway.record.refuse(recordRefusal(call, final, gateway));
   answer(call, final, gateway);
@@ -162,6 +161,8 @@ function endingOf(call: Call, end: UpstreamEnd): Ending {
   if (call.cutByStop) return ended('aborted', 'gateway-stopped');
   if (typeof end === 'object') {
     if (end.byBody) return ended('bound-exceeded', end.failed.reason, end.failed.problem);
+    if (call.interruption !== null)
+      return ended('aborted', call.interruption.reason, call.interruption.problem);
     if (call.callerEnd === 'left') return ended('aborted', 'caller-left');
     return ended('failed', end.failed.reason, end.failed.problem);
   }

@@ -10,7 +10,7 @@ import { type Brakes, createBrakes } from './brakes.ts';
 import { type Call, callOf } from './call.ts';
 import type { GatewayConfig } from './config.ts';
 import { createListener, onClientError } from './edge/listener.ts';
-import { cutForStop, isOwnPage, refuse } from './endings.ts';
+import { cutForStop, failForwarded, isOwnPage, refuse } from './endings.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { ownPages } from './pages/own-pages.ts';
 import { forwarding } from './forwarding.ts';
@@ -122,9 +122,12 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     reply.hijack();
     await refuse(call, refusal, ready());
   });
-  app.setErrorHandler(async (_error, request, reply) => {
+  app.setErrorHandler(async (error, request, reply) => {
     reply.hijack();
-    await refuse(callOf(request.raw), { problem: 'internal-error', reason: 'unexpected' }, ready());
+    const call = callOf(request.raw);
+    if (call.decidedAt === null)
+      await refuse(call, { problem: 'internal-error', reason: 'unexpected' }, ready());
+    else failForwarded(call, error, ready());
   });
   app.setNotFoundHandler(async (request, reply) => {
     reply.hijack();

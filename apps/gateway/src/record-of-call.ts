@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { Capability, DecisionEvent, OutcomeEvent, OutcomeResult } from '@ideogate/contract';
 import { PROBLEMS } from '@ideogate/contract';
 import { priceOf, readAnswer } from '@ideogate/ideogram';
-import type { Call } from './call.ts';
+import { type Call, callerIsGone } from './call.ts';
 import type { Gateway } from './gateway.ts';
 import type { Refusal } from './refusal.ts';
 import { PROMPT_FIELDS } from './steps/check-bounds.ts';
@@ -34,11 +34,16 @@ export function recordRefusal(call: Call, refusal: Refusal, gateway: Gateway): D
     result: 'refused',
     problem: refusal.problem,
     reason: refusal.reason,
-    status: refusal.problem === null ? null : PROBLEMS[refusal.problem].status,
+    status: refusal.problem === null || leftUnanswered(call) ? null : PROBLEMS[refusal.problem].status,
     level: null,
     rule: typeof rule === 'string' ? rule : (call.allowed?.rule ?? null),
     keyId: null,
   };
+}
+
+/** Nobody is there to see the answer; a call that never had a response is answered on its socket. */
+function leftUnanswered(call: Call): boolean {
+  return call.response !== null && call.interruption === null && callerIsGone(call);
 }
 
 function decisionBase(call: Call, gateway: Gateway) {

@@ -74,7 +74,7 @@ async function admit(
   );
   rememberCall(request, call);
   gateway.remember(call);
-  followRequest(request, response);
+  followRequest(call, request.socket);
   response.once('close', () => leftWithoutEnding(call, gateway));
   const refusal = (await walk(ARRIVAL, call, gateway)) ?? gateway.closedDoor();
   if (refusal === null) application(request, response);
@@ -93,7 +93,18 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
     return;
   }
   SEEN.add(socket);
-  turnAway(null, socket, parserRefusal(error), gateway);
+  const refusal = parserRefusal(error);
+  const open = [...(PROGRESS.get(socket)?.calls ?? [])];
+  const half = open.find((call) => call.request?.complete === false);
+  if (half !== undefined) interrupt(half, refusal, socket, gateway);
+  else turnAway(null, socket, refusal, gateway, open);
+}
+
+/** The fault lies in the body of a call that has its name already: its own ending tells of it, in its one row. */
+function interrupt(call: Call, refusal: Refusal, socket: Duplex, gateway: Gateway): void {
+  call.interruption = refusal;
+  if (call.response?.headersSent === false) answerOnSocket(call, refusal, socket, gateway);
+  else socket.destroy();
 }
 
 /** Sockets whose fault already has its row. */
@@ -116,7 +127,13 @@ function parserRefusal(error: NodeJS.ErrnoException): Refusal {
   }
 }
 
-function turnAway(request: IncomingMessage | null, socket: Duplex, refusal: Refusal, gateway: Gateway): void {
+function turnAway(
+  request: IncomingMessage | null,
+  socket: Duplex,
+  refusal: Refusal,
+  gateway: Gateway,
+  ahead: readonly Call[] = [],
+): void {
   const address =
     'remoteAddress' in socket && typeof socket.remoteAddress === 'string' ? socket.remoteAddress : null;
   socket.on('error', () => socket.destroy());
@@ -125,14 +142,16 @@ function turnAway(request: IncomingMessage | null, socket: Duplex, refusal: Refu
     .then(async (braked) => {
       const final = braked ?? refusal;
       await refuse(call, final, gateway);
+      // Answers come in the order of the requests: those ahead on this connection go first.
+      await Promise.all(ahead.map(closed));
       answerOnSocket(call, final, socket, gateway);
     })
     .catch(() => socket.destroy());
 }
 
-/** What a connection has brought so far: requests under way, and the bytes read when the last one ended. */
+/** What a connection has brought so far: calls under way, and the bytes read when the last one ended. */
 interface Progress {
-  open: number;
+  readonly calls: Set<Call>;
   bytes: number;
 }
 
@@ -140,23 +159,30 @@ const PROGRESS = new WeakMap<Duplex, Progress>();
 
 /** Half a header and then nothing: no event of Node's tells the application. */
 function watchForHalfRequests(socket: Socket, gateway: Gateway): void {
-  const progress: Progress = { open: 0, bytes: 0 };
+  const progress: Progress = { calls: new Set(), bytes: 0 };
   PROGRESS.set(socket, progress);
   socket.once('close', () => {
-    if (progress.open > 0 || SEEN.has(socket) || socket.bytesRead <= progress.bytes) return;
+    if (progress.calls.size > 0 || SEEN.has(socket) || socket.bytesRead <= progress.bytes) return;
     SEEN.add(socket);
     turnAway(null, socket, { problem: null, reason: 'half-request' }, gateway);
   });
 }
 
-function followRequest(request: IncomingMessage, response: ServerResponse): void {
-  const { socket } = request;
+function followRequest(call: Call, socket: Duplex & { bytesRead?: number }): void {
   const progress = PROGRESS.get(socket);
   if (progress === undefined) return;
-  progress.open++;
-  response.once('close', () => {
-    progress.open--;
-    progress.bytes = socket.bytesRead;
+  progress.calls.add(call);
+  call.response?.once('close', () => {
+    progress.calls.delete(call);
+    progress.bytes = socket.bytesRead ?? 0;
+  });
+}
+
+function closed(call: Call): Promise<void> {
+  const { response } = call;
+  if (response === null || response.closed) return Promise.resolve();
+  return new Promise((resolve) => {
+    response.once('close', () => resolve());
   });
 }
 

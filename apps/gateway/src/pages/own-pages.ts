@@ -88,7 +88,9 @@ export async function ownPages(app: FastifyInstance, options: { gateway: Gateway
     });
   });
 
-  for (const url of ['/-', '/-/*', '/.well-known/*']) {
+  // Without these, http-proxy's routes would take what looks like a page of ours and is none.
+  for (const url of ['/-/*', '/.well-known/*']) {
+    app.get(url, (_request, reply) => reply.callNotFound());
     app.route({
       url,
       method: ['POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'],

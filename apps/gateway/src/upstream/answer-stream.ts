@@ -1,9 +1,17 @@
 import { Readable } from 'node:stream';
 import type { LeakScan } from '@ideogate/upstream-keys';
 import type { Answer } from './answer.ts';
+import { UpstreamProblem } from './upstream-problem.ts';
 
 /** Answers longer than this are not read for images and ids; they pass through all the same. */
 const READ_LIMIT = 1024 * 1024;
+
+/** What the caller is told, if its answer has not begun yet. */
+const PROBLEMS_OF = {
+  cut: new UpstreamProblem('upstream-ended-early', 'answer-ended-early'),
+  leak: new UpstreamProblem('upstream-leak', 'key-in-body'),
+  left: new UpstreamProblem('upstream-ended-early', 'caller-left'),
+} as const;
 
 export interface AnswerStreamOptions {
   readonly upstream: Readable;
@@ -90,6 +98,6 @@ export class AnswerStream extends Readable {
     this.#over = true;
     this.#options.upstream.destroy();
     this.#options.done(how);
-    this.destroy(new Error(`the answer was not passed on whole: ${how}`));
+    this.destroy(PROBLEMS_OF[how]);
   }
 }

@@ -63,6 +63,8 @@ export function createDispatcher(gateway: Gateway): UpstreamDispatcher {
 
 /** Steps 9 and 10: the key goes in last; the call goes out once; the answer is checked before it comes back. */
 async function send(call: Call, request: ProxyRequest, pool: Pool, gateway: Gateway): Promise<ProxyAnswer> {
+  // The last guard of the first invariant: whatever led here, nothing goes out without a committed decision.
+  if (call.decidedAt === null) throw new UpstreamProblem('internal-error', 'undecided');
   const headers = requestFields(call);
   gateway.keys.setHeader(capabilityOf(call), headers);
   if (call.body === null) call.bodySent = true;
