@@ -42,10 +42,18 @@ export function auditShow(env: NodeJS.ProcessEnv, id: string, options: { json?: 
     if (call === null) throw new CommandError(EXIT.failed, `The record has no call ${id}.`);
     if (wantsJson(options)) writeJson(call);
     else
-      for (const [name, value] of Object.entries(call))
-        if (value !== null) process.stdout.write(`${name.padEnd(18)} ${printed(value)}\n`);
+      process.stdout.write(
+        [...section('decision', call.decision), ...section('outcome', call.outcome)].join('\n'),
+      );
     return EXIT.fine;
   });
+}
+
+/** What is null says nothing, and is left out. */
+function section(name: string, event: object | null): string[] {
+  if (event === null) return [`${name}: none`, ''];
+  const fields = Object.entries(event).filter(([, value]) => value !== null);
+  return [`${name}:`, ...fields.map(([field, value]) => `  ${field.padEnd(18)} ${printed(value)}`), ''];
 }
 
 /** Calls as they come in, until interrupted: one line each, or one JSON document a line. */
