@@ -1,2 +1,2 @@
-export { createKeyRing, KeyError, type KeyRing, type KeySource } from './key-ring.ts';
+export { createKeyRing, faultOfKey, KeyError, type KeyRing, type KeySource } from './key-ring.ts';
 export type { LeakScan } from './leak-scan.ts';

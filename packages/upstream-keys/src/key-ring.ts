@@ -75,13 +75,20 @@ export function createKeyRing(source: KeySource): KeyRing {
 
 function checkKey(key: string | undefined, slot: 'read' | 'write', environment: EnvironmentName): string {
   const where = `the ${slot} key of ${environment}`;
-  if (key === undefined || key.trim() === '') throw new KeyError(`${where} is missing`);
-  if (key !== key.trim()) throw new KeyError(`${where} begins or ends with white space`);
-  if (/^ey[A-Za-z0-9_-]+\./.test(key)) throw new KeyError(`${where} is a token, not an Ideogram API key`);
-  if (PLACEHOLDER.test(key)) throw new KeyError(`${where} is a placeholder`);
-  if (!HEADER_SAFE.test(key))
-    throw new KeyError(`${where} is not 8 to 512 printable ASCII characters without spaces`);
+  if (key === undefined) throw new KeyError(`${where} is missing`);
+  const fault = faultOfKey(key);
+  if (fault !== null) throw new KeyError(`${where} ${fault}`);
   return key;
+}
+
+/** Why this cannot be a key, in words that go after its name and never show it; null when it can. */
+export function faultOfKey(key: string): string | null {
+  if (key.trim() === '') return 'is missing';
+  if (key !== key.trim()) return 'begins or ends with white space';
+  if (/^ey[A-Za-z0-9_-]+\./.test(key)) return 'is a token, not an Ideogram API key';
+  if (PLACEHOLDER.test(key)) return 'is a placeholder';
+  if (!HEADER_SAFE.test(key)) return 'is not 8 to 512 printable ASCII characters without spaces';
+  return null;
 }
 
 function fingerprint(key: string, secret: string): string {

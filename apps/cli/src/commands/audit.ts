@@ -106,7 +106,7 @@ const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_0
 function readSince(text: string): Date {
   const ago = /^([0-9]{1,6})([smhd])$/.exec(text);
   const time =
-    ago === null ? Date.parse(text) : Date.now() - Number(ago[1]) * (UNITS[ago[2] ?? ''] ?? Number.NaN);
+    ago === null ? timeOf(text) : Date.now() - Number(ago[1]) * (UNITS[ago[2] ?? ''] ?? Number.NaN);
   if (!Number.isFinite(time)) {
     throw new CommandError(
       EXIT.invalidInput,
@@ -114,6 +114,15 @@ function readSince(text: string): Date {
     );
   }
   return new Date(time);
+}
+
+/** RFC 3339, or a day of it (in UTC): Date.parse alone would take `7` for a month of 2001. */
+function timeOf(text: string): number {
+  return /^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:[0-9]{2}))?$/.test(
+    text,
+  )
+    ? Date.parse(text)
+    : Number.NaN;
 }
 
 function readLimit(text = '50'): number {

@@ -12,6 +12,9 @@ export async function start(env: NodeJS.ProcessEnv): Promise<number> {
   process.on('SIGINT', asked);
   process.on('SIGTERM', asked);
   process.on('SIGHUP', asked);
+  // Whoever read our output may be gone before us: no reason to fall over with Postgres still running.
+  process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime });
   const product = await startProduct(env, log);
   process.stdout.write(`${product.banner}\n`);

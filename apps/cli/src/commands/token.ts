@@ -25,7 +25,7 @@ export async function token(
       ...(options.scope === undefined ? {} : { scope: options.scope }),
     }),
   });
-  const answer = (await response.json()) as Record<string, unknown>; // as: the token endpoint answers a JSON object (RFC 6749 section 5)
+  const answer = await readAnswer(response);
   if (response.ok && typeof answer['access_token'] === 'string') {
     process.stdout.write(`${answer['access_token']}\n`);
     return EXIT.fine;
@@ -33,6 +33,18 @@ export async function token(
   const said = (member: string) => (typeof answer[member] === 'string' ? answer[member] : 'no reason given');
   const denied = answer['error'] === 'invalid_client' ? EXIT.notSignedIn : EXIT.denied;
   throw new CommandError(denied, `The issuer refused: ${said('error')}: ${said('error_description')}`);
+}
+
+/** A JSON object (RFC 6749 section 5); anything else came from another program on the issuer's port. */
+async function readAnswer(response: Response): Promise<Record<string, unknown>> {
+  try {
+    return Object.fromEntries(Object.entries((await response.json()) as object)); // as: what isn't one throws
+  } catch {
+    throw new CommandError(
+      EXIT.failed,
+      `What answers on ${response.url} is not the issuer: is Ideogate running?`,
+    );
+  }
 }
 
 async function ask(url: string, request: RequestInit): Promise<Response> {

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { writePrivately } from './data-folder.ts';
+import { codeOf, writePrivately } from './data-folder.ts';
 
 export interface EmulatorProcess {
   readonly url: string;
@@ -26,11 +26,10 @@ export async function startEmulator(
   log: (line: string) => void,
 ): Promise<EmulatorProcess> {
   const url = `http://127.0.0.1:${port}`;
-  const pidFile = join(folder, 'emulator.pid');
+  const pidFile = pidFileIn(folder);
   let stopping = false;
   let failures = 0;
   let child: ChildProcess | null = null;
-  let adopted: number | null = null;
 
   const launch = () => {
     const out = openSync(join(folder, 'emulator.log'), 'a', 0o600);
@@ -43,8 +42,9 @@ export async function startEmulator(
         IDEOGATE_EMULATOR_READ_KEYS: keys.read,
       },
     });
+    closeSync(out);
     child = started;
-    if (started.pid !== undefined) writePrivately(pidFile, String(started.pid));
+    if (started.pid !== undefined) writePrivately(pidFile, `${started.pid} ${port}\n`);
     started.unref();
     started.once('exit', () => {
       if (stopping || child !== started) return;
@@ -61,30 +61,29 @@ export async function startEmulator(
 
   /** A process that is not our child tells nobody when it dies: so it is looked at. */
   const adopt = (pid: number) => {
-    adopted = pid;
     const look = setInterval(() => {
       if (stopping) return clearInterval(look);
-      if (isAlive(pid)) return undefined;
+      if (runsOurProgram(pid)) return undefined;
       clearInterval(look);
-      adopted = null;
       log('the emulator died; it is started again');
       launch();
     }, 250);
     look.unref();
   };
 
-  const leftover = leftoverIn(pidFile);
-  if (leftover !== null && (await answers(url))) {
-    log(`the emulator of a killed run (process ${leftover}) is taken over, with what it has received`);
-    adopt(leftover);
+  const leftover = leftoverIn(folder);
+  if (leftover?.port === port && (await answers(url))) {
+    log(`the emulator of a killed run (process ${leftover.pid}) is taken over, with what it has received`);
+    adopt(leftover.pid);
   } else {
-    if (leftover !== null) await endProcess(leftover);
+    await endEmulator(folder);
     launch();
   }
   const until = Date.now() + STARTS_WITHIN_MS;
   while (!(await answers(url))) {
     if (Date.now() > until || failures > 3) {
       stopping = true;
+      await endEmulator(folder);
       throw new CommandError(
         EXIT.failed,
         `The emulator does not answer on ${url}: see ${join(folder, 'emulator.log')}.`,
@@ -96,24 +95,42 @@ export async function startEmulator(
     url,
     async stop() {
       stopping = true;
-      const pid = adopted ?? child?.pid;
-      if (pid !== undefined) await endProcess(pid);
-      rmSync(pidFile, { force: true });
+      await endEmulator(folder);
     },
   };
 }
 
-/** The emulator a killed run left behind, or null. */
-function leftoverIn(pidFile: string): number | null {
+/** True when the emulator that an earlier run left in this folder holds the port. */
+export function runsEmulator(folder: string, port: number): boolean {
+  return leftoverIn(folder)?.port === port;
+}
+
+/** Ends the emulator of this folder, if one runs. */
+export async function endEmulator(folder: string): Promise<void> {
+  const running = leftoverIn(folder);
+  if (running !== null) await endProcess(running.pid);
+  rmSync(pidFileIn(folder), { force: true });
+}
+
+function pidFileIn(folder: string): string {
+  return join(folder, 'emulator.pid');
+}
+
+function leftoverIn(folder: string): { readonly pid: number; readonly port: number } | null {
   let text: string;
   try {
-    text = readFileSync(pidFile, 'utf8');
+    text = readFileSync(pidFileIn(folder), 'utf8');
   } catch {
     return null;
   }
-  const pid = Number(text);
+  const [pid = 0, port = 0] = text.split(' ').map(Number);
   // A pid may have gone to another process since: only one that runs our program is ours.
-  return Number.isInteger(pid) && pid > 1 && commandOf(pid).includes(MAIN) ? pid : null;
+  return Number.isInteger(pid) && pid > 1 && runsOurProgram(pid) ? { pid, port } : null;
+}
+
+/** False also for a zombie, which has no command line any more: where nobody reaps, a signal would still find it. */
+function runsOurProgram(pid: number): boolean {
+  return commandOf(pid).includes(MAIN);
 }
 
 function commandOf(pid: number): string {
@@ -124,15 +141,6 @@ function commandOf(pid: number): string {
   }
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 async function endProcess(pid: number): Promise<void> {
   for (const [signal, milliseconds] of [
     ['SIGTERM', 3000],
@@ -140,17 +148,18 @@ async function endProcess(pid: number): Promise<void> {
   ] as const) {
     try {
       process.kill(pid, signal);
-    } catch {
-      return;
+    } catch (error) {
+      if (codeOf(error) === 'ESRCH') return;
+      throw error;
     }
     const until = Date.now() + milliseconds;
-    while (isAlive(pid) && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (runsOurProgram(pid) && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
 async function answers(url: string): Promise<boolean> {
   try {
-    const response = await fetch(`${url}/-/received`, { signal: AbortSignal.timeout(2000) });
+    const response = await fetch(`${url}/-/health`, { signal: AbortSignal.timeout(2000) });
     await response.body?.cancel();
     return response.ok;
   } catch {

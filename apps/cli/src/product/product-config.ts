@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ENVIRONMENTS, type EnvironmentName, isEnvironmentName } from '@ideogate/contract';
-import { isLoopback } from '@ideogate/gateway';
+import {
+  ConfigError,
+  type GatewayConfig,
+  type GatewayPlace,
+  isLoopback,
+  readGatewayConfig,
+} from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
 import {
   type EnvironmentPolicy,
@@ -11,6 +17,7 @@ import {
   type PolicyFile,
   type Release,
 } from '@ideogate/policy';
+import { faultOfKey } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf, dataFolder } from './data-folder.ts';
 
@@ -33,23 +40,22 @@ export interface ProductConfig {
   readonly data: string;
   readonly environment: EnvironmentName;
   readonly release: Release;
-  readonly policy: EnvironmentPolicy;
   readonly ports: {
     readonly gateway: number;
     readonly issuer: number;
     readonly emulator: number;
     readonly metrics: number;
   };
-  readonly identifier: string;
-  /** Address the gateway listens on. */
-  readonly host: string;
+  readonly issuerUrl: string;
+  readonly gateway: GatewayConfig;
+  /** Where callers on this machine reach the gateway. */
   readonly gatewayUrl: string;
   readonly databaseUrl: string | null;
   readonly upstream: UpstreamChoice;
 }
 
 /**
- * Reads all of the environment's variables at once.
+ * Reads all of the environment's variables, and the policy, at once.
  *
  * @throws CommandError that lists every fault.
  */
@@ -58,30 +64,55 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
   const environment = readEnvironment(env['IDEOGATE_ENVIRONMENT'], faults);
   const port = readPort(env['IDEOGATE_PORT'], faults);
   const databaseUrl = readDatabaseUrl(env['DATABASE_URL'], faults);
-  const release = loadPolicy(env);
-  const policy = release.environments.get(environment);
-  if (policy === undefined) {
-    throw new CommandError(EXIT.invalidInput, [
-      ...faults,
-      `The policy has no environment ${environment}: add it, or set IDEOGATE_ENVIRONMENT.`,
-    ]);
-  }
+  const release = loadPolicy(env, faults);
+  const policy = release?.environments.get(environment);
+  if (release !== null && policy === undefined)
+    faults.push(`The policy has no environment ${environment}: add it, or set IDEOGATE_ENVIRONMENT.`);
   const upstream = readUpstream(env, policy, faults);
-  if (faults.length > 0) throw new CommandError(EXIT.invalidInput, faults);
+  const ports = { gateway: port, issuer: port + 1, emulator: port + 3, metrics: port + 4 };
+  const issuerUrl = `http://127.0.0.1:${ports.issuer}`;
   const host = env['IDEOGATE_HOST'] || '127.0.0.1';
-  const gatewayUrl = `${env['IDEOGATE_TLS_CERT'] ? 'https' : 'http'}://${isLoopback(host) ? host : '127.0.0.1'}:${port}`;
+  const gatewayUrl = `${env['IDEOGATE_TLS_CERT'] ? 'https' : 'http'}://${inUrl(isLoopback(host) ? host : '127.0.0.1')}:${port}`;
+  const gateway = readGateway(
+    {
+      environment,
+      identifier: policy?.identifier ?? gatewayUrl,
+      issuers: [issuerUrl],
+      host,
+      port,
+      upstream: upstream.kind === 'emulator' ? `http://127.0.0.1:${ports.emulator}` : upstream.origin,
+    },
+    env,
+    faults,
+  );
+  if (faults.length > 0 || release === null || gateway === null)
+    throw new CommandError(EXIT.invalidInput, faults);
   return {
     data: dataFolder(env),
     environment,
     release,
-    policy,
-    ports: { gateway: port, issuer: port + 1, emulator: port + 3, metrics: port + 4 },
-    identifier: policy.identifier ?? gatewayUrl,
-    host,
+    ports,
+    issuerUrl,
+    gateway,
     gatewayUrl,
     databaseUrl,
     upstream,
   };
+}
+
+function readGateway(place: GatewayPlace, env: NodeJS.ProcessEnv, faults: string[]): GatewayConfig | null {
+  try {
+    return readGatewayConfig(place, env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    faults.push(...error.faults.map((fault) => `${fault}.`));
+    return null;
+  }
+}
+
+/** An IPv6 address stands in brackets in a URL (RFC 3986 section 3.2.2). */
+function inUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 function readEnvironment(text: string | undefined, faults: string[]): EnvironmentName {
@@ -106,35 +137,49 @@ function readDatabaseUrl(text: string | undefined, faults: string[]): string | n
   return null;
 }
 
-function readUpstream(env: NodeJS.ProcessEnv, policy: EnvironmentPolicy, faults: string[]): UpstreamChoice {
+function readUpstream(
+  env: NodeJS.ProcessEnv,
+  policy: EnvironmentPolicy | undefined,
+  faults: string[],
+): UpstreamChoice {
   const names = {
-    read: policy.keys.read ?? 'IDEOGRAM_READ_KEY',
-    write: policy.keys.write ?? 'IDEOGRAM_WRITE_KEY',
+    read: policy?.keys.read ?? 'IDEOGRAM_READ_KEY',
+    write: policy?.keys.write ?? 'IDEOGRAM_WRITE_KEY',
   };
   const both = env['IDEOGRAM_API_KEY'] || undefined;
   const read = env[names.read] || undefined;
   const write = env[names.write] || undefined;
+  for (const [name, key] of [
+    ['IDEOGRAM_API_KEY', both],
+    [names.read, read],
+    [names.write, write],
+  ] as const) {
+    const fault = key === undefined ? null : faultOfKey(key);
+    if (fault !== null) faults.push(`${name} ${fault}.`);
+  }
   const base = env['IDEOGRAM_BASE_URL'] || undefined;
-  if (both === undefined && read === undefined && write === undefined) {
-    if (base === undefined) return { kind: 'emulator' };
+  if (base !== undefined && !isOrigin(base)) {
     faults.push(
-      `IDEOGRAM_BASE_URL names an upstream, but there is no key for it: set IDEOGRAM_API_KEY, or ${names.read} and ${names.write}.`,
+      'IDEOGRAM_BASE_URL must be an https origin such as https://api.ideogram.ai, without a path; plain http only on loopback.',
     );
+  }
+  if (both === undefined && read === undefined && write === undefined) {
+    if (base !== undefined) {
+      faults.push(
+        `IDEOGRAM_BASE_URL names an upstream, but there is no key for it: set IDEOGRAM_API_KEY, or ${names.read} and ${names.write}.`,
+      );
+    }
     return { kind: 'emulator' };
   }
   if (both === undefined && read === undefined)
     faults.push(`${names.write} is set but ${names.read} is not: set both, or IDEOGRAM_API_KEY.`);
   if (both === undefined && write === undefined)
     faults.push(`${names.read} is set but ${names.write} is not: set both, or IDEOGRAM_API_KEY.`);
-  const origin = base ?? policy.upstream ?? REAL_UPSTREAM;
-  if (!isOrigin(origin)) {
-    faults.push(
-      'IDEOGRAM_BASE_URL must be an https origin such as https://api.ideogram.ai, without a path; plain http only on loopback.',
-    );
-  }
+  const origin = base ?? policy?.upstream ?? REAL_UPSTREAM;
   return {
     kind: 'given',
-    origin,
+    // A fault is told once, here: what follows gets an origin that passes.
+    origin: isOrigin(origin) ? origin : REAL_UPSTREAM,
     ...(read === undefined ? {} : { read }),
     ...(write === undefined ? {} : { write }),
     ...(both === undefined ? {} : { both }),
@@ -157,17 +202,21 @@ export function policyPaths(env: NodeJS.ProcessEnv): readonly string[] {
   return named.length > 0 ? named : [join(REPOSITORY, 'infra/policies/default.yaml')];
 }
 
+/** @throws CommandError that names every file it cannot read. */
 export function readPolicyFiles(paths: readonly string[]): PolicyFile[] {
-  return paths.map((path) => {
+  const files: PolicyFile[] = [];
+  const faults: string[] = [];
+  for (const path of paths) {
     try {
-      return { name: nameOf(path), text: readFileSync(path, 'utf8') };
+      files.push({ name: nameOf(path), text: readFileSync(path, 'utf8') });
     } catch (error) {
-      throw new CommandError(
-        EXIT.invalidInput,
+      faults.push(
         `The policy file ${path} cannot be read (${codeOf(error)}): check the path and its rights.`,
       );
     }
-  });
+  }
+  if (faults.length > 0) throw new CommandError(EXIT.invalidInput, faults);
+  return files;
 }
 
 /** Rules name their file the same way on every machine: ours from the repository's root, others as they were given. */
@@ -176,11 +225,14 @@ function nameOf(path: string): string {
   return isAbsolute(path) && !inside.startsWith('..') ? inside.replaceAll('\\', '/') : path;
 }
 
-function loadPolicy(env: NodeJS.ProcessEnv): Release {
-  const parsed = parsePolicy(readPolicyFiles(policyPaths(env)), OPERATIONS);
-  if (parsed.ok) return parsed.release;
-  throw new CommandError(EXIT.invalidInput, [
-    'The policy has faults; nothing was started:',
-    ...parsed.faults.map(formatFault),
-  ]);
+function loadPolicy(env: NodeJS.ProcessEnv, faults: string[]): Release | null {
+  try {
+    const parsed = parsePolicy(readPolicyFiles(policyPaths(env)), OPERATIONS);
+    if (parsed.ok) return parsed.release;
+    faults.push(...parsed.faults.map(formatFault));
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    faults.push(error.message);
+  }
+  return null;
 }

@@ -46,7 +46,7 @@ export async function openRecordDatabase(
     if (local === null && error instanceof Error) {
       throw new CommandError(
         EXIT.failed,
-        `The Postgres of DATABASE_URL cannot be used (${codeOf(error)}): ${withoutSecrets(error.message)}.`,
+        `The Postgres of DATABASE_URL cannot be used (${codeOf(error)})${withoutSecrets(error.message)}.`,
       );
     }
     throw error;
@@ -98,6 +98,8 @@ function loginUrl(ownerUrl: string, login: { user: string; password: string }): 
   return url.href;
 }
 
+/** The reason in Postgres' or the network's words; a name with several addresses has none for the whole. */
 function withoutSecrets(message: string): string {
-  return message.replaceAll(/postgres(?:ql)?:\/\/\S+/g, 'the URL given').replace(/\.$/, '');
+  const words = message.replaceAll(/postgres(?:ql)?:\/\/\S+/g, 'the URL given').replace(/\.$/, '');
+  return words === '' ? '' : `: ${words}`;
 }

@@ -1,11 +1,17 @@
 import { createTokenVerifier, DEFAULT_VERIFIER } from '@ideogate/access-token';
 import { type AuditRecord, openRecord } from '@ideogate/audit';
-import type { EnvironmentName } from '@ideogate/contract';
-import { ConfigError, createGateway, type Log, readGatewayConfig, serveMetrics } from '@ideogate/gateway';
+import { ENVIRONMENTS, type EnvironmentName } from '@ideogate/contract';
+import { createGateway, type Log, serveMetrics } from '@ideogate/gateway';
 import { createIssuer, loadOrCreateClients, loadOrCreateIssuerKeys } from '@ideogate/issuer';
-import { FolderInUseError, LocalPostgresError, lockFolder } from '@ideogate/local-postgres';
+import {
+  FolderInUseError,
+  LocalPostgresError,
+  lockFolder,
+  stopLeftoverPostgres,
+} from '@ideogate/local-postgres';
 import { type CallerIdentity, expandPattern, grantedScopes, grantOf, type Release } from '@ideogate/policy';
 import { createKeyRing, KeyError, type KeyRing } from '@ideogate/upstream-keys';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { banner } from './banner.ts';
@@ -18,7 +24,7 @@ import {
   removeReadyFile,
   writeReadyFile,
 } from './data-folder.ts';
-import { startEmulator } from './emulator-process.ts';
+import { endEmulator, runsEmulator, startEmulator } from './emulator-process.ts';
 import { requireFreePorts } from './ports.ts';
 import { type ProductConfig, readProductConfig } from './product-config.ts';
 import { openRecordDatabase } from './record-database.ts';
@@ -41,10 +47,17 @@ export async function startProduct(env: NodeJS.ProcessEnv, log: Log): Promise<Pr
   const config = readProductConfig(env);
   const undo: (() => Promise<void> | void)[] = [];
   const stop = once(async () => {
-    for (const step of undo.reverse()) await step();
+    for (const step of undo.reverse()) {
+      try {
+        await step();
+      } catch (error) {
+        // The parts below it must still go down: Postgres is the last.
+        log.error({ error: codeOf(error) }, 'a part of the product did not stop in order');
+      }
+    }
   });
   try {
-    return await assemble(config, env, log, undo, stop);
+    return await assemble(config, log, undo, stop);
   } catch (error) {
     await stop();
     throw inWords(error);
@@ -54,12 +67,11 @@ export async function startProduct(env: NodeJS.ProcessEnv, log: Log): Promise<Pr
 /** Each part that is up adds to `undo` how it goes down; they go down in reverse. */
 async function assemble(
   config: ProductConfig,
-  env: NodeJS.ProcessEnv,
   log: Log,
   undo: (() => Promise<void> | void)[],
   stop: () => Promise<void>,
 ): Promise<Product> {
-  const { data, environment, release, ports, identifier } = config;
+  const { data, environment, release, ports, issuerUrl } = config;
   const say = (line: string) => log.info({}, line);
   const folder = prepareDataFolder(data, environment);
   const lock = lockFolder(data, { pid: process.pid, port: ports.gateway });
@@ -67,10 +79,14 @@ async function assemble(
   removeReadyFile(data);
   const secrets = loadOrCreateSecrets(folder);
   const keys = createKeys(config, secrets);
+  await clearOtherRuns(config, folder, say);
   await requireFreePorts(
     new Map([
       ['gateway', ports.gateway],
       ['issuer', ports.issuer],
+      ...(config.upstream.kind === 'emulator' && !runsEmulator(folder, ports.emulator)
+        ? ([['emulator', ports.emulator]] as const)
+        : []),
       ['metrics', ports.metrics],
     ]),
   );
@@ -89,7 +105,6 @@ async function assemble(
       : null;
   if (emulator !== null) undo.push(() => emulator.stop());
 
-  const issuerUrl = `http://127.0.0.1:${ports.issuer}`;
   const clients = await clientsOf(release, environment, issuerUrl, folder);
   const issuer = await createIssuer(
     {
@@ -98,7 +113,7 @@ async function assemble(
       port: ports.issuer,
       keys: await loadOrCreateIssuerKeys(join(folder, 'issuer-keys.json')),
       clients: clients.map(({ client_id, client_secret }) => ({ client_id, client_secret })),
-      audience: identifier,
+      audience: config.gateway.identifier,
     },
     {
       grantOf: (subject) => grantFor(release, environment, { issuer: issuerUrl, subject }),
@@ -111,18 +126,7 @@ async function assemble(
 
   let observe: (rows: number, milliseconds: number) => void = () => undefined;
   const nowMicros = () => BigInt(Date.now()) * 1000n;
-  const gatewayConfig = readGatewayConfig(
-    {
-      environment,
-      identifier,
-      issuers: [issuerUrl],
-      host: config.host,
-      port: ports.gateway,
-      upstream: config.upstream.kind === 'emulator' ? (emulator?.url ?? '') : config.upstream.origin,
-    },
-    env,
-  );
-  const { commitMs, maxWaiting, maxTokenBytes } = gatewayConfig.limits;
+  const { commitMs, maxWaiting, maxTokenBytes } = config.gateway.limits;
   const record = openRecord({
     appendUrl: database.appendUrl,
     readUrl: database.readUrl,
@@ -138,14 +142,14 @@ async function assemble(
       ...DEFAULT_VERIFIER,
       maxTokenLength: maxTokenBytes,
       issuers: [{ issuer: issuerUrl, algorithms: ['ES256', 'EdDSA'], keys: { discovery: true } }],
-      audience: identifier,
+      audience: config.gateway.identifier,
     },
     { now: Date.now },
   );
   undo.push(() => verifier.close());
   await verifier.warm();
 
-  const gateway = await createGateway(gatewayConfig, {
+  const gateway = await createGateway(config.gateway, {
     release,
     verifier,
     record,
@@ -156,7 +160,7 @@ async function assemble(
   });
   observe = gateway.ideogateMetrics.batch;
   undo.push(() => gateway.close());
-  await gateway.listen({ host: config.host, port: ports.gateway });
+  await gateway.listen({ host: config.gateway.listen.host, port: ports.gateway });
   const metrics = await serveMetrics(gateway.ideogateMetrics, { host: '127.0.0.1', port: ports.metrics });
   undo.push(() => void metrics.close());
 
@@ -178,6 +182,28 @@ async function assemble(
     banner: banner(ready, config.upstream, database.notice === null ? [] : [database.notice]),
     stop,
   };
+}
+
+/**
+ * A killed run may have served another environment, or with the embedded Postgres or the emulator where this one
+ * uses neither: what it left running here is ended. What this run needs itself is taken over by those who start it.
+ */
+async function clearOtherRuns(
+  { data, environment, databaseUrl, upstream, ports }: ProductConfig,
+  own: string,
+  say: (line: string) => void,
+): Promise<void> {
+  for (const name of ENVIRONMENTS) {
+    const folder = join(data, name);
+    const postgres = join(folder, 'postgres');
+    if (existsSync(postgres) && (name !== environment || databaseUrl !== null)) {
+      await stopLeftoverPostgres(postgres, say).catch((error: unknown) =>
+        say(error instanceof LocalPostgresError ? error.message : `${postgres}: ${codeOf(error)}`),
+      );
+    }
+    const needed = folder === own && upstream.kind === 'emulator' && runsEmulator(folder, ports.emulator);
+    if (!needed) await endEmulator(folder);
+  }
 }
 
 function createKeys(config: ProductConfig, secrets: InstallationSecrets): KeyRing {
@@ -239,7 +265,6 @@ function once(work: () => Promise<void>): () => Promise<void> {
 }
 
 function inWords(error: unknown): unknown {
-  if (error instanceof ConfigError) return new CommandError(EXIT.invalidInput, error.faults);
   if (error instanceof KeyError)
     return new CommandError(
       EXIT.invalidInput,
