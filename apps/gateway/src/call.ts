@@ -12,10 +12,14 @@ interface Allowed {
   readonly rule: string;
 }
 
-/** `complete`: all of it came. `cut`: it ended too soon. `leak`: it held a key. `left`: let go, for nobody waits. */
+/**
+ * `complete`: all of it came. `cut`: it ended too soon. `slow`: its time was up. `leak`: it held a key. `left`: let go,
+ * for nobody waits.
+ */
 export type UpstreamEnd =
   | 'complete'
   | 'cut'
+  | 'slow'
   | 'leak'
   | 'left'
   | { readonly failed: Refusal; readonly byBody: boolean };

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
 import type { ProblemCode } from '@ideogate/contract';
 import { type Call, callerIsGone, type UpstreamEnd } from './call.ts';
-import type { Gateway } from './gateway.ts';
+import type { Gateway } from './context.ts';
 import { logCall } from './log.ts';
 import { problemAnswer } from './problem-document.ts';
 import { type Ending, recordOutcome, recordRefusal } from './record-of-call.ts';
@@ -173,6 +173,8 @@ function endingOf(call: Call, end: UpstreamEnd): Ending {
       return ended('aborted', 'caller-left');
     case 'cut':
       return ended('cut', 'answer-ended-early', 'upstream-ended-early');
+    case 'slow':
+      return ended('cut', 'answer-too-slow', 'upstream-timeout');
     case 'leak':
       return ended('cut', 'key-in-body', 'upstream-leak');
   }

@@ -2,7 +2,7 @@ import httpProxy, { type FastifyHttpProxyOptions } from '@fastify/http-proxy';
 import type { FastifyInstance } from 'fastify';
 import { callerIsGone, callOf } from './call.ts';
 import { failForwarded, upstreamDone, watchCaller } from './endings.ts';
-import type { Gateway } from './gateway.ts';
+import type { Gateway } from './context.ts';
 import { createDispatcher, markedHeaders } from './upstream/dispatcher.ts';
 import { responseFields } from './upstream/headers.ts';
 

@@ -1,14 +1,11 @@
-import type { TokenVerifier } from '@ideogate/access-token';
-import type { AuditRecord } from '@ideogate/audit';
-import type { CallId, Operation } from '@ideogate/contract';
-import { buildRouter, type Router } from '@ideogate/ideogram';
-import type { Release } from '@ideogate/policy';
-import type { KeyRing } from '@ideogate/upstream-keys';
+import type { CallId } from '@ideogate/contract';
+import { buildRouter } from '@ideogate/ideogram';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { v7 as uuidv7 } from 'uuid';
-import { type Brakes, createBrakes } from './brakes.ts';
+import { createBrakes } from './brakes.ts';
 import { type Call, callOf } from './call.ts';
 import type { GatewayConfig } from './config.ts';
+import type { Gateway, GatewayDeps } from './context.ts';
 import { createListener, onClientError } from './edge/listener.ts';
 import { cutForStop, failForwarded, isOwnPage, refuse } from './endings.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -16,40 +13,6 @@ import { ownPages } from './pages/own-pages.ts';
 import { forwarding } from './forwarding.ts';
 import type { Refusal } from './refusal.ts';
 import { DECISION, walk } from './request-path.ts';
-
-/** Where log lines go: pino's two methods. */
-export interface Log {
-  info(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-export interface GatewayDeps {
-  readonly release: Release;
-  readonly verifier: TokenVerifier;
-  readonly record: AuditRecord;
-  readonly keys: KeyRing;
-  readonly log: Log;
-  /** Key of the digest under which prompts are recognised in the record. */
-  readonly promptSecret: string;
-  /** Microseconds since the epoch. */
-  readonly nowMicros: () => bigint;
-}
-
-/** What the steps work with. */
-export interface Gateway extends GatewayDeps {
-  readonly config: GatewayConfig;
-  readonly operations: readonly Operation[];
-  readonly router: Router;
-  readonly brakes: Brakes;
-  readonly metrics: Metrics;
-  /** Address of the protected-resource metadata (RFC 9728 section 3.1). */
-  readonly metadataUrl: string;
-  newCallId(): CallId;
-  remember(call: Call): void;
-  forget(call: Call): void;
-  /** Why no call is let in right now, or null. */
-  closedDoor(): Refusal | null;
-}
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -5,5 +5,6 @@ export {
   isLoopback,
   readGatewayConfig,
 } from './config.ts';
-export { createGateway, type GatewayDeps, type Log } from './gateway.ts';
+export type { GatewayDeps, Log } from './context.ts';
+export { createGateway } from './gateway.ts';
 export { serveMetrics } from './metrics.ts';

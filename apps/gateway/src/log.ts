@@ -1,5 +1,5 @@
 import type { Call } from './call.ts';
-import type { Gateway } from './gateway.ts';
+import type { Gateway } from './context.ts';
 
 /** The fields a log line may have: an allow-list, so that no header, body, query or token can get in. */
 export function logCall(

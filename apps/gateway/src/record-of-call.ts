@@ -3,7 +3,7 @@ import type { Capability, DecisionEvent, OutcomeEvent, OutcomeResult } from '@id
 import { PROBLEMS } from '@ideogate/contract';
 import { priceOf, readAnswer } from '@ideogate/ideogram';
 import { type Call, callerIsGone } from './call.ts';
-import type { Gateway } from './gateway.ts';
+import type { Gateway } from './context.ts';
 import type { Refusal } from './refusal.ts';
 import { PROMPT_FIELDS } from './steps/check-bounds.ts';
 

@@ -1,6 +1,5 @@
 import type { ProblemCode } from '@ideogate/contract';
 import type { RequestFault } from '@ideogate/policy';
-import type { Call } from './call.ts';
 
 /** A step's word that the call goes no further. */
 export interface Refusal {
@@ -20,11 +19,11 @@ export interface Refusal {
 export const CALLER_LEFT: Refusal = { problem: null, reason: 'caller-left' };
 
 /** A broken bound as a refusal that names field, value and bound. */
-export function refusalOf(fault: RequestFault, call: Call): Refusal {
+export function refusalOf(fault: RequestFault, rule: string | null): Refusal {
   return {
     problem: fault.problem,
     reason: fault.reason,
     detail: fault.detail,
-    members: { field: fault.field, bound: fault.bound, value: fault.value, rule: call.allowed?.rule ?? null },
+    members: { field: fault.field, bound: fault.bound, value: fault.value, rule },
   };
 }

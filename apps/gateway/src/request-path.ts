@@ -1,5 +1,5 @@
 import type { Call } from './call.ts';
-import type { Gateway } from './gateway.ts';
+import type { Gateway } from './context.ts';
 import type { Refusal } from './refusal.ts';
 import { authenticate } from './steps/authenticate.ts';
 import { brakeStrangers, brakeSubject } from './steps/brake.ts';

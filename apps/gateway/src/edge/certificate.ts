@@ -2,7 +2,7 @@ import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import type { Server } from 'node:http';
 import { createSecureContext, type Server as TlsServer } from 'node:tls';
 import { ConfigError } from '../config.ts';
-import type { Gateway } from '../gateway.ts';
+import type { Gateway } from '../context.ts';
 
 /** Milliseconds between two looks at the certificate files. */
 const LOOK_EVERY = 2000;

@@ -11,7 +11,7 @@ import type { Socket } from 'node:net';
 import { type Call, newCall, rememberCall } from '../call.ts';
 import { answerOnSocket, refuse } from '../endings.ts';
 import type { GatewayConfig } from '../config.ts';
-import type { Gateway } from '../gateway.ts';
+import type { Gateway } from '../context.ts';
 import type { Refusal } from '../refusal.ts';
 import { ARRIVAL, walk } from '../request-path.ts';
 import { followCertificate } from './certificate.ts';

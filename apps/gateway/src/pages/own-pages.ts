@@ -3,7 +3,7 @@ import { decide } from '@ideogate/policy';
 import type { FastifyInstance } from 'fastify';
 import { callOf } from '../call.ts';
 import { refuse } from '../endings.ts';
-import type { Gateway } from '../gateway.ts';
+import type { Gateway } from '../context.ts';
 import { walk } from '../request-path.ts';
 import { authenticate } from '../steps/authenticate.ts';
 import { brakeSubject } from '../steps/brake.ts';

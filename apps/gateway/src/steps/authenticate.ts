@@ -1,5 +1,5 @@
 import { readCredential } from '@ideogate/access-token';
-import type { Gateway } from '../gateway.ts';
+import type { Gateway } from '../context.ts';
 import type { Refusal } from '../refusal.ts';
 import type { Step } from '../request-path.ts';
 

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { pricedFields } from '@ideogate/ideogram';
 import { type BodyReader, checkQuery, openBody } from '@ideogate/policy';
 import type { Call } from '../call.ts';
-import type { Gateway } from '../gateway.ts';
+import type { Gateway } from '../context.ts';
 import { CALLER_LEFT, type Refusal, refusalOf } from '../refusal.ts';
 import type { Step } from '../request-path.ts';
 import { WatchedBody } from '../upstream/watched-body.ts';
@@ -12,7 +12,7 @@ export const checkQueryBounds: Step = (call) => {
   if (call.operation === null || call.allowed === null)
     return { problem: 'internal-error', reason: 'undecided' };
   const fault = checkQuery(call.operation, call.allowed.level, call.query);
-  return fault === null ? null : refusalOf(fault, call);
+  return fault === null ? null : refusalOf(fault, call.allowed?.rule ?? null);
 };
 
 /**
@@ -31,7 +31,7 @@ export const readBody: Step = async (call, gateway) => {
     request.headers['content-encoding'],
     { maxJsonBytes: gateway.config.limits.maxJsonBytes, watch: watchedFields(operation) },
   );
-  if ('problem' in reader) return refusalOf(reader, call);
+  if ('problem' in reader) return refusalOf(reader, call.allowed?.rule ?? null);
   if (reader.kind === 'none')
     return { problem: 'invalid-body', reason: 'body-not-taken', detail: 'The operation takes no body.' };
   if (reader.kind === 'json') return readJson(call, reader, gateway);
@@ -75,13 +75,13 @@ async function readJson(call: Call, reader: BodyReader, gateway: Gateway): Promi
       if (size > maxJsonBytes) return tooLarge(maxJsonBytes);
       chunks.push(chunk);
       const fault = reader.push(chunk);
-      if (fault !== null) return refusalOf(fault, call);
+      if (fault !== null) return refusalOf(fault, call.allowed?.rule ?? null);
     }
   } catch {
     return CALLER_LEFT;
   }
   const fault = reader.end();
-  if (fault !== null) return refusalOf(fault, call);
+  if (fault !== null) return refusalOf(fault, call.allowed?.rule ?? null);
   const body = Buffer.concat(chunks, size);
   call.fields = reader.fields();
   call.bodyLength = size;

@@ -22,8 +22,8 @@ export interface AnswerStreamOptions {
   readonly readOn: () => boolean;
   /** Bound on what is read for nobody, in bytes. */
   readonly maxUnreadBytes: number;
-  /** The upstream side is done. `leak`: the body held a key; `cut`: it ended too soon. */
-  readonly done: (how: 'complete' | 'cut' | 'leak' | 'left') => void;
+  /** The upstream side is done. `leak`: the body held a key; `cut`: it ended too soon, `why` if anything said so. */
+  readonly done: (how: 'complete' | 'cut' | 'leak' | 'left', why: Error | null) => void;
 }
 
 /**
@@ -43,7 +43,7 @@ export class AnswerStream extends Readable {
     const { upstream } = options;
     upstream.on('data', (chunk: Buffer) => this.#take(chunk));
     upstream.once('end', () => this.#complete());
-    upstream.once('error', () => this.#fail('cut'));
+    upstream.once('error', (error) => this.#fail('cut', error));
     upstream.once('close', () => this.#fail('cut'));
     upstream.pause();
     this.on('error', () => undefined);
@@ -90,14 +90,14 @@ export class AnswerStream extends Readable {
       if (rest.length > 0) this.push(rest);
       this.push(null);
     }
-    this.#options.done('complete');
+    this.#options.done('complete', null);
   }
 
-  #fail(how: 'cut' | 'leak' | 'left'): void {
+  #fail(how: 'cut' | 'leak' | 'left', why: Error | null = null): void {
     if (this.#over) return;
     this.#over = true;
     this.#options.upstream.destroy();
-    this.#options.done(how);
+    this.#options.done(how, why);
     this.destroy(PROBLEMS_OF[how]);
   }
 }

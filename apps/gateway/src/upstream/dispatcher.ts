@@ -1,14 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { type Dispatcher, Pool } from 'undici';
-import type { Call } from '../call.ts';
+import type { Call, UpstreamEnd } from '../call.ts';
 import { upstreamDone } from '../endings.ts';
-import type { Gateway } from '../gateway.ts';
+import type { Gateway } from '../context.ts';
 import { capabilityOf } from '../record-of-call.ts';
 import type { Answer } from './answer.ts';
 import { AnswerStream } from './answer-stream.ts';
 import { requestFields } from './headers.ts';
 import { problemOfError, UpstreamProblem } from './upstream-problem.ts';
+import { BodyRefused } from './watched-body.ts';
 
 /** Carries the call through http-proxy's header object down to the dispatcher; no header can have this name. */
 const CALL: unique symbol = Symbol('call');
@@ -107,15 +108,25 @@ async function send(call: Call, request: ProxyRequest, pool: Pool, gateway: Gate
     readable: isJson(answered.headers['content-type']),
     readOn: () => call.bodySent && call.operation?.capability === 'write' && !call.abort.signal.aborted,
     maxUnreadBytes: gateway.config.limits.maxBodyBytes,
-    done(how) {
+    done(how, why) {
       clearTimeout(whole);
-      upstreamDone(call, how, gateway);
+      upstreamDone(call, how === 'cut' && why !== null ? endOfCut(why, call) : how, gateway);
     },
   });
   return { statusCode: answered.statusCode, headers: answered.headers, body };
 }
 
-/** The three answers that are not passed on as they are: our key refused, a redirect, the key in a header. */
+/** Why an answer broke off: a body that broke a bound, the time that was up, or the upstream itself. */
+function endOfCut(why: Error, call: Call): UpstreamEnd {
+  const problem = problemOfError(why, call);
+  if (problem instanceof BodyRefused) return { failed: problem.refusal, byBody: true };
+  return problem.problem === 'upstream-timeout' ? 'slow' : 'cut';
+}
+
+/**
+ * The answers that are not passed on as they are: our key refused, a redirect, the key in a header, and a status
+ * that is none (RFC 9110 section 15).
+ */
 function problemOfHead(
   call: Call,
   answered: Dispatcher.ResponseData,
@@ -130,6 +141,8 @@ function problemOfHead(
   }
   if (statusCode >= 300 && statusCode < 400)
     return new UpstreamProblem('upstream-redirect', `status-${statusCode}`);
+  if (statusCode < 200 || statusCode > 599)
+    return new UpstreamProblem('upstream-invalid', `status-${statusCode}`);
   return null;
 }
 

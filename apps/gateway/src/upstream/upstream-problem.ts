@@ -28,7 +28,7 @@ export function problemOfError(error: unknown, call: Call): UpstreamProblem | Bo
   if (error instanceof errors.ConnectTimeoutError) return new UpstreamProblem('upstream-timeout', 'connect');
   if (error instanceof errors.HeadersOverflowError)
     return new UpstreamProblem('upstream-invalid', 'headers-too-large');
-  if (error instanceof errors.HTTPParserError)
+  if (error instanceof errors.HTTPParserError || error instanceof errors.ResponseContentLengthMismatchError)
     return new UpstreamProblem('upstream-invalid', 'malformed-answer');
   const code = codeOf(error);
   if (code === 'ECONNRESET' || code === 'EPIPE' || error instanceof errors.SocketError) {

@@ -46,7 +46,7 @@ export class WatchedBody extends Transform {
     }
     const fault = this.#reader.push(chunk);
     if (fault !== null) {
-      done(new BodyRefused(refusalOf(fault, this.#call)));
+      done(new BodyRefused(refusalOf(fault, this.#call.allowed?.rule ?? null)));
       return;
     }
     const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
@@ -59,7 +59,7 @@ export class WatchedBody extends Transform {
   override _flush(done: TransformCallback): void {
     const fault = this.#reader.end();
     if (fault !== null) {
-      done(new BodyRefused(refusalOf(fault, this.#call)));
+      done(new BodyRefused(refusalOf(fault, this.#call.allowed?.rule ?? null)));
       return;
     }
     this.#call.fields = this.#reader.fields();

@@ -1,0 +1,46 @@
+import type { TokenVerifier } from '@ideogate/access-token';
+import type { AuditRecord } from '@ideogate/audit';
+import type { CallId, Operation } from '@ideogate/contract';
+import type { Router } from '@ideogate/ideogram';
+import type { Release } from '@ideogate/policy';
+import type { KeyRing } from '@ideogate/upstream-keys';
+import type { Brakes } from './brakes.ts';
+import type { Call } from './call.ts';
+import type { GatewayConfig } from './config.ts';
+import type { Metrics } from './metrics.ts';
+import type { Refusal } from './refusal.ts';
+
+/** Where log lines go: pino's two methods. */
+export interface Log {
+  info(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What the composer of a gateway brings. */
+export interface GatewayDeps {
+  readonly release: Release;
+  readonly verifier: TokenVerifier;
+  readonly record: AuditRecord;
+  readonly keys: KeyRing;
+  readonly log: Log;
+  /** Key of the digest under which prompts are recognised in the record. */
+  readonly promptSecret: string;
+  /** Microseconds since the epoch. */
+  readonly nowMicros: () => bigint;
+}
+
+/** What the steps work with. */
+export interface Gateway extends GatewayDeps {
+  readonly config: GatewayConfig;
+  readonly operations: readonly Operation[];
+  readonly router: Router;
+  readonly brakes: Brakes;
+  readonly metrics: Metrics;
+  /** Address of the protected-resource metadata (RFC 9728 section 3.1). */
+  readonly metadataUrl: string;
+  newCallId(): CallId;
+  remember(call: Call): void;
+  forget(call: Call): void;
+  /** Why no call is let in right now, or null. */
+  closedDoor(): Refusal | null;
+}
