@@ -1,6 +1,7 @@
 import type { Call } from './call.ts';
 import type { Gateway } from './context.ts';
 import type { Refusal } from './refusal.ts';
+import type { Step } from './step.ts';
 import { authenticate } from './steps/authenticate.ts';
 import { brakeStrangers, brakeSubject } from './steps/brake.ts';
 import { checkQueryBounds, readBody } from './steps/check-bounds.ts';
@@ -9,9 +10,6 @@ import { findOperation } from './steps/find-operation.ts';
 import { readHead } from './steps/read-head.ts';
 import { readTarget } from './steps/read-target.ts';
 import { letBodyIn, writeDecision } from './steps/write-decision.ts';
-
-/** A step lets the call go on, or says why not. */
-export type Step = (call: Call, gateway: Gateway) => Refusal | null | Promise<Refusal | null>;
 
 /*
  * The life of a call.

@@ -1,7 +1,7 @@
 import { readCredential } from '@ideogate/access-token';
 import type { Gateway } from '../context.ts';
 import type { Refusal } from '../refusal.ts';
-import type { Step } from '../request-path.ts';
+import type { Step } from '../step.ts';
 
 /** Step 4: exactly one credential, verified. The caller learns that it failed; the record learns why. */
 export const authenticate: Step = async (call, gateway) => {

@@ -1,5 +1,5 @@
 import type { Refusal } from '../refusal.ts';
-import type { Step } from '../request-path.ts';
+import type { Step } from '../step.ts';
 
 /** Step 2: a limit per peer address before anything is read. What it stops is counted, and has no row. */
 export const brakeStrangers: Step = async (call, gateway) => {

@@ -4,7 +4,7 @@ import { type BodyReader, checkQuery, openBody } from '@ideogate/policy';
 import type { Call } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import { CALLER_LEFT, type Refusal, refusalOf } from '../refusal.ts';
-import type { Step } from '../request-path.ts';
+import type { Step } from '../step.ts';
 import { WatchedBody } from '../upstream/watched-body.ts';
 
 /** Step 7, first half: what the query may hold. */

@@ -1,5 +1,5 @@
 import { decide } from '@ideogate/policy';
-import type { Step } from '../request-path.ts';
+import type { Step } from '../step.ts';
 import { challenge } from './authenticate.ts';
 
 /** Step 6: policy's word, a pure function of release, environment, caller, token and operation. */

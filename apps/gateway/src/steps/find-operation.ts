@@ -1,5 +1,5 @@
 import type { Method } from '@ideogate/contract';
-import type { Step } from '../request-path.ts';
+import type { Step } from '../step.ts';
 
 /** Step 5: what is not in the catalogue is refused, whatever the token says. */
 export const findOperation: Step = (call, gateway) => {

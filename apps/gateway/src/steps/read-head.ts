@@ -1,5 +1,5 @@
 import { readRawHead } from '../edge/head.ts';
-import type { Step } from '../request-path.ts';
+import type { Step } from '../step.ts';
 
 const DETAILS: Readonly<Record<string, string>> = {
   'missing-host': 'The Host field is missing.',

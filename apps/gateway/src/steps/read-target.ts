@@ -1,5 +1,5 @@
 import { parseTarget } from '../edge/target.ts';
-import type { Step } from '../request-path.ts';
+import type { Step } from '../step.ts';
 
 /** Step 3, second half: one meaning for the target, or refusal. What was matched is what is forwarded. */
 export const readTarget: Step = (call, gateway) => {

@@ -1,7 +1,7 @@
 import { recordDecision } from '../record-of-call.ts';
 import { callerIsGone } from '../call.ts';
 import { CALLER_LEFT } from '../refusal.ts';
-import type { Step } from '../request-path.ts';
+import type { Step } from '../step.ts';
 import { WatchedBody } from '../upstream/watched-body.ts';
 
 /** Step 8: nothing goes out before its decision is committed. */
