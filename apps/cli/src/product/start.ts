@@ -140,6 +140,8 @@ async function assemble(
   const verifier = createTokenVerifier(
     {
       ...DEFAULT_VERIFIER,
+      // The issuer is in this process: asking it costs little, and a token of another run is soon a clear 401.
+      keySetCooldownSeconds: 1,
       maxTokenLength: maxTokenBytes,
       issuers: [{ issuer: issuerUrl, algorithms: ['ES256', 'EdDSA'], keys: { discovery: true } }],
       audience: config.gateway.identifier,

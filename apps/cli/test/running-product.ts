@@ -1,0 +1,223 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, vi } from 'vitest';
+import type { ReadyFile } from '../src/product/data-folder.ts';
+
+export const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url));
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const READY_WITHIN_MS = 40_000;
+
+/** The command as a person runs it: one process, with nothing in its environment but what the test gives. */
+export interface Running {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  stdout(): string;
+  stderr(): string;
+  /** Exit code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals | null>;
+}
+
+export interface Product extends Running {
+  readonly ready: ReadyFile;
+  readonly data: string;
+  readonly port: number;
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Runs as this user, which only root can ask for. */
+  readonly uid?: number;
+  readonly cwd?: string;
+}
+
+export function run(words: readonly string[], options: RunOptions = {}): Running {
+  const { uid, cwd = REPOSITORY } = options;
+  const child = spawn(process.execPath, [MAIN, ...words], {
+    cwd,
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const ended = once(child, 'close').then(
+    ([code, signal]) => (code ?? signal) as number | NodeJS.Signals | null, // as: what `close` gives
+  );
+  return { child, pid: child.pid ?? 0, stdout: () => stdout, stderr: () => stderr, ended };
+}
+
+/** Runs a command to its end. */
+export async function ran(
+  words: readonly string[],
+  options: RunOptions = {},
+): Promise<{ code: number | NodeJS.Signals | null; stdout: string; stderr: string }> {
+  const running = run(words, options);
+  const code = await running.ended;
+  return { code, stdout: running.stdout(), stderr: running.stderr() };
+}
+
+const folders: string[] = [];
+
+/** A folder that every account may pass, as /tmp would be; removed at the end of the file. */
+export function newFolder(mode = 0o755): string {
+  const folder = mkdtempSync(join(tmpdir(), 'ideogate-cli-'));
+  chmodSync(folder, mode);
+  folders.push(folder);
+  return folder;
+}
+
+const products = new Set<Product>();
+
+/** Starts the product and waits until it is ready. */
+export async function start(options: RunOptions & { data: string; port: number }): Promise<Product> {
+  const { data, port } = options;
+  const running = run(['start'], {
+    ...options,
+    env: { ...options.env, IDEOGATE_DATA: data, IDEOGATE_PORT: String(port) },
+  });
+  let over = false;
+  void running.ended.then(() => (over = true));
+  const ready = await vi.waitUntil(
+    () => {
+      if (over) throw new Error(`it ended: ${running.stderr()}`);
+      return readyIn(data, running.pid);
+    },
+    { timeout: READY_WITHIN_MS, interval: 20 },
+  );
+  const product = { ...running, ready, data, port };
+  products.add(product);
+  return product;
+}
+
+/** `ready.json` if it is there and of this process. */
+export function readyIn(data: string, pid?: number): ReadyFile | null {
+  const file = join(data, 'ready.json');
+  if (!existsSync(file)) return null;
+  const ready = JSON.parse(readFileSync(file, 'utf8')) as ReadyFile; // as: whole or not at all is what we test
+  return pid === undefined || ready.pid === pid ? ready : null;
+}
+
+/** Stops it in order and gives the exit code. */
+export function stop(product: Product, signal: NodeJS.Signals = 'SIGTERM'): Promise<unknown> {
+  products.delete(product);
+  product.child.kill(signal);
+  return product.ended;
+}
+
+/** Ends what a test left: call in `afterAll`. */
+export async function cleanUp(): Promise<void> {
+  await Promise.all([...products].map((product) => stop(product)));
+  for (const folder of folders.splice(0)) {
+    for (const pid of processesOf(folder)) process.kill(pid, 'SIGKILL');
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+  }
+}
+
+/** Processes that still have this folder in their command line, or as their data directory or log. */
+export function processesOf(folder: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map(Number)
+    .filter((pid) => pid !== process.pid && usesFolder(pid, folder));
+}
+
+function usesFolder(pid: number, folder: string): boolean {
+  try {
+    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder)) return true;
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(folder);
+  } catch {
+    return false;
+  }
+}
+
+/** Pid of the Postgres of a product that keeps its database in the data folder. */
+export function postgresPid(product: Product): number {
+  const file = join(product.data, product.ready.environment, 'postgres/cluster/postmaster.pid');
+  return Number(readFileSync(file, 'utf8').split('\n')[0]);
+}
+
+export function emulatorPid(product: Product): number {
+  return Number.parseInt(
+    readFileSync(join(product.data, product.ready.environment, 'emulator.pid'), 'utf8'),
+    10,
+  );
+}
+
+export function runs(pid: number): boolean {
+  try {
+    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** The port of a gateway so that it and the three others are free; below the range that connections are given. */
+export async function freePorts(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + 8 * Math.floor(Math.random() * 2500);
+    const free = await Promise.all([0, 1, 3, 4].map((offset) => isFree(port + offset)));
+    if (free.every(Boolean)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+export async function token(
+  product: Pick<Product, 'ready'>,
+  client: string,
+  scope?: string,
+): Promise<string> {
+  const { issuer, clients } = product.ready;
+  const secret = clients.find(({ client_id }) => client_id === client)?.client_secret;
+  const response = await fetch(`${issuer}/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa(`${client}:${secret}`)}` },
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      ...(scope === undefined ? {} : { scope }),
+    }),
+  });
+  const answer = (await response.json()) as { access_token?: string }; // as: RFC 6749 section 5
+  expect(answer.access_token, JSON.stringify(answer)).toBeTypeOf('string');
+  return answer.access_token ?? '';
+}
+
+/** A generate call inside the writer's bounds. */
+export function generate(
+  product: Pick<Product, 'ready'>,
+  bearer: string,
+  prompt = 'a lighthouse',
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return fetch(`${product.ready.gateway}/v1/ideogram-v3/generate`, {
+    method: 'POST',
+    headers: { 'api-key': bearer, 'content-type': 'application/json', ...headers },
+    body: generateBody(prompt),
+    signal: AbortSignal.timeout(20_000),
+  });
+}
+
+export function generateBody(prompt: string): string {
+  return JSON.stringify({ prompt, rendering_speed: 'TURBO' });
+}
+
+export async function fault(product: Product, fault: object): Promise<void> {
+  const response = await fetch(`${product.ready.emulator}/-/faults`, {
+    method: 'PUT',
+    body: JSON.stringify(fault),
+  });
+  expect(response.status).toBe(200);
+}
