@@ -26,6 +26,10 @@ const ARROWS: Readonly<Record<string, { readonly to: readonly string[]; readonly
     why: 'capabilities and environments are such words',
   },
   'packages/local-postgres': { to: [], why: 'it runs a database and knows nothing of what is kept in it' },
+  'packages/bench': {
+    to: ['packages', 'apps/gateway'],
+    why: 'it measures the gateway, and is never shipped',
+  },
   'packages/testkit': {
     to: ['packages', 'apps/cli', 'apps/gateway', 'apps/issuer'],
     why: 'it is never shipped',
@@ -60,8 +64,8 @@ const READ_THE_ENVIRONMENT: Readonly<Record<string, string>> = {
   'packages/ideogram/src/emulator/main.ts': 'the emulator is a process of its own',
 };
 
-/** Tests' own equipment reaches for everything; nothing that is shipped reaches for it. */
-const TESTKIT = 'packages/testkit';
+/** Equipment of tests and measurements reaches for everything; nothing that is shipped reaches for it. */
+const UNSHIPPED: readonly string[] = ['packages/testkit', 'packages/bench'];
 
 interface Folder {
   /** `packages/audit` */
@@ -330,7 +334,7 @@ function sourceFaults(
     if (isBuiltin(name)) return [];
     const declared = {
       ...folder.manifest.dependencies,
-      ...(folder.path === TESTKIT ? folder.manifest.devDependencies : {}),
+      ...(UNSHIPPED.includes(folder.path) ? folder.manifest.devDependencies : {}),
     };
     const library = packageOf(name);
     const known = name.startsWith('@ideogate/') || library in declared;
@@ -340,7 +344,7 @@ function sourceFaults(
     ];
   });
   const mayRead =
-    folder.path === TESTKIT ||
+    UNSHIPPED.includes(folder.path) ||
     (folder.path.startsWith('apps/') && posix.basename(file) === 'main.ts') ||
     `${folder.path}/${file}` in READ_THE_ENVIRONMENT;
   return read.environment && !mayRead
@@ -351,7 +355,7 @@ function sourceFaults(
 function nameFaults(folder: Folder, name: string, byName: ReadonlyMap<string, string>): string[] {
   if (!name.startsWith('@ideogate/')) {
     return OWNERS.filter(
-      ({ library, owners }) => library.test(name) && ![...owners, TESTKIT].includes(folder.path),
+      ({ library, owners }) => library.test(name) && ![...owners, ...UNSHIPPED].includes(folder.path),
     ).map(({ owners, why }) => `only ${owners.join(', ')} import ${packageOf(name)}: ${why}`);
   }
   const target = byName.get(packageOf(name));
@@ -359,7 +363,8 @@ function nameFaults(folder: Folder, name: string, byName: ReadonlyMap<string, st
   if (name !== packageOf(name) && !SECOND_ENTRIES.has(name))
     return [`imports ${name}, behind the entry of ${target}`];
   const allowed = ARROWS[folder.path]?.to ?? [];
-  const byKind = target.startsWith('packages/') && target !== TESTKIT && allowed.includes('packages');
+  const byKind =
+    target.startsWith('packages/') && !UNSHIPPED.includes(target) && allowed.includes('packages');
   return allowed.includes(target) || byKind ? [] : [`may not import ${target}`];
 }
 

@@ -1,0 +1,136 @@
+import type { LocalPostgres } from '@ideogate/local-postgres';
+import { type BenchDatabase, groupCommit, lostCalls, serverCpuMicros, singleRowCommit } from './database.ts';
+import { type Figure, figure } from './figures.ts';
+import { pace, percentile, saturate, upload } from './load.ts';
+import type { MeasuredProcess } from './measured-process.ts';
+
+const MB = 1024 * 1024;
+const UPLOADS_AT_ONCE = 10;
+
+export interface Scene {
+  readonly bare: MeasuredProcess;
+  readonly ideogate: MeasuredProcess;
+  readonly upstream: MeasuredProcess;
+  readonly postgres: LocalPostgres;
+  readonly database: BenchDatabase;
+  /** 500 new tokens: one lives for five minutes, the bench runs longer. */
+  readonly tokens: () => readonly string[];
+}
+
+/** What one gateway came to in one round. Times in milliseconds, CPU in microseconds a call, memory in bytes. */
+interface Measured {
+  readonly cpuSaturated: number;
+  readonly callsPerSecond: number;
+  readonly cpuAt1000: number;
+  readonly postgresCpuAt1000: number;
+  readonly p99At1000: number;
+  readonly p50At200: number;
+  readonly rss: number;
+  readonly upload25: number;
+  readonly upload45: number;
+}
+
+export interface Comparison {
+  readonly ratios: Readonly<Record<string, Figure>>;
+  /** What Ideogate adds to the median at 200 calls/s, in single-row commits of the same Postgres. */
+  readonly addedP50Commits: Figure;
+  /** Forwarded calls without decision and outcome in the record. */
+  readonly lost: number;
+}
+
+/** Both gateways in turn, round after round: machines change their speed within seconds. */
+export async function compare(scene: Scene, rounds: number): Promise<Comparison> {
+  const found: { bare: Measured; ideogate: Measured; commitMs: number; ahead16: number; ahead64: number }[] =
+    [];
+  let forwarded = 0;
+  const counted = async <T>(name: 'bare' | 'ideogate', work: () => Promise<T>): Promise<T> => {
+    const before = await callsOf(scene.upstream);
+    const result = await work();
+    if (name === 'ideogate') forwarded += (await callsOf(scene.upstream)) - before;
+    return result;
+  };
+  const tokens = scene.tokens();
+  // Caches and compilers should be warm for both.
+  for (const name of ['bare', 'ideogate'] as const) {
+    await counted(name, () => saturate({ url: scene[name].url, tokens }, 32, 3));
+  }
+  for (let round = 0; round < rounds; round++) {
+    const commitMs = await singleRowCommit(scene.database);
+    const first = round % 2 === 0 ? 'bare' : 'ideogate';
+    const second = first === 'bare' ? 'ideogate' : 'bare';
+    const one = await counted(first, () => measure(scene, first));
+    const other = await counted(second, () => measure(scene, second));
+    const [bare, ideogate] = first === 'bare' ? [one, other] : [other, one];
+    const ahead16 = await groupCommit(scene.database, 16, 1);
+    const ahead64 = await groupCommit(scene.database, 64, 1);
+    found.push({ bare, ideogate, commitMs, ahead16, ahead64 });
+    process.stderr.write(`round ${round + 1} of ${rounds}\n`);
+  }
+  await scene.ideogate.stop();
+
+  type Round = (typeof found)[number];
+  const over = (pick: (round: Round) => number): Figure => figure(found.map(pick));
+  const ratio = (name: keyof Measured): Figure => over((round) => round.ideogate[name] / round.bare[name]);
+  return {
+    ratios: {
+      cpuSaturated: ratio('cpuSaturated'),
+      cpuAt1000: ratio('cpuAt1000'),
+      callsPerSecond: ratio('callsPerSecond'),
+      p99: ratio('p99At1000'),
+      rss: ratio('rss'),
+      uploadMemory25: ratio('upload25'),
+      uploadMemory45: ratio('upload45'),
+      groupCommit16: over((round) => round.ahead16),
+      groupCommit64: over((round) => round.ahead64),
+      postgresCpu: over((round) => round.ideogate.postgresCpuAt1000 / round.bare.cpuAt1000),
+    },
+    addedP50Commits: over((round) => (round.ideogate.p50At200 - round.bare.p50At200) / round.commitMs),
+    lost: await lostCalls(scene.database, forwarded),
+  };
+}
+
+async function measure(scene: Scene, name: 'bare' | 'ideogate'): Promise<Measured> {
+  const gateway = scene[name];
+  const target = { url: gateway.url, tokens: scene.tokens() };
+  const full = await withCpu(gateway, () => saturate(target, 32, 3));
+  const postgresBefore = serverCpuMicros(scene.postgres.folder);
+  const paced = await withCpu(gateway, () => pace(target, 1000, 4));
+  const postgresCpu = serverCpuMicros(scene.postgres.folder) - postgresBefore;
+  const { rss } = await gateway.usage();
+  const calm = await pace(target, 200, 3);
+  return {
+    cpuSaturated: full.cpuMicros / full.burst.calls,
+    callsPerSecond: full.burst.calls / full.burst.seconds,
+    cpuAt1000: paced.cpuMicros / paced.burst.calls,
+    postgresCpuAt1000: postgresCpu / paced.burst.calls,
+    p99At1000: percentile(paced.burst.latencies, 0.99),
+    p50At200: percentile(calm.latencies, 0.5),
+    rss,
+    upload25: await growth(gateway, target, 25 * MB),
+    upload45: await growth(gateway, target, 45 * MB),
+  };
+}
+
+async function withCpu<T>(
+  gateway: MeasuredProcess,
+  work: () => Promise<T>,
+): Promise<{ burst: T; cpuMicros: number }> {
+  const before = await gateway.usage();
+  const burst = await work();
+  return { burst, cpuMicros: (await gateway.usage()).cpuMicros - before.cpuMicros };
+}
+
+/** How far the resident set rises above its rest while ten uploads of this size run at once. At least 1 MB: below that is noise. */
+async function growth(
+  gateway: MeasuredProcess,
+  target: { readonly url: string; readonly tokens: readonly string[] },
+  bytes: number,
+): Promise<number> {
+  const rest = await gateway.reset();
+  await upload(target, UPLOADS_AT_ONCE, bytes);
+  return Math.max(MB, (await gateway.usage()).peakRss - rest.rss);
+}
+
+async function callsOf(upstream: MeasuredProcess): Promise<number> {
+  return Number(await (await fetch(`${upstream.url}/-/calls`)).text());
+}

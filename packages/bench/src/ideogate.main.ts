@@ -1,0 +1,66 @@
+import { createTokenVerifier, DEFAULT_VERIFIER } from '@ideogate/access-token';
+import { openRecord } from '@ideogate/audit';
+import { createGateway, readGatewayConfig } from '@ideogate/gateway';
+import { OPERATIONS } from '@ideogate/ideogram';
+import { formatFault, parsePolicy } from '@ideogate/policy';
+import { createKeyRing } from '@ideogate/upstream-keys';
+import { AUDIENCE, ISSUER, POLICY } from './scene.ts';
+import { tellReady, tellUsage } from './usage.ts';
+
+/** Ideogate complete: token, policy, bounds, decision and outcome durable in a real Postgres. */
+const [upstream = '', appendUrl = '', readUrl = '', keySet = '', port = '0'] = process.argv.slice(2);
+const parsed = parsePolicy([{ name: 'bench.yaml', text: POLICY }], OPERATIONS);
+if (!parsed.ok) throw new Error(parsed.faults.map(formatFault).join('\n'));
+const nowMicros = () => BigInt(Date.now()) * 1000n;
+const config = readGatewayConfig(
+  {
+    environment: 'staging',
+    identifier: AUDIENCE,
+    issuers: [ISSUER],
+    host: '127.0.0.1',
+    port: Number(port),
+    upstream,
+  },
+  { IDEOGATE_RATE_PER_ADDRESS: '100000000', IDEOGATE_RATE_PER_SUBJECT: '100000000' },
+);
+let observe: (rows: number, milliseconds: number) => void = () => undefined;
+const record = openRecord({
+  appendUrl,
+  readUrl,
+  now: nowMicros,
+  observe: { batch: (rows, milliseconds) => observe(rows, milliseconds) },
+});
+const verifier = createTokenVerifier(
+  {
+    ...DEFAULT_VERIFIER,
+    issuers: [{ issuer: ISSUER, algorithms: ['ES256'], keys: { file: keySet } }],
+    audience: AUDIENCE,
+  },
+  { now: Date.now },
+);
+await verifier.warm();
+const lines: string[] = [];
+const app = await createGateway(config, {
+  release: parsed.release,
+  verifier,
+  record,
+  keys: createKeyRing({
+    environment: 'staging',
+    both: 'fake-bench-key-0123456789',
+    fingerprintSecret: 'fake',
+  }),
+  // Lines are made, as in life, and thrown away: the bench's own output is not what is measured.
+  log: {
+    info: (fields) => void (lines[0] = JSON.stringify(fields)),
+    error: (fields) => console.error(fields),
+  },
+  promptSecret: 'fake-prompt-secret',
+  nowMicros,
+});
+observe = (rows, milliseconds) => app.ideogateMetrics.batch(rows, milliseconds);
+tellReady(await app.listen({ host: '127.0.0.1', port: Number(port) }));
+tellUsage(async () => {
+  await app.close();
+  await record.flush(5000);
+  await record.close(1000);
+});

@@ -1,0 +1,75 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { startLocalPostgres } from '@ideogate/local-postgres';
+import { compare } from './compare.ts';
+import { prepareDatabase } from './database.ts';
+import { pace, saturate } from './load.ts';
+import { type MeasuredProcess, startMeasured } from './measured-process.ts';
+import { hottest } from './profile.ts';
+import { createMint } from './scene.ts';
+import { table } from './table.ts';
+
+const { values: flags } = parseArgs({
+  options: { rounds: { type: 'string', default: '5' }, profile: { type: 'boolean', default: false } },
+});
+const rounds = Math.max(5, Number(flags.rounds));
+const pinned = spawnSync('taskset', ['-p', String(process.pid)]).status === 0 && cpus().length > 1;
+// The gateways get one core for themselves; everything else, this process included, shares the other.
+const GATEWAY_CORE = pinned ? 0 : null;
+const OTHER_CORE = pinned ? 1 : null;
+if (pinned) execFileSync('taskset', ['-cp', '1', String(process.pid)], { stdio: 'ignore' });
+
+const mint = createMint();
+const folder = mkdtempSync(join(tmpdir(), 'ideogate-bench-'));
+chmodSync(folder, 0o755);
+const postgres = await startLocalPostgres({ folder: join(folder, 'postgres'), log: () => undefined });
+try {
+  const database = await prepareDatabase(postgres);
+  const keySet = join(folder, 'jwks.json');
+  writeFileSync(keySet, mint.keySet);
+  const upstream = await startMeasured('./upstream.main.ts', [], { core: OTHER_CORE });
+  const bare = await startMeasured('./bare.main.ts', [upstream.url], { core: GATEWAY_CORE });
+  const profiles = join(folder, 'profiles');
+  const ideogate = await startMeasured(
+    './ideogate.main.ts',
+    [upstream.url, database.appendUrl, database.readUrl, keySet],
+    {
+      core: GATEWAY_CORE,
+      nodeOptions: flags.profile ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [],
+    },
+  );
+  if (flags.profile) await profile(ideogate, profiles);
+  else {
+    const found = await compare(
+      { bare, ideogate, upstream, database, postgres, tokens: () => mint.tokens(500) },
+      rounds,
+    );
+    const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, node ${process.version}, ${pinned ? 'pinned' : 'not pinned'}`;
+    const report = { ...found, rounds, machine };
+    const out = fileURLToPath(new URL('../../../bench/', import.meta.url));
+    mkdirSync(out, { recursive: true });
+    writeFileSync(join(out, 'latest.json'), `${JSON.stringify(report, null, 2)}\n`);
+    process.stdout.write(
+      `${table(found)}\n${machine}, ${rounds} rounds; ratios are Ideogate over bare fastify + http-proxy\n`,
+    );
+  }
+  await bare.stop();
+  await upstream.stop();
+} finally {
+  await postgres.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** The ten functions in which the gateway spends its time at 1,000 calls a second. */
+async function profile(gateway: MeasuredProcess, written: string): Promise<void> {
+  const target = { url: gateway.url, tokens: mint.tokens(500) };
+  await saturate(target, 32, 3);
+  await pace(target, 1000, 10);
+  await gateway.stop();
+  for (const { name, share } of hottest(written, 10))
+    process.stdout.write(`${(share * 100).toFixed(1).padStart(5)} %  ${name}\n`);
+}

@@ -1,0 +1,13 @@
+import type { Comparison } from './compare.ts';
+import type { Figure } from './figures.ts';
+
+/** The table a person reads. */
+export function table(found: Comparison): string {
+  const rows: [string, string][] = Object.entries(found.ratios).map(([name, value]) => [name, spoken(value)]);
+  rows.push(['addedP50Commits', spoken(found.addedP50Commits)], ['lost', String(found.lost)]);
+  return rows.map(([name, value]) => `${name.padEnd(18)}${value}`).join('\n');
+}
+
+function spoken({ median, min, max }: Figure): string {
+  return `${median} [${min}..${max}]`;
+}
