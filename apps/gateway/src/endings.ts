@@ -14,7 +14,8 @@ import { BodyRefused } from './upstream/watched-body.ts';
 export async function refuse(call: Call, refusal: Refusal, gateway: Gateway): Promise<void> {
   if (call.ended) return;
   call.ended = true;
-  const final = call.interruption ?? refusal;
+  // A decision that could not be written may commit yet: a refusal beside it would tell of one call twice.
+  const final = refusal.problem === 'record-unavailable' ? refusal : (call.interruption ?? refusal);
   gateway.metrics.refused(final.reason);
   if (hasRow(call, final)) await gateway.record.refuse(recordRefusal(call, final, gateway));
   answer(call, final, gateway);
@@ -53,11 +54,21 @@ function answer(call: Call, refusal: Refusal, gateway: Gateway): void {
     call.id,
     gateway.config.identifier,
   );
-  const mistrusted = status === 400 || (call.awaitsContinue && request?.complete === false);
+  // An answer of the upstream's that broke off before its first byte has left its fields here.
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  const mistrusted =
+    DOUBTFUL_FRAMING.has(refusal.problem) || (call.awaitsContinue && request?.complete === false);
   response.writeHead(status, mistrusted ? { ...fields, connection: 'close' } : fields);
   response.end(call.method === 'HEAD' ? undefined : body);
   if (request !== null && !request.complete && !mistrusted) discardRest(call, gateway);
 }
+
+/** Nobody can say where the next request on such a connection begins: it is closed (RFC 9112 section 9.6). */
+const DOUBTFUL_FRAMING: ReadonlySet<ProblemCode> = new Set([
+  'invalid-request',
+  'expectation-failed',
+  'upgrade-refused',
+]);
 
 /** Reads on for a bounded while, so that a caller still sending its body gets to see the answer. */
 function discardRest(call: Call, gateway: Gateway): void {
@@ -135,6 +146,23 @@ export function failForwarded(call: Call, error: unknown, gateway: Gateway): voi
   settle(call, gateway);
 }
 
+/** How an answer can break off, in the caller's words and the record's. */
+const BROKEN = {
+  cut: { problem: 'upstream-ended-early', reason: 'answer-ended-early' },
+  slow: { problem: 'upstream-timeout', reason: 'answer-too-slow' },
+  leak: { problem: 'upstream-leak', reason: 'key-in-body' },
+} as const satisfies Record<string, Refusal>;
+
+/**
+ * The answer broke off before its first byte went out: the caller can still get a problem in its place. How it ended
+ * is told by its own stream, which reads on when the caller of a paid call has left.
+ */
+export function failAnswer(call: Call, gateway: Gateway): void {
+  const end = call.upstreamEnd;
+  if (end === 'cut' || end === 'slow' || end === 'leak') answer(call, BROKEN[end], gateway);
+  else call.response?.destroy();
+}
+
 /** The outcome, once, when the upstream's side and the caller's side are both done. */
 function settle(call: Call, gateway: Gateway): void {
   if (call.ended || call.upstreamEnd === null || call.callerEnd === null) return;
@@ -172,11 +200,9 @@ function endingOf(call: Call, end: UpstreamEnd): Ending {
     case 'left':
       return ended('aborted', 'caller-left');
     case 'cut':
-      return ended('cut', 'answer-ended-early', 'upstream-ended-early');
     case 'slow':
-      return ended('cut', 'answer-too-slow', 'upstream-timeout');
     case 'leak':
-      return ended('cut', 'key-in-body', 'upstream-leak');
+      return ended('cut', BROKEN[end].reason, BROKEN[end].problem);
   }
 }
 

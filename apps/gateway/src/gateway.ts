@@ -7,7 +7,7 @@ import { type Call, callOf } from './call.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Gateway, GatewayDeps } from './context.ts';
 import { createListener, onClientError } from './edge/listener.ts';
-import { cutForStop, failForwarded, isOwnPage, refuse } from './endings.ts';
+import { cutForStop, failAnswer, failForwarded, isOwnPage, refuse } from './endings.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { ownPages } from './pages/own-pages.ts';
 import { forwarding } from './forwarding.ts';
@@ -90,7 +90,8 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     const call = callOf(request.raw);
     if (call.decidedAt === null)
       await refuse(call, { problem: 'internal-error', reason: 'unexpected' }, ready());
-    else failForwarded(call, error, ready());
+    else if (call.answer === null) failForwarded(call, error, ready());
+    else failAnswer(call, ready());
   });
   app.setNotFoundHandler(async (request, reply) => {
     reply.hijack();

@@ -114,7 +114,7 @@ export function recordOutcome(call: Call, ending: Ending, gateway: Gateway): Out
 /** USD micros; 0 when the upstream never got the whole call, null when nobody can say. */
 function costOf(call: Call, images: number | null): number | null {
   if (!call.bodySent || call.operation === null) return 0;
-  if (call.answer === null) return null;
+  if (call.answer === null) return call.quote || call.operation.price.kind === 'free' ? 0 : null;
   return priceOf(call.operation, call.fields, { status: call.answer.status, images, dryRun: call.quote });
 }
 

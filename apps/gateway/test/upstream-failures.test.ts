@@ -7,6 +7,8 @@ import { type Behaviour, type RawUpstream, say, sayAndClose, startRawUpstream } 
 
 const GENERATE = '/v1/ideogram-v3/generate';
 const READ = '/v1/generations/fake-generation';
+/** What fetch says of a body that broke off. */
+const BROKEN_OFF = /terminated|fetch failed/;
 const FAST = {
   IDEOGATE_UPSTREAM_FIRST_BYTE_MS: '600',
   IDEOGATE_UPSTREAM_WHOLE_MS: '1200',
@@ -141,12 +143,22 @@ describe('when Ideogram fails', () => {
     });
   });
 
-  test.each([['body'], ['split-body']])('the key in the %s: cut before its first byte', async (echoKey) => {
+  test.each([
+    ['body', 502, ''],
+    ['split-body', 200, '{"echo":"'],
+  ])('the key in the %s: cut before its first byte', async (echoKey, status, before) => {
     await gateway.fault({ echoKey });
     const caller = await callFrom(gateway.port, postJson(GENERATE, token, { prompt: 'a lighthouse' }));
     const answer = await caller.closed;
     expect(answer).not.toContain('fake-');
-    expect(bodyOf(answer)).not.toContain(':"f');
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    if (status === 502) expect(bodyOf(answer)).toContain('"code":"upstream-leak"');
+    else
+      expect(
+        bodyOf(answer)
+          .replace(/^[0-9a-f]+\r\n/i, '')
+          .trim(),
+      ).toBe(before);
     expect(await gateway.call(callIdOf(answer))).toMatchObject({
       outcome: 'cut',
       result: 'failure',
@@ -159,7 +171,7 @@ describe('when Ideogram fails', () => {
     await gateway.fault({ reset: 'within' });
     const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
     expect(response.status).toBe(200);
-    await expect(response.text()).rejects.toThrow();
+    await expect(response.text()).rejects.toThrow(BROKEN_OFF);
     expect(await gateway.call(response)).toMatchObject({
       outcome: 'cut',
       result: 'failure',
@@ -171,7 +183,7 @@ describe('when Ideogram fails', () => {
   test('an answer without end is cut when the call has had its time', async () => {
     await gateway.fault({ neverEnd: true });
     const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
-    await expect(response.text()).rejects.toThrow();
+    await expect(response.text()).rejects.toThrow(BROKEN_OFF);
     expect(await gateway.call(response)).toMatchObject({
       outcome: 'cut',
       result: 'failure',
@@ -305,7 +317,7 @@ describe('when what answers is not Ideogram', () => {
   ])('a body %s never looks whole to the caller, and is on record as cut', async (_, behaviour) => {
     upstream.behave(behaviour);
     const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
-    await expect(response.text()).rejects.toThrow();
+    await expect(response.text()).rejects.toThrow(BROKEN_OFF);
     expect(await gateway.call(response)).toMatchObject({
       outcome: 'cut',
       result: 'failure',
@@ -316,7 +328,7 @@ describe('when what answers is not Ideogram', () => {
   test('a body that falls silent is cut, and the record says that it was too slow', async () => {
     upstream.behave(say(`${ok}Content-Length: 100\r\n\r\n{"data":`));
     const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
-    await expect(response.text()).rejects.toThrow();
+    await expect(response.text()).rejects.toThrow(BROKEN_OFF);
     expect(await gateway.call(response)).toMatchObject({ outcome: 'cut', problem: 'upstream-timeout' });
   });
 
@@ -362,6 +374,38 @@ describe('when what answers is not Ideogram', () => {
     ]);
     expect(head).toContain('Connection: close');
   });
+
+  test('a field of any bytes comes back with the same bytes', async () => {
+    upstream.behave(say(`${ok}X-Request-Id: \xe6\x97\xa5\r\nContent-Length: 2\r\n\r\n{}`));
+    const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
+    expect(response.status).toBe(200);
+    expect(response.headers.get('x-request-id')).toBe('\xe6\x97\xa5');
+  });
+
+  test.each<[string, Behaviour, number, string]>([
+    [
+      'ends',
+      sayAndClose(`${ok}Content-Length: 9\r\nContent-Encoding: gzip\r\n\r\n`),
+      502,
+      'upstream-ended-early',
+    ],
+    [
+      'falls silent',
+      say(`${ok}Content-Length: 9\r\nContent-Encoding: gzip\r\n\r\n`),
+      504,
+      'upstream-timeout',
+    ],
+  ])(
+    'an answer that %s after its head is a problem, with none of its fields',
+    async (_, behaviour, status, code) => {
+      upstream.behave(behaviour);
+      const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
+      expect(response.status).toBe(status);
+      expect(response.headers.get('content-encoding')).toBeNull();
+      expect(await response.json()).toMatchObject({ code });
+      expect(await gateway.call(response)).toMatchObject({ outcome: 'cut', problem: code, status });
+    },
+  );
 
   test('trap 3: a refused connection is 502 without an address, and nothing was bought', async () => {
     await upstream.refuse();

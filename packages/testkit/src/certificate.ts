@@ -39,7 +39,7 @@ export function selfSigned(
   const signature = der(0x03, '00', sign('sha256', body, privateKey));
   const bytes = der(0x30, body, ecdsaSha256, signature).toString('base64');
   return {
-    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
     cert: `-----BEGIN CERTIFICATE-----\n${bytes}\n-----END CERTIFICATE-----\n`,
   };
 }

@@ -53,10 +53,10 @@ export function createDispatcher(gateway: Gateway): UpstreamDispatcher {
     request(request, callback) {
       const call = request.headers[CALL];
       if (call === undefined) throw new Error('a request without a call reached the dispatcher');
-      send(call, request, pool, gateway).then(
-        (answer) => callback(null, answer),
-        (error: unknown) => callback(error instanceof Error ? error : new Error('unknown failure')),
-      );
+      // Also when the callback itself fails: an unhandled rejection would end the process.
+      send(call, request, pool, gateway)
+        .then((answer) => callback(null, answer))
+        .catch((error: unknown) => callback(error instanceof Error ? error : new Error('unknown failure')));
     },
     destroy: () => pool.destroy(),
   };

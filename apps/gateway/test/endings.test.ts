@@ -1,0 +1,285 @@
+import { startTestGateway, type TestGateway } from '@ideogate/testkit';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beginUpload, bodyOf, callFrom, callIdOf, get, postJson } from './raw-caller.ts';
+import { type RawUpstream, say, startRawUpstream } from './raw-upstream.ts';
+
+const GENERATE = '/v1/ideogram-v3/generate';
+const REMIX = '/v1/ideogram-v3/remix';
+const READ = '/v1/generations/fake-generation';
+const PAID = { prompt: 'a lighthouse', rendering_speed: 'TURBO' };
+
+/** The one call on record with this trace id, once it has ended. */
+async function callOfTrace(gateway: TestGateway, traceId: string) {
+  return vi.waitUntil(
+    async () =>
+      (await gateway.calls()).find((call) => call.traceId === traceId && call.state !== 'open') ?? null,
+    { timeout: 10_000, interval: 25 },
+  );
+}
+
+let traces = 0;
+/** The same request with a trace id of its own, by which its call is found when nobody hears the answer. */
+function traced(request: string): { readonly bytes: string; readonly traceId: string } {
+  const traceId = (++traces).toString(16).padStart(32, 'a');
+  const field = `traceparent: 00-${traceId}-00000000000000ab-01\r\n`;
+  const at = request.indexOf('\r\n') + 2;
+  return { bytes: request.slice(0, at) + field + request.slice(at), traceId };
+}
+
+const until = (condition: () => boolean | Promise<boolean>) =>
+  vi.waitUntil(condition, { timeout: 10_000, interval: 10 });
+
+describe('when the caller leaves', () => {
+  let gateway: TestGateway;
+  let token: string;
+
+  beforeAll(async () => {
+    gateway = await startTestGateway();
+    token = await gateway.token('full');
+  });
+  beforeEach(async () => {
+    await gateway.fault({});
+    await fetch(`${gateway.upstream}/-/received`, { method: 'DELETE' });
+  });
+  afterAll(() => gateway?.close());
+
+  const receivedOne = () => until(async () => (await gateway.received()).length === 1);
+
+  test('before a paid answer comes: one outcome, aborted, with what was bought', async () => {
+    await gateway.fault({ latencyMs: 400 });
+    const { bytes, traceId } = traced(postJson(GENERATE, token, PAID));
+    const caller = await callFrom(gateway.port, bytes);
+    await until(async () => (await gateway.received())[0]?.complete === true);
+    caller.socket.destroy();
+    const call = await callOfTrace(gateway, traceId);
+    expect(call).toMatchObject({
+      state: 'done',
+      outcome: 'aborted',
+      result: 'failure',
+      reason: 'caller-left',
+      status: null,
+      upstreamStatus: 200,
+      images: 1,
+      costUsdMicros: 30_000,
+      safe: true,
+    });
+    expect(await gateway.received()).toHaveLength(1);
+    expect((await gateway.calls()).filter((one) => one.traceId === traceId)).toHaveLength(1);
+  });
+
+  test('in the middle of a paid answer: it is read to its end, aborted, with what was bought', async () => {
+    await gateway.fault({ drip: { bytes: 100, everyMs: 60 } });
+    const { bytes, traceId } = traced(postJson(GENERATE, token, PAID));
+    const caller = await callFrom(gateway.port, bytes);
+    await until(() => bodyOf(caller.heard()).length > 0);
+    caller.socket.destroy();
+    expect(await callOfTrace(gateway, traceId)).toMatchObject({
+      outcome: 'aborted',
+      reason: 'caller-left',
+      upstreamStatus: 200,
+      images: 1,
+      costUsdMicros: 30_000,
+    });
+  });
+
+  test('trap 27: before the answer to a read comes: the upstream is let go at once', async () => {
+    await gateway.fault({ neverAnswer: true });
+    const { bytes, traceId } = traced(get(READ, token));
+    const caller = await callFrom(gateway.port, bytes);
+    await receivedOne();
+    caller.socket.destroy();
+    expect(await callOfTrace(gateway, traceId)).toMatchObject({
+      outcome: 'aborted',
+      reason: 'caller-left',
+      upstreamStatus: null,
+      costUsdMicros: 0,
+    });
+  });
+
+  test('in the middle of the answer to a read: the upstream is let go', async () => {
+    await gateway.fault({ neverEnd: true });
+    const { bytes, traceId } = traced(get(READ, token));
+    const caller = await callFrom(gateway.port, bytes);
+    await until(() => bodyOf(caller.heard()).length > 0);
+    caller.socket.destroy();
+    expect(await callOfTrace(gateway, traceId)).toMatchObject({ outcome: 'aborted', reason: 'caller-left' });
+  });
+
+  test.each([
+    ['gone', (caller: Awaited<ReturnType<typeof callFrom>>) => caller.socket.destroy()],
+    ['reset', (caller: Awaited<ReturnType<typeof callFrom>>) => caller.socket.resetAndDestroy()],
+  ])('in the middle of an upload (%s): the upstream never gets its end', async (_, leave) => {
+    const { bytes, traceId } = traced(beginUpload(REMIX, token, 1_000_000));
+    const caller = await callFrom(gateway.port, bytes);
+    caller.socket.write(Buffer.alloc(200_000));
+    await until(async () => ((await gateway.received())[0]?.bodyBytes ?? 0) > 100_000);
+    leave(caller);
+    const call = await callOfTrace(gateway, traceId);
+    expect(call).toMatchObject({ outcome: 'aborted', reason: 'caller-left', costUsdMicros: 0, images: null });
+    expect(call?.bytesSent).toBeLessThan(1_000_000);
+    expect(await gateway.received()).toMatchObject([{ complete: false, status: null }]);
+  });
+
+  test('before its JSON has come whole: refused as left, and nothing went out', async () => {
+    const request = postJson(GENERATE, token, PAID);
+    const { bytes, traceId } = traced(request.slice(0, -10));
+    const caller = await callFrom(gateway.port, bytes);
+    await until(async () => /ideogate_calls_in_flight 1\b/.test(await gateway.metrics()));
+    caller.socket.destroy();
+    expect(await callOfTrace(gateway, traceId)).toMatchObject({
+      state: 'refused',
+      problem: null,
+      reason: 'caller-left',
+      subject: 'full',
+    });
+    expect(await gateway.received()).toEqual([]);
+  });
+
+  test('while the decision is being written: recorded once, nothing was sent', async () => {
+    gateway.relay.delayAnswers(300);
+    const { bytes, traceId } = traced(postJson(GENERATE, token, PAID));
+    const caller = await callFrom(gateway.port, bytes);
+    await until(async () => /ideogate_rows_waiting 1\b/.test(await gateway.metrics()));
+    caller.socket.destroy();
+    const call = await callOfTrace(gateway, traceId);
+    gateway.relay.delayAnswers(0);
+    expect(call).toMatchObject({ outcome: 'aborted', reason: 'caller-left', costUsdMicros: 0 });
+    expect(await gateway.received()).toEqual([]);
+  });
+
+  test('nothing stays behind: no call is in flight when all have ended', async () => {
+    await until(async () => /ideogate_calls_in_flight 0\b/.test(await gateway.metrics()));
+    await until(async () => /ideogate_rows_waiting 0\b/.test(await gateway.metrics()));
+    expect((await gateway.calls()).filter((call) => call.state === 'open')).toEqual([]);
+  });
+});
+
+describe('when the gateway stops', () => {
+  test('calls in flight end as they would have, and new ones are told to try again', async () => {
+    const gateway = await startTestGateway();
+    try {
+      const token = await gateway.token('full');
+      await gateway.fault({ latencyMs: 500 });
+      const kept = await callFrom(
+        gateway.port,
+        postJson(GENERATE, token, PAID).replace('Connection: close\r\n', ''),
+      );
+      await until(async () => (await gateway.received())[0]?.complete === true);
+      const stopped = gateway.stop();
+      const answer = await kept.closed;
+      expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+      await stopped;
+      expect(await gateway.call(callIdOf(answer))).toMatchObject({
+        outcome: 'completed',
+        result: 'success',
+        images: 1,
+      });
+    } finally {
+      await gateway.close();
+    }
+  });
+
+  test('a call that arrives on an open connection while it stops gets 503 and a row', async () => {
+    const gateway = await startTestGateway();
+    try {
+      const token = await gateway.token('full');
+      await gateway.fault({ latencyMs: 500 });
+      const request = postJson(GENERATE, token, PAID).replace('Connection: close\r\n', '');
+      const idle = await callFrom(gateway.port, `${request.slice(0, 20)}`);
+      const busy = await callFrom(gateway.port, request);
+      await until(async () => (await gateway.received())[0]?.complete === true);
+      const stopped = gateway.stop();
+      idle.socket.write(request.slice(20), 'latin1');
+      const refused = await idle.closed;
+      expect(refused).toMatch(/^HTTP\/1\.1 503 /);
+      expect(refused).toMatch(/^retry-after: 1\r$/im);
+      expect(bodyOf(refused)).toContain('"code":"shutting-down"');
+      expect(await busy.closed).toMatch(/^HTTP\/1\.1 200 /);
+      await stopped;
+      expect(await gateway.call(callIdOf(refused))).toMatchObject({
+        state: 'refused',
+        problem: 'shutting-down',
+        reason: 'stopping',
+      });
+    } finally {
+      await gateway.close();
+    }
+  });
+
+  test('what outlives the time a stop allows is cut, and on record as aborted', async () => {
+    const gateway = await startTestGateway({ settings: { IDEOGATE_DRAIN_MS: '300' } });
+    try {
+      const token = await gateway.token('full');
+      await gateway.fault({ neverAnswer: true });
+      const paid = traced(postJson(GENERATE, token, PAID));
+      const read = traced(get(READ, token));
+      const upload = traced(beginUpload(REMIX, token, 1_000_000));
+      const callers = await Promise.all(
+        [paid, read, upload].map(({ bytes }) => callFrom(gateway.port, bytes)),
+      );
+      await until(async () => (await gateway.received()).length === 3);
+      const began = performance.now();
+      await gateway.stop();
+      expect(performance.now() - began).toBeLessThan(5000);
+      for (const caller of callers) expect(await caller.closed).toBe('');
+      for (const { traceId } of [paid, read, upload]) {
+        expect(await callOfTrace(gateway, traceId)).toMatchObject({
+          outcome: 'aborted',
+          reason: 'gateway-stopped',
+          result: 'failure',
+          images: null,
+        });
+      }
+    } finally {
+      await gateway.close();
+    }
+  });
+});
+
+describe('when nobody waits for a paid answer any more', () => {
+  let gateway: TestGateway;
+  let upstream: RawUpstream;
+
+  beforeAll(async () => {
+    upstream = await startRawUpstream();
+    gateway = await startTestGateway({
+      upstream: `http://127.0.0.1:${upstream.port}`,
+      settings: { IDEOGATE_UPSTREAM_WHOLE_MS: '1500', IDEOGATE_MAX_BODY_BYTES: '65536' },
+    });
+  });
+  afterAll(async () => {
+    await upstream?.refuse();
+    await gateway?.close();
+  });
+
+  const leaveDuring = async (token: string) => {
+    const { bytes, traceId } = traced(postJson(GENERATE, token, PAID));
+    const caller = await callFrom(gateway.port, bytes);
+    await until(() => upstream.bytes() > 0);
+    caller.socket.destroy();
+    return callOfTrace(gateway, traceId);
+  };
+
+  test('one that never comes is waited for no longer than any call may take', async () => {
+    upstream.behave(() => undefined);
+    expect(await leaveDuring(await gateway.token('full'))).toMatchObject({
+      outcome: 'aborted',
+      upstreamStatus: null,
+      images: null,
+    });
+  });
+
+  test('one beyond all measure is read no further than the bound', async () => {
+    upstream.behave((socket, all) => {
+      // After the caller has left: what it would have been sent nobody reads.
+      setTimeout(() => {
+        const head = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 90000000\r\n\r\n';
+        say(head + 'x'.repeat(200_000))(socket, all);
+      }, 150);
+    });
+    const call = await leaveDuring(await gateway.token('full'));
+    expect(call).toMatchObject({ outcome: 'aborted', upstreamStatus: 200 });
+    expect(call?.bytesReceived).toBeGreaterThan(65_536);
+    expect(call?.bytesReceived).toBeLessThan(200_001);
+  });
+});
