@@ -131,6 +131,7 @@ export function callOf(request: object): Call {
 
 /** True when nobody is there any more to answer. */
 export function callerIsGone(call: Call): boolean {
-  const { response } = call;
-  return response === null || response.destroyed || (response.socket?.destroyed ?? true);
+  const { request, response } = call;
+  // why the request's socket: a response has none while it waits for those ahead of it on its connection.
+  return response === null || response.destroyed || (request?.socket.destroyed ?? true);
 }

@@ -87,6 +87,7 @@ export const PROBLEMS = {
     'The gateway failed',
     'Try again; tell the platform team the call id if it goes on.',
   ),
+  'method-not-implemented': p(501, 'No such method', 'Use a method the API reference lists.'),
   'upgrade-refused': p(
     501,
     'The gateway does not upgrade or tunnel connections',

@@ -29,6 +29,8 @@ const SINGLE = new Set([
   'transfer-encoding',
   'user-agent',
 ]);
+/** Fields that a `Connection` may not take off: what was decided on them would not be what is forwarded. */
+const DECIDED_ON = new Set([...SINGLE, 'api-key', 'authorization']);
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/;
 
@@ -42,15 +44,20 @@ export function readRawHead(
   method: string,
 ): Head | HeadFault {
   const seen = new Map<string, string>();
+  const hopByHop: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] ?? '').toLowerCase();
     if (SINGLE.has(name) && seen.has(name)) return malformed(`repeated-${name}`);
-    seen.set(name, rawHeaders[i + 1] ?? '');
+    const value = rawHeaders[i + 1] ?? '';
+    seen.set(name, value);
+    if (name === 'connection')
+      hopByHop.push(...value.split(',').map((option) => option.trim().toLowerCase()));
   }
   const host = seen.get('host');
   if (host === undefined) return malformed('missing-host');
   if (!HOST.test(host)) return malformed('invalid-host');
   if (httpVersion !== '1.1') return malformed('http-version');
+  if (hopByHop.some((name) => DECIDED_ON.has(name))) return malformed('connection-option');
   if (seen.has('upgrade')) return { problem: 'upgrade-refused', reason: 'upgrade' };
 
   const coding = seen.get('transfer-encoding');

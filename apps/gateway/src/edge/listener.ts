@@ -12,7 +12,7 @@ import { type Call, newCall, rememberCall } from '../call.ts';
 import { answerOnSocket, refuse } from '../endings.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { Gateway } from '../context.ts';
-import type { Refusal } from '../refusal.ts';
+import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 import { ARRIVAL, walk } from '../request-path.ts';
 import { followCertificate } from './certificate.ts';
 
@@ -52,6 +52,7 @@ export function createListener(
   server.on('checkContinue', arrive);
   server.on('checkExpectation', arrive);
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
+    SEEN.add(socket);
     turnAway(request, socket, { problem: 'upgrade-refused', reason: 'connect' }, gateway());
   });
   const connected = listen.tls === null ? 'connection' : 'secureConnection';
@@ -96,7 +97,7 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
   const refusal = parserRefusal(error);
   const open = [...(PROGRESS.get(socket)?.calls ?? [])];
   const half = open.find((call) => call.request?.complete === false);
-  if (half !== undefined) interrupt(half, refusal, socket, gateway);
+  if (half !== undefined) interrupt(half, endedByPeer(error) ? CALLER_LEFT : refusal, socket, gateway);
   else turnAway(null, socket, refusal, gateway, open);
 }
 
@@ -105,6 +106,11 @@ function interrupt(call: Call, refusal: Refusal, socket: Duplex, gateway: Gatewa
   call.interruption = refusal;
   if (call.response?.headersSent === false) answerOnSocket(call, refusal, socket, gateway);
   else socket.destroy();
+}
+
+/** The connection ended in the middle of a message: nothing is wrong with the bytes that came. */
+function endedByPeer(error: NodeJS.ErrnoException): boolean {
+  return error.code === 'HPE_INVALID_EOF_STATE' || error.code === 'ECONNRESET';
 }
 
 /** Sockets whose fault already has its row. */
@@ -118,13 +124,30 @@ function parserRefusal(error: NodeJS.ErrnoException): Refusal {
       return { problem: 'request-timeout', reason: 'request-timeout' };
     case 'ECONNRESET':
       return { problem: null, reason: 'connection-reset' };
+    case 'HPE_INVALID_EOF_STATE':
+      return { problem: 'invalid-request', reason: 'half-request', detail: 'The request is not whole.' };
+    case 'HPE_INVALID_METHOD':
+      return namesAMethod(error)
+        ? { problem: 'method-not-implemented', reason: 'unknown-method' }
+        : UNPARSABLE;
     default:
-      return {
-        problem: 'invalid-request',
-        reason: 'unparsable',
-        detail: 'The bytes are not one HTTP/1.1 request.',
-      };
+      return UNPARSABLE;
   }
+}
+
+const UNPARSABLE: Refusal = {
+  problem: 'invalid-request',
+  reason: 'unparsable',
+  detail: 'The bytes are not one HTTP/1.1 request.',
+};
+
+/** A request line whose method Node's parser does not know (RFC 9110 section 9.1), and not just any bytes. */
+function namesAMethod(error: object): boolean {
+  const { rawPacket, bytesParsed } = error as { rawPacket?: unknown; bytesParsed?: unknown }; // as: what Node's parser adds to its errors, missing in its type
+  if (!(rawPacket instanceof Buffer) || typeof bytesParsed !== 'number') return false;
+  const text = rawPacket.toString('latin1');
+  const lineStart = text.lastIndexOf('\n', bytesParsed) + 1;
+  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+ \S+ HTTP\/1\.1\r\n/.test(text.slice(lineStart));
 }
 
 function turnAway(

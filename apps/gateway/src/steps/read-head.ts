@@ -1,4 +1,5 @@
-import { readRawHead } from '../edge/head.ts';
+import { type HeadFault, readRawHead } from '../edge/head.ts';
+import type { Refusal } from '../refusal.ts';
 import type { Step } from '../step.ts';
 
 const DETAILS: Readonly<Record<string, string>> = {
@@ -11,16 +12,19 @@ const DETAILS: Readonly<Record<string, string>> = {
   'body-on-get': 'GET and HEAD carry no body.',
   expectation: 'The only expectation is 100-continue.',
   upgrade: 'Connections are not upgraded.',
+  'connection-option': 'Connection names a field that is meant for the other end.',
+  'after-doubtful-head': 'It came behind a request whose header section cannot be trusted.',
 };
 
 /** Step 3, first half: one meaning for the header section, or refusal. */
 export const readHead: Step = (call, gateway) => {
   const { request } = call;
   if (request === null) return null;
+  if (DOUBTFUL.has(request.socket)) return refusedHead('invalid-request', 'after-doubtful-head');
   const head = readRawHead(request.rawHeaders, request.httpVersion, request.method ?? '');
   if ('reason' in head) {
-    const detail = DETAILS[head.reason] ?? 'A header field that may appear once is repeated.';
-    return { problem: head.problem, reason: head.reason, detail };
+    DOUBTFUL.add(request.socket);
+    return refusedHead(head.problem, head.reason);
   }
   call.traceId = head.traceId;
   call.hasBody = head.hasBody;
@@ -36,3 +40,13 @@ export const readHead: Step = (call, gateway) => {
   }
   return null;
 };
+
+/**
+ * Connections on which a head could not be trusted: they are closed with its answer, and what the parser reads
+ * behind it may be the body of the one or the trick of another (RFC 9112 section 11.2).
+ */
+const DOUBTFUL = new WeakSet<object>();
+
+function refusedHead(problem: HeadFault['problem'], reason: string): Refusal {
+  return { problem, reason, detail: DETAILS[reason] ?? 'A header field that may appear once is repeated.' };
+}
