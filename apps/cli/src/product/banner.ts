@@ -14,7 +14,7 @@ export function banner(ready: ReadyFile, upstream: UpstreamChoice, notices: read
     `  metrics   ${ready.metrics}`,
     upstream.kind === 'emulator'
       ? `  upstream  ${ready.emulator} is the Ideogram EMULATOR: no key was given, nothing reaches Ideogram and nothing is billed`
-      : `  upstream  ${upstream.origin}, with the real key: calls are billed`,
+      : `  upstream  ${upstream.origin}, with the key you gave: calls are billed`,
     ...notices.map((notice) => `  note      ${notice}`),
     '',
     ...(client === undefined
