@@ -166,12 +166,12 @@ async function byCurl(place: Place, path: string, args: readonly string[]): Prom
   return { status: Number(status), type, answer: JSON.parse(text) };
 }
 
-/** Runs curl as it is installed, but for settings and proxies of this machine. */
+/** Runs curl as it is installed, but for settings and proxies of this machine. Arguments may come in groups. */
 export async function curl(
-  args: readonly string[],
+  args: readonly (string | readonly string[])[],
   input: string | Buffer = '',
 ): Promise<{ readonly stdout: string; readonly stderr: string; readonly exitCode: number }> {
-  const child = execFile('curl', ['-q', '-sS', '--noproxy', '*', '--max-time', '20', ...args]);
+  const child = execFile('curl', ['-q', '-sS', '--noproxy', '*', '--max-time', '20', ...args.flat()]);
   const out: string[] = [];
   const err: string[] = [];
   child.stdout?.on('data', (text: string) => out.push(text));

@@ -2,25 +2,29 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { FAKE_KEYS, selfSigned, startTestGateway, type TestGateway } from '@ideogate/testkit';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FAKE_KEYS, type Received, selfSigned, startTestGateway, type TestGateway } from '@ideogate/testkit';
+import axios from 'axios';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   AIGNE_IDEOGRAM,
+  aigneIdeogram,
   AXIOS,
   type ClientCall,
+  curl,
   curlCalls,
   FETCH,
   hasCurl,
   IDEOGRAM_API,
+  ideogramApi,
 } from './client-calls.ts';
-import { startTap, type Tap } from './tap.ts';
+import { type Sent, startTap, type Tap } from './tap.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ideogate-clients-'));
 const imageFile = join(folder, 'a photo.png');
 writeFileSync(imageFile, createHash('sha512').update('an image').digest());
 const CURL = await hasCurl();
-const testWithCurl = CURL ? test : test.skip;
 
 /** The same server, as its callers reach it: in plain, and behind TLS for a client that takes nothing else. */
 interface Door {
@@ -65,7 +69,7 @@ const CLIENTS: readonly (readonly [
   ['axios with form-data', 'plain', AXIOS],
   ['ideogram-api from npm', 'secure', IDEOGRAM_API],
   ['@aigne/ideogram from npm', 'plain', AIGNE_IDEOGRAM],
-  ...(CURL ? [['curl', 'plain', curlCalls(imageFile)] as const] : []),
+  ['curl', 'plain', curlCalls(imageFile)],
 ];
 const CASES = CLIENTS.flatMap(([client, door, calls]) =>
   Object.entries(calls).flatMap(([name, call]) =>
@@ -74,22 +78,198 @@ const CASES = CLIENTS.flatMap(([client, door, calls]) =>
 );
 
 describe('a client that a service already has, with only its base URL and key replaced', () => {
-  test.each(CASES)('$client: $name, as $caller: same answer, same upload', async ({ call, door, caller }) => {
-    const expected = await call({ url: straight[door].url, credential: FAKE_KEYS.write });
-    const tap = through[door];
-    tap.forget();
+  test.for(CASES)(
+    '$client: $name, as $caller: same answer, same upload',
+    async ({ client, call, door, caller }, { skip }) => {
+      skip(client === 'curl' && !CURL, 'this machine has no curl');
+      const expected = await call({ url: straight[door].url, credential: FAKE_KEYS.write });
+      const tap = through[door];
+      tap.forget();
+      const before = (await gateway.received()).length;
+      const heard = await call({ url: tap.url, credential: tokenOf(caller) });
+      expect(withoutChance(heard)).toEqual(withoutChance(expected));
+      const received = (await gateway.received()).slice(before);
+      expect(received).not.toHaveLength(0);
+      expect(received.every(({ complete, status }) => complete && status === 200)).toBe(true);
+      expect(received.map(asUploaded).sort(byText)).toEqual(tap.sent().map(asSent).sort(byText));
+      expect(JSON.stringify(received)).not.toContain(tokenOf(caller));
+    },
+  );
+});
+
+const GENERATE = '/v1/ideogram-v3/generate';
+const JSON_CALL = { prompt: 'a lighthouse', rendering_speed: 'TURBO', seed: 7 };
+const AS_JSON = ['-H', 'Content-Type: application/json', '-d', JSON.stringify(JSON_CALL)];
+
+describe.skipIf(!CURL)('curl', () => {
+  const big = join(folder, 'big.png');
+  writeFileSync(big, Buffer.alloc(2_000_000, 'two megabytes '));
+  const texts = ['--form-string', 'prompt=a lighthouse', '--form-string', 'rendering_speed=TURBO'];
+  const upload = [...texts, '-F', `image=@${big}`];
+  const remix = '/v1/ideogram-v3/remix';
+
+  test.each(['full', 'writer'])(
+    'an upload of 2 MB waits for 100 Continue, gets it, and arrives unchanged (%s)',
+    async (caller) => {
+      through.plain.forget();
+      const { stdout } = await curl([
+        ['-i', '-H', `Api-Key: ${tokenOf(caller)}`, ...upload],
+        through.plain.url + remix,
+      ]);
+      expect(stdout).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
+      const [sent] = through.plain.sent();
+      expect(sent?.headers.get('expect')).toBe('100-continue');
+      expect(sent?.body.length).toBeGreaterThan(2_000_000);
+      expect(asUploaded(await lastReceived())).toEqual(sent === undefined ? undefined : asSent(sent));
+    },
+  );
+
+  test('a refused upload of 2 MB is refused before a byte of it is sent', async () => {
+    through.plain.forget();
     const before = (await gateway.received()).length;
-    const heard = await call({ url: tap.url, credential: tokenOf(caller) });
-    expect(withoutChance(heard)).toEqual(withoutChance(expected));
-    const received = (await gateway.received()).slice(before);
-    expect(received).not.toHaveLength(0);
-    expect(received.every(({ complete, status }) => complete && status === 200)).toBe(true);
-    expect(received.map(asUploaded).sort(byText)).toEqual(tap.sent().map(asSent).sort(byText));
-    expect(JSON.stringify(received)).not.toContain(tokenOf(caller));
+    const { stdout } = await curl([
+      ['-i', '-H', `Api-Key: ${tokenOf('reader')}`, ...upload],
+      through.plain.url + remix,
+    ]);
+    expect(stdout).toMatch(/^HTTP\/1\.1 403 /);
+    expect(through.plain.sent()[0]?.body).toHaveLength(0);
+    expect(await gateway.received()).toHaveLength(before);
   });
 
-  if (!CURL) testWithCurl('curl: every call, same answer, same upload', () => undefined);
+  test.each([
+    ['JSON', 'application/json', GENERATE, JSON.stringify(JSON_CALL)],
+    [
+      'a form',
+      'multipart/form-data; boundary=x',
+      '/describe',
+      '--x\r\nContent-Disposition: form-data; name="image_file"; filename="a.png"\r\n\r\npicture\r\n--x--\r\n',
+    ],
+  ])('%s from standard input goes on in chunks, unchanged', async (_what, type, path, body) => {
+    through.plain.forget();
+    const { stdout } = await curl(
+      [
+        ['-X', 'POST', '-T', '-', '-H', `Content-Type: ${type}`, '-w', '%{http_code}', '-o', '/dev/null'],
+        ['-H', `Api-Key: ${tokenOf('writer')}`, through.plain.url + path],
+      ],
+      body,
+    );
+    expect(stdout).toBe('200');
+    expect(through.plain.sent()[0]?.headers.get('transfer-encoding')).toBe('chunked');
+    expect(asUploaded(await lastReceived())).toMatchObject({
+      type,
+      sha256: createHash('sha256').update(body).digest('hex'),
+    });
+  });
+
+  test('one connection serves call after call, a refused one in between', async () => {
+    through.plain.forget();
+    const call = (path: string) => ['-o', '/dev/null', through.plain.url + path];
+    const { stdout } = await curl([
+      ['-w', '%{http_code}:%{num_connects} ', '-H', `Api-Key: ${tokenOf('writer')}`, ...AS_JSON],
+      ...call(GENERATE),
+      ...call('/v1/nothing/here'),
+      ...call(GENERATE),
+    ]);
+    expect(stdout).toBe('200:1 404:0 200:0 ');
+    expect(through.plain.connections()).toBe(1);
+  });
+
+  test.each([
+    'api-key: TOKEN',
+    'Api-Key: TOKEN',
+    'API-KEY: TOKEN',
+    'Authorization: Bearer TOKEN',
+    'authorization: bearer TOKEN',
+  ])('"%s" is a credential, and goes no further than the gateway', async (field) => {
+    const token = tokenOf('writer');
+    const { stdout } = await curl([
+      ['-o', '/dev/null', '-w', '%{http_code}', '-H', field.replace('TOKEN', token), ...AS_JSON],
+      through.plain.url + GENERATE,
+    ]);
+    expect(stdout).toBe('200');
+    const { headers } = await lastReceived();
+    const credentials = headers.filter(([name]) => /^(?:api-key|authorization)$/i.test(name));
+    expect(credentials).toEqual([['api-key', FAKE_KEYS.write]]);
+  });
+
+  test('--fail-with-body: exit code 22, and the sentence that says why the gateway refused', async () => {
+    const { stdout, exitCode } = await curl([
+      ['--fail-with-body', '-H', `Api-Key: ${tokenOf('reader')}`, ...AS_JSON],
+      through.plain.url + GENERATE,
+    ]);
+    expect(exitCode).toBe(22);
+    expect(JSON.parse(stdout)).toMatchObject({ message: await sentence() });
+  });
 });
+
+describe("a client's own error tells why the gateway refused", () => {
+  const refused = (door: Tap) => ({ url: door.url, credential: tokenOf('reader') });
+
+  test('axios: error.response.data.message', async () => {
+    const { url, credential } = refused(through.plain);
+    const call = axios.post(url + GENERATE, JSON_CALL, { headers: { 'Api-Key': credential }, proxy: false });
+    const why = await sentence();
+    await expect(call).rejects.toMatchObject({
+      response: { status: 403, data: { message: why, error: why } },
+    });
+  });
+
+  test('@aigne/ideogram: error.message, after one call', async () => {
+    through.plain.forget();
+    const call = aigneIdeogram(refused(through.plain)).invoke({ prompt: 'a lighthouse' });
+    await expect(call).rejects.toThrow(await sentence());
+    expect(through.plain.sent()).toHaveLength(1);
+  });
+
+  test('ideogram-api: its log for a 403, whose error is a sentence of its own', async () => {
+    const lines = await printedBy(async () => {
+      const call = ideogramApi(refused(through.secure)).generate({ prompt: 'a lighthouse' });
+      await expect(call).rejects.toThrow('Not authorized to perform this operation.');
+    });
+    expect(lines).toContain(`API request failed (403): ${await sentence()}`);
+  });
+
+  test('ideogram-api: error.message for what else the gateway answers', async () => {
+    await gateway.fault({ redirect: 'https://elsewhere.example/', times: 1 });
+    const place = { url: through.secure.url, credential: tokenOf('full') };
+    await printedBy(async () => {
+      const call = ideogramApi(place).generate({ prompt: 'a lighthouse' });
+      await expect(call).rejects.toThrow(/^API error \(502\): \S.* \S/);
+    });
+  });
+});
+
+/** What the gateway says to a caller whose scope is missing. */
+async function sentence(): Promise<string> {
+  const response = await fetch(gateway.url + GENERATE, {
+    method: 'POST',
+    headers: { 'Api-Key': tokenOf('reader'), 'Content-Type': 'application/json' },
+    body: JSON.stringify(JSON_CALL),
+  });
+  expect(response.status).toBe(403);
+  const problem = (await response.json()) as Record<string, string>; // as: RFC 9457, and our own two members
+  expect(problem['detail']).toContain('write:generate');
+  expect(problem).toMatchObject({ message: problem['detail'], error: problem['detail'] });
+  return problem['detail'] ?? '';
+}
+
+/** What the client's logger prints meanwhile, and keeps it out of the test run's own output. */
+async function printedBy(work: () => Promise<void>): Promise<string> {
+  const stream = Reflect.get(console, '_stdout') as Writable; // as: where winston prints, beneath the console
+  const write = vi.spyOn(stream, 'write').mockReturnValue(true);
+  try {
+    await work();
+    return write.mock.calls.map(([text]) => String(text)).join('');
+  } finally {
+    write.mockRestore();
+  }
+}
+
+async function lastReceived(): Promise<Received> {
+  const last = (await gateway.received()).at(-1);
+  if (last === undefined) throw new Error('the emulator received nothing');
+  return last;
+}
 
 /** What differs from call to call whatever stands between: times, ids, and the signature of a link. */
 function withoutChance(value: unknown): unknown {
@@ -107,7 +287,7 @@ function withoutChance(value: unknown): unknown {
 
 type Upload = Readonly<Record<'method' | 'target' | 'type' | 'bytes' | 'sha256', string>>;
 
-function asSent({ method, target, headers, body }: ReturnType<Tap['sent']>[number]): Upload {
+function asSent({ method, target, headers, body }: Sent): Upload {
   return {
     method,
     target,
@@ -117,7 +297,7 @@ function asSent({ method, target, headers, body }: ReturnType<Tap['sent']>[numbe
   };
 }
 
-function asUploaded(request: Awaited<ReturnType<TestGateway['received']>>[number]): Upload {
+function asUploaded(request: Received): Upload {
   return {
     method: request.method,
     target: request.target,
