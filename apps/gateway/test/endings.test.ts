@@ -185,7 +185,7 @@ describe('when the gateway stops', () => {
       const token = await gateway.token('full');
       await gateway.fault({ latencyMs: 500 });
       const request = postJson(GENERATE, token, PAID).replace('Connection: close\r\n', '');
-      const idle = await callFrom(gateway.port, `${request.slice(0, 20)}`);
+      const idle = await callFrom(gateway.port, request.slice(0, 20));
       const busy = await callFrom(gateway.port, request);
       await until(async () => (await gateway.received())[0]?.complete === true);
       const stopped = gateway.stop();
