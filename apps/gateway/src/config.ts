@@ -51,6 +51,11 @@ export const PLAIN_HTTP_WORDS = 'i-terminate-tls-in-front-of-this';
 export function readGatewayConfig(place: GatewayPlace, env: Environment): GatewayConfig {
   const faults: string[] = [];
   const numbers = readNumbers(env, faults);
+  if (numbers.headersMs > numbers.requestMs) {
+    faults.push(
+      `IDEOGATE_REQUEST_TIMEOUT_MS (${numbers.requestMs} ms) must not be shorter than IDEOGATE_HEADERS_TIMEOUT_MS (${numbers.headersMs} ms)`,
+    );
+  }
   const tls = readTls(env, faults);
   const origin = readUpstream(place.upstream, faults);
   if (tls === null && !isLoopback(place.host) && env['IDEOGATE_PLAIN_HTTP'] !== PLAIN_HTTP_WORDS) {

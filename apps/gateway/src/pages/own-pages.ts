@@ -94,14 +94,16 @@ export async function ownPages(app: FastifyInstance, options: { gateway: Gateway
     app.route({
       url,
       method: ['POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'],
-      handler: async (request, reply) => {
+      // Before any parser: what the body holds makes no difference.
+      onRequest: async (request, reply) => {
         reply.hijack();
-        return refuse(
+        await refuse(
           callOf(request.raw),
           { problem: 'method-not-allowed', reason: 'own-page-method', headers: { allow: 'GET' } },
           gateway,
         );
       },
+      handler: async (_request, reply) => reply.callNotFound(),
     });
   }
 }
