@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { TrustedIssuer } from '@ideogate/access-token';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ENVIRONMENTS, type EnvironmentName, isEnvironmentName } from '@ideogate/contract';
@@ -19,6 +20,7 @@ import {
 } from '@ideogate/policy';
 import { faultOfKey } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
+import { readTrustedIssuers, requireNamedIssuers } from './trusted-issuers.ts';
 import { codeOf, dataFolder } from './data-folder.ts';
 
 const REPOSITORY = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
@@ -47,6 +49,8 @@ export interface ProductConfig {
     readonly metrics: number;
   };
   readonly issuerUrl: string;
+  /** Whose tokens are taken: the product's own issuer, and those that `IDEOGATE_ISSUERS` lists. */
+  readonly issuers: readonly TrustedIssuer[];
   readonly gateway: GatewayConfig;
   /** Where callers on this machine reach the gateway. */
   readonly gatewayUrl: string;
@@ -71,13 +75,18 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
   const upstream = readUpstream(env, policy, faults);
   const ports = { gateway: port, issuer: port + 1, emulator: port + 3, metrics: port + 4 };
   const issuerUrl = `http://127.0.0.1:${ports.issuer}`;
+  const issuers: readonly TrustedIssuer[] = [
+    { issuer: issuerUrl, algorithms: ['ES256', 'EdDSA'], keys: { discovery: true } },
+    ...readTrustedIssuers(env['IDEOGATE_ISSUERS'], faults),
+  ];
+  if (release !== null) requireNamedIssuers(release, issuers.length, faults);
   const host = env['IDEOGATE_HOST'] || '127.0.0.1';
   const gatewayUrl = `${env['IDEOGATE_TLS_CERT'] ? 'https' : 'http'}://${inUrl(isLoopback(host) ? host : '127.0.0.1')}:${port}`;
   const gateway = readGateway(
     {
       environment,
       identifier: policy?.identifier ?? gatewayUrl,
-      issuers: [issuerUrl],
+      issuers: issuers.map(({ issuer }) => issuer),
       host,
       port,
       upstream: upstream.kind === 'emulator' ? `http://127.0.0.1:${ports.emulator}` : upstream.origin,
@@ -93,6 +102,7 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
     release,
     ports,
     issuerUrl,
+    issuers,
     gateway,
     gatewayUrl,
     databaseUrl,

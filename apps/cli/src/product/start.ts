@@ -1,4 +1,8 @@
-import { createTokenVerifier, DEFAULT_VERIFIER } from '@ideogate/access-token';
+import {
+  ConfigError as IssuerConfigError,
+  createTokenVerifier,
+  DEFAULT_VERIFIER,
+} from '@ideogate/access-token';
 import { type AuditRecord, openRecord } from '@ideogate/audit';
 import { ENVIRONMENTS, type EnvironmentName } from '@ideogate/contract';
 import { createGateway, type Log, serveMetrics } from '@ideogate/gateway';
@@ -143,7 +147,7 @@ async function assemble(
       // The issuer is in this process: asking it costs little, and a token of another run is soon a clear 401.
       keySetCooldownSeconds: 1,
       maxTokenLength: maxTokenBytes,
-      issuers: [{ issuer: issuerUrl, algorithms: ['ES256', 'EdDSA'], keys: { discovery: true } }],
+      issuers: config.issuers,
       audience: config.gateway.identifier,
     },
     { now: Date.now },
@@ -267,6 +271,12 @@ function once(work: () => Promise<void>): () => Promise<void> {
 }
 
 function inWords(error: unknown): unknown {
+  if (error instanceof IssuerConfigError) {
+    return new CommandError(
+      EXIT.invalidInput,
+      error.faults.map((fault) => `Trusted issuers: ${fault}.`),
+    );
+  }
   if (error instanceof KeyError)
     return new CommandError(
       EXIT.invalidInput,
