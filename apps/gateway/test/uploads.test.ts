@@ -1,0 +1,268 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { request as httpRequest, type OutgoingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
+import { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type Received, startTestGateway, type TestGateway } from '@ideogate/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+let gateway: TestGateway;
+let tokens: Readonly<Record<'full' | 'writer', string>>;
+
+beforeAll(async () => {
+  gateway = await startTestGateway();
+  tokens = { full: await gateway.token('full'), writer: await gateway.token('writer') };
+});
+afterAll(() => gateway?.close());
+
+const REMIX = '/v1/ideogram-v3/remix';
+const PICTURE = '\x89PNG\r\n\x1a\n\x00\xff--\r\n--b';
+
+/** A form, part by part: header lines, then content, in Latin-1. */
+function form(
+  boundary: string,
+  parts: readonly (readonly [head: readonly string[], content: string])[],
+): Buffer {
+  const written = parts.map(
+    ([head, content]) => `--${boundary}\r\n${head.join('\r\n')}\r\n\r\n${content}\r\n`,
+  );
+  return Buffer.from(`${written.join('')}--${boundary}--\r\n`, 'latin1');
+}
+
+const named = (name: string, rest = '') => `Content-Disposition: form-data; name="${name}"${rest}`;
+const text = (name: string, value: string, ...more: string[]) => [[named(name), ...more], value] as const;
+const file = (filename: string, ...more: string[]) =>
+  [[named('image', `; filename="${filename}"`), ...more], PICTURE] as const;
+const SPEED = text('rendering_speed', 'TURBO');
+const PROMPT = text('prompt', 'a lighthouse');
+const PNG = 'Content-Type: image/png';
+
+/** Forms as clients write them. `boundary` as on the wire; `limited`: also taken from a caller under bounds. */
+const FORMS: readonly {
+  readonly what: string;
+  readonly type: string;
+  readonly body: Buffer;
+  readonly limited: boolean;
+}[] = [
+  {
+    what: 'undici: a file without a name of its own, before the texts',
+    type: 'multipart/form-data; boundary=----formdata-undici-012345678901',
+    body: form('----formdata-undici-012345678901', [
+      file('blob', 'Content-Type: application/octet-stream'),
+      PROMPT,
+      SPEED,
+    ]),
+    limited: true,
+  },
+  {
+    what: 'form-data: a long boundary of dashes',
+    type: 'multipart/form-data; boundary=--------------------------735323031399963166993862',
+    body: form('--------------------------735323031399963166993862', [PROMPT, SPEED, file('photo.jpg', PNG)]),
+    limited: true,
+  },
+  {
+    what: 'WebKit: mixed case in the boundary',
+    type: 'multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW',
+    body: form('----WebKitFormBoundary7MA4YWxkTrZu0gW', [PROMPT, file('photo.jpg', PNG), SPEED]),
+    limited: true,
+  },
+  {
+    what: 'a file with a name and no Content-Type',
+    type: 'multipart/form-data; boundary=b0',
+    body: form('b0', [file('photo.png'), PROMPT, SPEED]),
+    limited: true,
+  },
+  {
+    what: 'a file name in UTF-8, with spaces, and a quote escaped as browsers do',
+    type: 'multipart/form-data; boundary=b0',
+    body: form('b0', [PROMPT, SPEED, file(Buffer.from('a %22photo%22 – 照片.png').toString('latin1'), PNG)]),
+    limited: true,
+  },
+  {
+    what: 'a prompt in UTF-8 with line breaks and what begins like a delimiter',
+    type: 'multipart/form-data; boundary=b0',
+    body: form('b0', [
+      text('prompt', Buffer.from('灯台\r\n--b\r\n\r\n--b1 the end').toString('latin1')),
+      SPEED,
+      file('photo.png', PNG),
+    ]),
+    limited: true,
+  },
+  {
+    what: 'no line break after the last delimiter',
+    type: 'multipart/form-data; boundary=b0',
+    body: form('b0', [PROMPT, SPEED, file('photo.png', PNG)]).subarray(0, -2),
+    limited: true,
+  },
+  {
+    what: 'a boundary in quotes',
+    type: 'multipart/form-data; boundary="b0"',
+    body: form('b0', [PROMPT, SPEED, file('photo.png', PNG)]),
+    limited: true,
+  },
+  {
+    what: 'OkHttp: Content-Length in every part',
+    type: 'multipart/form-data; boundary=0a1b2c3d-0000-4000-8000-000000000000',
+    body: form('0a1b2c3d-0000-4000-8000-000000000000', [
+      text('prompt', 'a lighthouse', 'Content-Length: 12'),
+      text('rendering_speed', 'TURBO', 'Content-Length: 5'),
+      file('photo.png', PNG, `Content-Length: ${PICTURE.length}`),
+    ]),
+    limited: true,
+  },
+  {
+    what: 'HttpClient of .NET: names without quotes, charset on texts',
+    type: 'multipart/form-data; boundary="0a1b2c3d-0000-4000-8000-000000000000"',
+    body: form('0a1b2c3d-0000-4000-8000-000000000000', [
+      [
+        ['Content-Type: text/plain; charset=utf-8', 'Content-Disposition: form-data; name=prompt'],
+        'a lighthouse',
+      ],
+      [
+        ["Content-Disposition: form-data; name=image; filename=photo.png; filename*=utf-8''photo.png"],
+        PICTURE,
+      ],
+    ]),
+    limited: false,
+  },
+  {
+    what: 'multipart-post of Ruby: a transfer encoding that encodes nothing',
+    type: 'multipart/form-data; boundary=-----------RubyMultipartPost-0123456789abcdef',
+    body: form('-----------RubyMultipartPost-0123456789abcdef', [
+      PROMPT,
+      SPEED,
+      file('photo.png', PNG, 'Content-Transfer-Encoding: binary'),
+    ]),
+    limited: false,
+  },
+];
+
+describe('a form as some client writes it', () => {
+  test.each(FORMS)('$what: arrives byte for byte', async ({ type, body }) => {
+    const status = await post(tokens.full, { 'content-type': type, 'content-length': body.length }, [body]);
+    expect(status).toBe(200);
+    expect(await lastUpload()).toEqual(uploadOf(type, body));
+  });
+
+  test.each(FORMS.filter(({ limited }) => limited))(
+    '$what: from a caller under bounds too',
+    async ({ type, body }) => {
+      const status = await post(tokens.writer, { 'content-type': type, 'content-length': body.length }, [
+        body,
+      ]);
+      expect(status).toBe(200);
+      expect(await lastUpload()).toEqual(uploadOf(type, body));
+    },
+  );
+
+  test.each(FORMS.filter(({ limited }) => !limited))(
+    '$what: refused to a caller under bounds, for readers differ about it; nothing whole goes out',
+    async ({ type, body }) => {
+      const before = (await gateway.received()).length;
+      const status = await post(tokens.writer, { 'content-type': type, 'content-length': body.length }, [
+        body,
+      ]);
+      expect(status).toBe(400);
+      expect((await gateway.received()).slice(before).filter(({ complete }) => complete)).toEqual([]);
+    },
+  );
+});
+
+describe('an upload that comes in pieces', () => {
+  const type = 'multipart/form-data; boundary=b0';
+  const body = form('b0', [file('photo.png', PNG), PROMPT, SPEED]);
+
+  test.each(['full', 'writer'] as const)('one byte at a time: arrives byte for byte (%s)', async (caller) => {
+    const head = `Content-Length: ${body.length}\r\n`;
+    expect(await postByteByByte(tokens[caller], type, head, body)).toBe(200);
+    expect(await lastUpload()).toEqual(uploadOf(type, body));
+  });
+
+  test('in chunks of one byte, those too one byte at a time: arrives byte for byte', async () => {
+    const chunks = [...body].map((byte) => Buffer.from([0x31, 0x0d, 0x0a, byte, 0x0d, 0x0a]));
+    const framed = Buffer.concat([...chunks, Buffer.from('0\r\n\r\n')]);
+    expect(await postByteByByte(tokens.writer, type, 'Transfer-Encoding: chunked\r\n', framed)).toBe(200);
+    expect(await lastUpload()).toEqual(uploadOf(type, body));
+  });
+});
+
+/** What an upload holds on its way through is measured in `memory.test.ts`. */
+describe('a large upload', () => {
+  const PIECE = 64 * 1024;
+  const PIECES = 192;
+
+  test.each([
+    ['with its length', true],
+    ['in chunks', false],
+  ])('of 12 MiB, %s: arrives byte for byte', async (_how, announced) => {
+    const [before = '', after = ''] = form('b0', [PROMPT, SPEED, file('photo.png', PNG)])
+      .toString('latin1')
+      .split(PICTURE);
+    const hash = createHash('sha256');
+    function* pieces() {
+      yield Buffer.from(before, 'latin1');
+      for (let at = 0; at < PIECES; at++) yield Buffer.alloc(PIECE, `\r\n--b ${at}`);
+      yield Buffer.from(after, 'latin1');
+    }
+    const hashed = pieces().map((piece) => {
+      hash.update(piece);
+      return piece;
+    });
+    const type = 'multipart/form-data; boundary=b0';
+    const bytes = before.length + PIECE * PIECES + after.length;
+    const length = announced ? { 'content-length': bytes } : {};
+    expect(await post(tokens.writer, { 'content-type': type, ...length }, hashed)).toBe(200);
+    expect(await lastUpload()).toEqual({ type, bytes, sha256: hash.digest('hex'), complete: true });
+  });
+});
+
+/** The status of a call whose body is written piece by piece, as fast as it is taken. */
+async function post(
+  token: string,
+  headers: OutgoingHttpHeaders,
+  body: Iterable<Buffer>,
+): Promise<number | undefined> {
+  const request = httpRequest(gateway.url + REMIX, {
+    method: 'POST',
+    headers: { 'api-key': token, ...headers },
+  });
+  Readable.from(body).pipe(request);
+  const [response] = await once(request, 'response');
+  response.resume();
+  await once(response, 'end');
+  return response.statusCode;
+}
+
+async function postByteByByte(token: string, type: string, framing: string, bytes: Buffer): Promise<number> {
+  const socket = connect(gateway.port, '127.0.0.1').setNoDelay(true);
+  const answered = once(socket, 'data');
+  socket.write(
+    `POST ${REMIX} HTTP/1.1\r\nHost: 127.0.0.1\r\nApi-Key: ${token}\r\nContent-Type: ${type}\r\n${framing}\r\n`,
+  );
+  for (const byte of bytes) {
+    socket.write(Buffer.from([byte]));
+    await nextTurn();
+  }
+  const [head] = await answered;
+  socket.destroy();
+  return Number(/^HTTP\/1\.1 (\d{3})/.exec(String(head))?.[1]);
+}
+
+type Upload = Pick<Received, 'complete'> & {
+  readonly type: string;
+  readonly bytes: number;
+  readonly sha256: string;
+};
+
+function uploadOf(type: string, body: Buffer): Upload {
+  const sha256 = createHash('sha256').update(body).digest('hex');
+  return { type, bytes: body.length, sha256, complete: true };
+}
+
+async function lastUpload(): Promise<Upload> {
+  const last = (await gateway.received()).at(-1);
+  if (last === undefined) throw new Error('the emulator received nothing');
+  const type = last.headers.find(([name]) => name === 'content-type')?.[1] ?? '';
+  return { type, bytes: last.bodyBytes, sha256: last.bodySha256, complete: last.complete };
+}
