@@ -1,4 +1,4 @@
-const ALGORITHMS = ['ES256', 'ES384', 'EdDSA', 'PS256', 'RS256'] as const;
+export const ALGORITHMS = ['ES256', 'ES384', 'EdDSA', 'PS256', 'RS256'] as const;
 
 /** JWS algorithms a trusted issuer may sign with (RFC 7518 section 3.1, RFC 8037): asymmetric ones only. */
 export type Algorithm = (typeof ALGORITHMS)[number];

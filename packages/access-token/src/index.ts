@@ -1,4 +1,11 @@
-export { ConfigError, DEFAULT_VERIFIER, type TrustedIssuer, type VerifierConfig } from './config.ts';
+export {
+  ALGORITHMS,
+  type Algorithm,
+  ConfigError,
+  DEFAULT_VERIFIER,
+  type TrustedIssuer,
+  type VerifierConfig,
+} from './config.ts';
 export { type Credential, type NoCredential, readCredential } from './credential.ts';
 export type { TokenFault } from './token-fault.ts';
 export {
