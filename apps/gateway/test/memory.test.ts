@@ -1,0 +1,105 @@
+import type { Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { startTestGateway, type TestGateway } from '@ideogate/testkit';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { beginUpload, callFrom, callIdOf, type RawCaller } from './raw-caller.ts';
+import { type RawUpstream, startRawUpstream } from './raw-upstream.ts';
+
+const REMIX = '/v1/ideogram-v3/remix';
+const MEGABYTE = 1024 * 1024;
+const SIZE = 45 * MEGABYTE;
+const END = '\r\n--XXXX--\r\n';
+const OK = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void; // as: what the flag puts there
+
+/** One chunk for all uploads: what grows is the gateway's, not the test's. */
+const CHUNK = Buffer.alloc(64 * 1024);
+
+/** Bytes in buffers that are still in use. */
+function bytesHeld(): number {
+  collectGarbage();
+  return process.memoryUsage().arrayBuffers;
+}
+
+let gateway: TestGateway;
+let upstream: RawUpstream;
+let token: string;
+
+beforeAll(async () => {
+  upstream = await startRawUpstream();
+  gateway = await startTestGateway({ upstream: `http://127.0.0.1:${upstream.port}` });
+  token = await gateway.token('full');
+});
+afterAll(async () => {
+  await upstream?.refuse();
+  await gateway?.close();
+});
+
+/** Sends the rest of an upload as fast as it is taken, and says how much that was. */
+function pour(caller: RawCaller, bytes: number): { readonly sent: () => number } {
+  let sent = 0;
+  const more = () => {
+    while (sent < bytes && !caller.socket.destroyed) {
+      const piece = CHUNK.subarray(0, Math.min(CHUNK.length, bytes - sent));
+      sent += piece.length;
+      if (!caller.socket.write(piece)) {
+        caller.socket.once('drain', more);
+        return;
+      }
+    }
+    caller.socket.write(END);
+  };
+  more();
+  return { sent: () => sent - caller.socket.writableLength };
+}
+
+async function upload(): Promise<{ readonly caller: RawCaller; readonly sent: () => number }> {
+  const head = beginUpload(REMIX, token, SIZE);
+  const begun = head.length - head.indexOf('\r\n\r\n') - 4;
+  const caller = await callFrom(gateway.port, head);
+  return { caller, ...pour(caller, SIZE - begun - END.length) };
+}
+
+test('an upload of 45 MB is nowhere held: just before its end, only what is on the way is in memory', async () => {
+  const before = bytesHeld();
+  let paused: Socket | undefined;
+  upstream.behave((socket) => {
+    if (upstream.bytes() > SIZE - MEGABYTE) paused ??= socket.pause();
+    if (upstream.bytes() >= SIZE) socket.write(OK);
+  });
+  const { caller } = await upload();
+  await vi.waitUntil(() => paused !== undefined, { timeout: 10_000, interval: 5 });
+  // Garbage is swept in its own time; what is held stays held.
+  await vi.waitUntil(() => bytesHeld() - before < 4 * MEGABYTE, { timeout: 5000, interval: 50 });
+  paused?.resume();
+  const answer = await caller.closed;
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  expect(await gateway.call(callIdOf(answer))).toMatchObject({ outcome: 'completed', bytesSent: SIZE });
+});
+
+test('a slow Ideogram slows its caller down: the gateway does not read what it cannot send', async () => {
+  let stuck: Socket | undefined;
+  upstream.behave((socket) => {
+    stuck ??= socket.pause();
+  });
+  const { caller, sent } = await upload();
+  await vi.waitUntil(() => stuck !== undefined, { timeout: 5000, interval: 5 });
+  // It stands still: the same number at two looks.
+  let last = -1;
+  await vi.waitUntil(
+    () => {
+      const still = sent() === last;
+      last = sent();
+      return still;
+    },
+    { timeout: 10_000, interval: 200 },
+  );
+  expect(last).toBeLessThan(SIZE / 2);
+  caller.socket.destroy();
+  stuck?.resume();
+  const { length } = await gateway.calls();
+  const calls = await gateway.ended(length);
+  expect(calls.at(-1)).toMatchObject({ outcome: 'aborted', reason: 'caller-left' });
+});
