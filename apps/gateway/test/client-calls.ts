@@ -14,7 +14,7 @@ export interface Place {
 }
 
 /** What a client made of the answer: status and type where it shows them, and the answer itself. */
-export type Heard = Readonly<Record<string, unknown>>;
+type Heard = Readonly<Record<string, unknown>>;
 export type ClientCall = (place: Place) => Promise<Heard | readonly Heard[]>;
 
 /** Not a picture: bytes that would show any re-encoding, line ends and half a delimiter included. */
@@ -23,7 +23,7 @@ const IMAGE = Buffer.concat([
   Buffer.from(Array.from({ length: 4096 }, (_, at) => (at * 7 + (at >> 8)) % 256)),
   Buffer.from('\r\n--\r\n'),
 ]);
-export const SEED = 20_461;
+const SEED = 20_461;
 
 const V3 = '/v1/ideogram-v3';
 const V2 = '/v2/image/generate/ideogram-3';

@@ -137,7 +137,12 @@ describe.skipIf(!CURL)('curl', () => {
   });
 
   test.each([
-    ['JSON', 'application/json', GENERATE, JSON.stringify(JSON_CALL)],
+    [
+      'JSON, however it is spelled',
+      'application/json; charset=utf-8',
+      GENERATE,
+      '{ "rendering_speed" : "TURB\\u004f",\n\t"prompt": "a \\/ lighthouse \\ud83d\\ude80" , "seed":7 }\r\n',
+    ],
     [
       'a form',
       'multipart/form-data; boundary=x',
