@@ -11,6 +11,8 @@ export interface Brakes {
   shared(): 'shared' | 'alone' | 'degraded';
 }
 
+const LOOK_AGAIN_MS = 500;
+
 /**
  * Limits by @fastify/rate-limit, in Redis when it is configured. While Redis is away every replica allows its own
  * share, 1/replicas of each limit, so that the sum stays what it was.
@@ -28,9 +30,12 @@ export async function createBrakes(app: FastifyInstance, config: GatewayConfig):
           ? {}
           : { redis, nameSpace: `ideogate:${config.environment}:`, skipOnError: false }),
       });
-      const limit = (max: number) =>
-        context.createRateLimit({ max: Math.max(1, Math.floor(max * share)), timeWindow: windowMs });
-      const limits = { address: limit(perAddress), subject: limit(perSubject) };
+      const limit = (max: number) => ({ max: Math.max(1, Math.floor(max * share)), timeWindow: windowMs });
+      const limits = {
+        address: context.createRateLimit(limit(perAddress)),
+        // A key of its own: the limiter's would take subjects that differ in case for one.
+        subject: context.createRateLimit({ ...limit(perSubject), keyGenerator: (request) => request.ip }),
+      };
       check = async (kind, key) => {
         const verdict = await limits[kind](requestOf(key));
         return verdict.isAllowed || !verdict.isExceeded ? null : Math.max(1, verdict.ttlInSeconds);
@@ -69,12 +74,22 @@ export async function createBrakes(app: FastifyInstance, config: GatewayConfig):
   redis.connect().catch(() => undefined); // why: its retries go on; until then the local share holds
   app.addHook('onClose', async () => redis.disconnect());
   const shared = await limiter(1, redis);
+  // A Redis that is connected and silent gives no event when it speaks again.
+  const lookAgain = () => {
+    setTimeout(() => {
+      if (redis.status === 'end') return;
+      redis.ping().then(() => {
+        degraded = false;
+      }, lookAgain);
+    }, LOOK_AGAIN_MS).unref();
+  };
   const ask = async (kind: 'address' | 'subject', key: string) => {
     if (degraded) return alone(kind, key);
     try {
       return await shared(kind, key);
     } catch {
-      degraded = redis.status !== 'ready';
+      if (!degraded) lookAgain();
+      degraded = true;
       return alone(kind, key);
     }
   };

@@ -69,7 +69,8 @@ async function readJson(call: Call, reader: BodyReader, gateway: Gateway): Promi
   const chunks: Buffer[] = [];
   let size = 0;
   try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+    // A refusal leaves the loop early, and a request destroyed with it would take the answer's connection along.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       // as: no encoding is set, chunks are Buffers
       size += chunk.length;
       if (size > maxJsonBytes) return tooLarge(maxJsonBytes);

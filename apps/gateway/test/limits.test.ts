@@ -1,0 +1,281 @@
+import { startRelay, startTestGateway, redisUrl, testWithRedis, type TestGateway } from '@ideogate/testkit';
+import { Redis } from 'ioredis';
+import { expect, test } from 'vitest';
+import { exchange, request } from './wire.ts';
+
+async function withGateway(
+  settings: Readonly<Record<string, string>>,
+  use: (gateway: TestGateway) => Promise<void>,
+): Promise<void> {
+  const gateway = await startTestGateway({ settings });
+  try {
+    await use(gateway);
+  } finally {
+    await gateway.close();
+  }
+}
+
+/** So many requests to a path, one after the other. */
+async function times(count: number, ask: () => Promise<Response>): Promise<readonly Response[]> {
+  const responses: Response[] = [];
+  for (let i = 0; i < count; i++) {
+    const response = await ask();
+    await response.arrayBuffer();
+    responses.push(response);
+  }
+  return responses;
+}
+
+const statuses = (responses: readonly Response[]) => responses.map(({ status }) => status);
+const count = (status: number, responses: readonly Response[]) =>
+  responses.filter((response) => response.status === status).length;
+
+async function refusals(gateway: TestGateway, reason: string): Promise<number> {
+  const line = new RegExp(`^ideogate_refusals_total\\{reason="${reason}"\\} (\\d+)$`, 'm');
+  return Number(line.exec(await gateway.metrics())?.[1] ?? 0);
+}
+
+const JSON_HEADERS = { 'content-type': 'application/json' };
+
+test('what an address sends over its limit gets 429 with Retry-After, is counted exactly, and has no rows', () =>
+  withGateway({ IDEOGATE_RATE_PER_ADDRESS: '20' }, async (gateway) => {
+    const good = await gateway.token('reader');
+    const ask = (path: string, token?: string) => () =>
+      fetch(`${gateway.url}${path}`, token === undefined ? {} : { headers: { 'api-key': token } });
+    // 401, 404, 200, own pages, what no parser reads: all of it counts, before anybody is authenticated.
+    const within = [
+      ...(await times(5, ask('/models'))),
+      ...(await times(5, ask('/models', 'fake-token'))),
+      ...(await times(3, ask('/v9/dream', good))),
+      ...(await times(2, ask('/models', good))),
+      ...(await times(3, ask('/-/health'))),
+    ];
+    expect(count(429, within)).toBe(0);
+    for (let i = 0; i < 2; i++) await exchange(gateway.port, 'NONSENSE\r\n\r\n');
+
+    const over = [
+      ...(await times(20, ask('/models', good))),
+      ...(await times(10, ask('/models'))),
+      ...(await times(5, ask('/-/health'))),
+    ];
+    expect(count(429, over)).toBe(35);
+    for (const response of over) {
+      expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect(response.headers.get('content-type')).toBe('application/problem+json');
+      expect(response.headers.get('ideogate-call-id')).toMatch(/^[0-9a-f-]{36}$/);
+    }
+    const garbage = await exchange(gateway.port, 'NONSENSE\r\n\r\n');
+    expect(garbage.answers.map(({ status }) => status)).toEqual([429]);
+    await exchange(gateway.port, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n');
+    expect(await refusals(gateway, 'address-rate')).toBe(37);
+    // 5 + 5 + 3 + 2 calls and 2 times garbage; the pages have no rows, and the flood has none.
+    const rows = await gateway.ended(17);
+    expect(rows).toHaveLength(17);
+    expect(rows.filter(({ reason }) => reason === 'address-rate')).toHaveLength(0);
+  }));
+
+test('a caller over its own limit gets 429 with Retry-After and a row; others go on', () =>
+  withGateway({ IDEOGATE_RATE_PER_SUBJECT: '5' }, async (gateway) => {
+    const [reader, again, writer] = [
+      await gateway.token('reader'),
+      await gateway.token('reader'),
+      await gateway.token('writer'),
+    ];
+    const models = (token: string) => () => fetch(`${gateway.url}/models`, { headers: { 'api-key': token } });
+    expect(statuses(await times(5, models(reader)))).toEqual(Array.from({ length: 5 }, () => 200));
+    // Another token of the same caller is the same caller.
+    const [over] = await times(1, models(again));
+    expect(over?.status).toBe(429);
+    expect(Number(over?.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await gateway.call(over ?? '')).toMatchObject({
+      problem: 'too-many-requests',
+      reason: 'subject-rate',
+      subject: 'reader',
+    });
+    expect(statuses(await times(1, models(writer)))).toEqual([200]);
+    // Nobody uses up a caller's limit with a token that isn't valid.
+    expect(count(401, await times(10, models(`${writer.slice(0, -4)}AAAA`)))).toBe(10);
+    expect(statuses(await times(4, models(writer)))).toEqual([200, 200, 200, 200]);
+  }));
+
+test('two callers whose names differ only in case have a limit each', async () => {
+  const gateway = await startTestGateway({
+    settings: { IDEOGATE_RATE_PER_SUBJECT: '2' },
+    policy: `
+environments:
+  staging: { ceiling: ["read:*"] }
+callers:
+  - subject: reader
+    grants: { staging: ["read:*"] }
+  - subject: Reader
+    grants: { staging: ["read:*"] }
+`,
+  });
+  try {
+    for (const caller of ['reader', 'Reader']) {
+      const headers = { 'api-key': await gateway.token(caller) };
+      expect(statuses(await times(3, () => fetch(`${gateway.url}/models`, { headers })))).toEqual([
+        200, 200, 429,
+      ]);
+    }
+  } finally {
+    await gateway.close();
+  }
+});
+
+test('calls beyond those that may be in flight get 503 with Retry-After and a row', () =>
+  withGateway({ IDEOGATE_MAX_IN_FLIGHT: '2' }, async (gateway) => {
+    const headers = { 'api-key': await gateway.token('reader') };
+    await gateway.fault({ latencyMs: 60_000, match: { path: '/models' } });
+    const stop = new AbortController();
+    const held = [1, 2].map(() =>
+      fetch(`${gateway.url}/models`, { headers, signal: stop.signal }).catch(() => null),
+    );
+    await expect.poll(async () => (await gateway.received()).length, { timeout: 5000 }).toBe(2);
+    const third = await fetch(`${gateway.url}/models`, { headers });
+    expect(third.status).toBe(503);
+    expect(Number(third.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await gateway.call(third)).toMatchObject({ problem: 'overloaded', reason: 'in-flight' });
+    stop.abort();
+    await Promise.all(held);
+    await gateway.ended(3);
+    await gateway.fault({});
+    expect((await fetch(`${gateway.url}/models`, { headers })).status).toBe(200);
+  }));
+
+test('bodies end at their limit: announced or not, JSON or form, and nothing complete goes out', () =>
+  withGateway(
+    { IDEOGATE_MAX_BODY_BYTES: '20000', IDEOGATE_MAX_JSON_BYTES: '2000', IDEOGATE_MAX_TOKEN_BYTES: '8192' },
+    async (gateway) => {
+      const token = await gateway.token('full');
+      const url = `${gateway.url}/v1/ideogram-v3/generate`;
+      const form = new FormData();
+      form.append('prompt', 'a lighthouse');
+      form.append(
+        'style_reference_images',
+        new Blob([new Uint8Array(30_000)], { type: 'image/png' }),
+        'a.png',
+      );
+      const encoded = new Response(form);
+      const type = encoded.headers.get('content-type') ?? '';
+      const bytes = new Uint8Array(await encoded.arrayBuffer());
+      const json = JSON.stringify({ prompt: 'x'.repeat(3000) });
+      const streamed = (body: Uint8Array | string): RequestInit & { duplex: 'half' } => ({
+        body: new Blob([typeof body === 'string' ? body : new Uint8Array(body)]).stream(),
+        duplex: 'half',
+      });
+      const tries: readonly (readonly [RequestInit, string, 'refused' | 'done'])[] = [
+        [{ body: bytes, headers: { 'api-key': token, 'content-type': type } }, 'content-length', 'refused'],
+        [{ ...streamed(bytes), headers: { 'api-key': token, 'content-type': type } }, 'body-size', 'done'],
+        [{ body: json, headers: { 'api-key': token, ...JSON_HEADERS } }, 'json-size', 'refused'],
+        [{ ...streamed(json), headers: { 'api-key': token, ...JSON_HEADERS } }, 'json-size', 'refused'],
+      ];
+      for (const [init, reason, state] of tries) {
+        const response = await fetch(url, { method: 'POST', ...init });
+        expect(response.status).toBe(413);
+        expect(await response.json()).toMatchObject({ code: 'body-too-large' });
+        expect(await gateway.call(response)).toMatchObject({ problem: 'body-too-large', reason, state });
+      }
+      expect((await gateway.received()).filter(({ complete }) => complete)).toHaveLength(0);
+    },
+  ));
+
+test('a caller still sending when it is refused gets to see why', () =>
+  withGateway({}, async (gateway) => {
+    const token = await gateway.token('full');
+    const body = `{"prompt":"a","prompt":"b","x":"${'x'.repeat(900_000)}"}`;
+    const fields = [`Host: 127.0.0.1:${gateway.port}`, `Api-Key: ${token}`, 'Content-Type: application/json'];
+    for (const [target, status] of [
+      ['/v1/ideogram-v3/generate', 400],
+      ['/v1//generate', 400],
+      ['/v9/dream', 404],
+      ['/v1/ideogram-v3/generate?api_key=a', 400],
+    ] as const) {
+      const { answers } = await exchange(
+        gateway.port,
+        request(`POST ${target} HTTP/1.1`, [...fields, `Content-Length: ${body.length}`], body),
+      );
+      expect(answers.map((answer) => answer.status)).toEqual([status]);
+    }
+  }));
+
+/** Redis behind a relay, in a database of its own, without what earlier runs left. */
+async function redisBehindRelay() {
+  const direct = new URL(redisUrl() ?? '');
+  direct.pathname = '/9';
+  const redis = new Redis(direct.href);
+  const old = await redis.keys('ideogate:*');
+  if (old.length > 0) await redis.del(...old);
+  await redis.quit();
+  const relay = await startRelay({ host: direct.hostname, port: Number(direct.port) });
+  const url = new URL(direct);
+  url.port = String(relay.port);
+  return { relay, url: url.href };
+}
+
+testWithRedis(
+  'gateways that share a Redis share the limits; without it each keeps to its part',
+  async ({ expect }) => {
+    const { relay, url } = await redisBehindRelay();
+    const settings = { REDIS_URL: url, IDEOGATE_REPLICAS: '2', IDEOGATE_RATE_PER_SUBJECT: '12' };
+    const one = await startTestGateway({ settings });
+    const issuers = [
+      { issuer: one.issuerUrl, algorithms: ['ES256', 'EdDSA'] as const, keys: { discovery: true } as const },
+    ];
+    const two = await startTestGateway({ settings, verifier: { issuers, audience: one.url } });
+    const degraded = (gateway: TestGateway) =>
+      gateway.metrics().then((text) => /^ideogate_limits_degraded (\d)$/m.exec(text)?.[1]);
+    try {
+      await expect.poll(() => degraded(one), { timeout: 5000 }).toBe('0');
+      await expect.poll(() => degraded(two), { timeout: 5000 }).toBe('0');
+      const headers = { 'api-key': await one.token('reader') };
+      const ask = (gateway: TestGateway) => () => fetch(`${gateway.url}/models`, { headers });
+      const here = await times(8, ask(one));
+      const there = await times(8, ask(two));
+      expect(count(429, here)).toBe(0);
+      expect(statuses(there)).toEqual([200, 200, 200, 200, 429, 429, 429, 429]);
+
+      relay.cut();
+      await expect.poll(() => degraded(one), { timeout: 5000 }).toBe('1');
+      const alone = await times(10, ask(one));
+      expect(statuses(alone)).toEqual([...Array.from({ length: 6 }, () => 200), 429, 429, 429, 429]);
+
+      relay.restore();
+      await expect.poll(() => degraded(one), { timeout: 5000 }).toBe('0');
+      expect(statuses(await times(1, ask(one)))).toEqual([429]);
+    } finally {
+      await two.close();
+      await one.close();
+      await relay.close();
+    }
+  },
+);
+
+testWithRedis('a Redis that says nothing delays a call, and stops none', async ({ expect }) => {
+  const { relay, url } = await redisBehindRelay();
+  const gateway = await startTestGateway({ settings: { REDIS_URL: url } });
+  try {
+    const headers = { 'api-key': await gateway.token('reader') };
+    expect((await fetch(`${gateway.url}/models`, { headers })).status).toBe(200);
+    relay.freeze();
+    const began = performance.now();
+    const responses = await times(4, () => fetch(`${gateway.url}/models`, { headers }));
+    expect(statuses(responses)).toEqual([200, 200, 200, 200]);
+    expect(performance.now() - began).toBeLessThan(4000);
+    await expect
+      .poll(async () => /^ideogate_limits_degraded (\d)$/m.exec(await gateway.metrics())?.[1], {
+        timeout: 5000,
+      })
+      .toBe('1');
+    relay.restore();
+    await expect
+      .poll(async () => /^ideogate_limits_degraded (\d)$/m.exec(await gateway.metrics())?.[1], {
+        timeout: 5000,
+      })
+      .toBe('0');
+  } finally {
+    relay.restore();
+    await gateway.close();
+    await relay.close();
+  }
+});
