@@ -37,7 +37,7 @@ async function refusals(gateway: TestGateway, reason: string): Promise<number> {
 
 const JSON_HEADERS = { 'content-type': 'application/json' };
 
-test('what an address sends over its limit gets 429 with Retry-After, is counted exactly, and has no rows', () =>
+test('trap 7: what an address sends over its limit gets 429 with Retry-After, is counted exactly, and has no rows', () =>
   withGateway({ IDEOGATE_RATE_PER_ADDRESS: '20' }, async (gateway) => {
     const good = await gateway.token('reader');
     const ask = (path: string, token?: string) => () =>
@@ -143,7 +143,7 @@ test('calls beyond those that may be in flight get 503 with Retry-After and a ro
     expect((await fetch(`${gateway.url}/models`, { headers })).status).toBe(200);
   }));
 
-test('bodies end at their limit: announced or not, JSON or form, and nothing complete goes out', () =>
+test('trap 5: bodies end at their limit: announced or not, JSON or form, and nothing complete goes out', () =>
   withGateway(
     { IDEOGATE_MAX_BODY_BYTES: '20000', IDEOGATE_MAX_JSON_BYTES: '2000', IDEOGATE_MAX_TOKEN_BYTES: '8192' },
     async (gateway) => {

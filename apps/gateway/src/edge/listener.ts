@@ -93,6 +93,12 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
     socket.destroy();
     return;
   }
+  if (!PROGRESS.has(socket)) {
+    // TLS was never agreed on, so that no call began: counted, and without a row.
+    gateway.metrics.refused('tls-handshake');
+    socket.destroy();
+    return;
+  }
   SEEN.add(socket);
   const refusal = parserRefusal(error);
   const open = [...(PROGRESS.get(socket)?.calls ?? [])];
