@@ -18,4 +18,6 @@ export interface BodyOptions {
   readonly maxJsonBytes: number;
   /** Paths of fields whose values are wanted (`image_request.num_images`): those that set the price, and the prompt. */
   readonly watch: readonly string[];
+  /** The call is let through only because its query is exactly `dry_run=true`: the body may not say otherwise. */
+  readonly quote: boolean;
 }

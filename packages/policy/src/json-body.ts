@@ -5,18 +5,18 @@ import {
   parseStrictJsonBytes,
   StrictJsonError,
 } from '@ideogate/contract';
-import type { BodyReader } from './body-reader.ts';
+import type { BodyOptions, BodyReader } from './body-reader.ts';
 import { ByteBuffer } from './byte-buffer.ts';
 import { type LimitedFields, numberForm } from './limited-fields.ts';
-import { fault, type RequestFault, webhookFault } from './request-fault.ts';
+import { dryRunInBody, fault, type RequestFault, webhookFault } from './request-fault.ts';
 import type { WatchedFields } from './watched-fields.ts';
-import { holdsWebhookUrl } from './webhook-name.ts';
+import { holdsWebhookUrl, namesDryRun } from './webhook-name.ts';
 
 /** Reads a JSON body: kept whole, since nothing can be said of it before its end. */
 export function readJsonBody(
   limits: LimitedFields | null,
   watched: WatchedFields,
-  maxBytes: number,
+  { maxJsonBytes: maxBytes, quote }: Pick<BodyOptions, 'maxJsonBytes' | 'quote'>,
 ): BodyReader {
   const buffer = new ByteBuffer(maxBytes);
   let failed: RequestFault | null = null;
@@ -31,7 +31,7 @@ export function readJsonBody(
       if (ended || failed !== null) return failed;
       ended = true;
       const read = readJson(buffer.bytes(), { canonicalNumbers: limits !== null, path: '' });
-      failed = 'fault' in read ? read.fault : checkBody(read.value, limits);
+      failed = 'fault' in read ? read.fault : checkBody(read.value, limits, quote);
       if ('value' in read) watched.body(read.value);
       return failed;
     },
@@ -39,8 +39,9 @@ export function readJsonBody(
   };
 }
 
-function checkBody(value: JsonValue, limits: LimitedFields | null): RequestFault | null {
+function checkBody(value: JsonValue, limits: LimitedFields | null, quote: boolean): RequestFault | null {
   if (holdsWebhookUrl(value)) return webhookFault();
+  if (quote && isJsonObject(value) && Object.keys(value).some(namesDryRun)) return dryRunInBody();
   if (limits === null) return null;
   if (!isJsonObject(value)) {
     return fault('invalid-body', 'wrong-type', 'Under write:limited the JSON body must be an object.');

@@ -31,9 +31,18 @@ export function parseMediaType(text: string): MediaType | null {
 /** The boundary of a multipart type whose only parameter it is, or null. */
 export function boundaryOf(media: MediaType): string | null {
   const boundary = media.parameters.get('boundary');
-  return boundary !== undefined && media.parameters.size === 1 && BOUNDARY.test(boundary) ? boundary : null;
+  if (boundary === undefined || media.parameters.size !== 1 || mayBeEncodedWord(boundary)) return null;
+  return BOUNDARY.test(boundary) ? boundary : null;
+}
+
+/**
+ * An encoded word (RFC 2047 section 2). It has no place in a quoted string (section 5), yet some widely used readers
+ * decode every parameter of a header, and would see another boundary or another name.
+ */
+export function mayBeEncodedWord(text: string): boolean {
+  return text.includes('=?');
 }
 
 export function isJsonType(media: MediaType): boolean {
-  return media.type === 'application/json' || media.type.endsWith('+json');
+  return media.type.endsWith('/json') || media.type.endsWith('+json');
 }

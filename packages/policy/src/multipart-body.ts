@@ -1,13 +1,13 @@
 import type { Field, Operation } from '@ideogate/contract';
-import type { BodyReader } from './body-reader.ts';
+import type { BodyOptions, BodyReader } from './body-reader.ts';
 import { jsonTooLarge, readJson } from './json-body.ts';
 import { fieldsOf, type LimitedFields } from './limited-fields.ts';
 import { isJsonType, type MediaType } from './media-type.ts';
 import { type Keep, MultipartScanner, type PartHandler } from './multipart-scanner.ts';
 import type { PartHead } from './part-head.ts';
-import { fault, fieldFault, type RequestFault, webhookFault } from './request-fault.ts';
+import { dryRunInBody, fault, fieldFault, type RequestFault, webhookFault } from './request-fault.ts';
 import { MAX_WATCHED_BYTES, type WatchedFields } from './watched-fields.ts';
-import { holdsWebhookUrl, mentionsWebhookUrl, namesWebhookUrl } from './webhook-name.ts';
+import { holdsWebhookUrl, mentionsWebhookUrl, namesDryRun, namesWebhookUrl } from './webhook-name.ts';
 
 /** More than the 100 images of a training set, with their captions. */
 const MAX_PARTS = 256;
@@ -29,9 +29,9 @@ export function readMultipart(
   boundary: string,
   limits: LimitedFields | null,
   watched: WatchedFields,
-  maxJsonBytes: number,
+  options: Pick<BodyOptions, 'maxJsonBytes' | 'quote'>,
 ): BodyReader {
-  const parts = new Parts(operation, limits, watched, maxJsonBytes);
+  const parts = new Parts(operation, limits, watched, options);
   const scanner = new MultipartScanner(boundary, parts, {
     maxParts: MAX_PARTS,
     allowLeadingCrlf: limits === null,
@@ -49,18 +49,20 @@ class Parts implements PartHandler {
   readonly #limits: LimitedFields | null;
   readonly #watched: WatchedFields;
   readonly #maxJsonBytes: number;
+  readonly #quote: boolean;
   #reading: Reading = 'opaque';
 
   constructor(
     operation: Operation,
     limits: LimitedFields | null,
     watched: WatchedFields,
-    maxJsonBytes: number,
+    { maxJsonBytes, quote }: Pick<BodyOptions, 'maxJsonBytes' | 'quote'>,
   ) {
     this.#fields = fieldsOf(operation);
     this.#limits = limits;
     this.#watched = watched;
     this.#maxJsonBytes = maxJsonBytes;
+    this.#quote = quote;
   }
 
   begin(head: PartHead): Keep | RequestFault | null {
@@ -69,6 +71,7 @@ class Parts implements PartHandler {
     this.#reading = readingOf(head, field);
     const found =
       checkForEveryone(head, this.#reading) ??
+      (this.#quote && namesDryRun(head.name) ? dryRunInBody() : null) ??
       (limited ? checkHeadLimited(head, field) : null) ??
       this.#limits?.begin(head.name, head.file) ??
       null;
@@ -167,7 +170,8 @@ function takesAsText(type: MediaType | null, field: Field): boolean {
  */
 function looseWebhookUrl(content: Uint8Array): boolean {
   const text = new TextDecoder().decode(content);
-  if (!/^[\s\ufeff]*[{[]/.test(text)) return false;
+  // NUL and replacement characters: JSON in UTF-16, which some readers recognise by itself.
+  if (!/^[\s\ufeff\ufffd\0]*[{[]/.test(text)) return false;
   const read = readJson(content, { canonicalNumbers: false, path: '' });
   return 'value' in read ? holdsWebhookUrl(read.value) : mentionsWebhookUrl(text);
 }

@@ -44,7 +44,7 @@ export function openBody(
   }
   if (taken === 'application/json') {
     return plainJson(media)
-      ? readJsonBody(limits, watched, options.maxJsonBytes)
+      ? readJsonBody(limits, watched, options)
       : unsupported('content-type-malformed', 'application/json takes no parameter but charset=utf-8.');
   }
   const boundary = boundaryOf(media);
@@ -55,7 +55,7 @@ export function openBody(
       'multipart/form-data needs exactly one parameter, a boundary of 1 to 70 characters (RFC 2046).',
     );
   }
-  return readMultipart(operation, boundary, limits, watched, options.maxJsonBytes);
+  return readMultipart(operation, boundary, limits, watched, options);
 }
 
 function plainJson(media: MediaType): boolean {

@@ -384,6 +384,8 @@ function readScopeChange(entry: PolicyEntry, draft: Draft): void {
       scopeEntry.value.at,
       `${operation.id} changes something or costs money, so it cannot need a read: scope`,
     );
+  } else if (!isReadScope(scope) && isReadScope(operation.scope)) {
+    faults.add(scopeEntry.value.at, `${operation.id} only reads, so it cannot need a write: scope`);
   } else if (first !== undefined) {
     faults.add(entry.at, `the scope of ${operation.id} is changed already, at ${ruleAt(first.at)}`);
   } else {

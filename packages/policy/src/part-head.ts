@@ -1,4 +1,4 @@
-import { type MediaType, parseMediaType } from './media-type.ts';
+import { mayBeEncodedWord, type MediaType, parseMediaType } from './media-type.ts';
 import { fault, type RequestFault, type RequestFaultReason } from './request-fault.ts';
 
 /** What the header of one part says (RFC 7578 section 4). */
@@ -21,6 +21,8 @@ const MAX_NAME = 128;
 const FIELD_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)$/s;
 const PLAIN_PARAMETER = /;[ \t]*([a-zA-Z]+)="([^"\\]*)"/y;
 const BARE_PARAMETER = /;[ \t]*(name|filename)=([!#$&+.^_`|~0-9A-Za-z-]+)/iy;
+/** What a reader that searches for `name=` instead of reading from left to right would take for a parameter. */
+const NESTED_NAME = /name\*?[ \t]*=/i;
 const EXTENDED_FILENAME = /;[ \t]*(filename\*)=([!#$&+.^_`|~0-9A-Za-z'%-]+)/iy;
 
 /** Reads the lines of a part's header, each without its CRLF and as Latin-1 text; one meaning or a fault. */
@@ -87,7 +89,10 @@ function parseDisposition(
     }
     if (parameters.has(name))
       return broken('part-disposition', 'a part repeats a Content-Disposition parameter');
-    parameters.set(name, found[2] ?? '');
+    const value = found[2] ?? '';
+    if (NESTED_NAME.test(value))
+      return broken('part-disposition', 'a part has what looks like a name inside another value');
+    parameters.set(name, value);
     unquoted ||= bare !== null;
     at += found[0].length;
   }
@@ -95,6 +100,7 @@ function parseDisposition(
   if (name === '' || name.length > MAX_NAME || !/^[\x20-\x7e]+$/.test(name)) {
     return broken('part-disposition', `a part needs a name of 1 to ${MAX_NAME} printable ASCII characters`);
   }
+  if (mayBeEncodedWord(name)) return broken('part-disposition', 'a part has an encoded word for a name');
   const filename = parameters.get('filename');
   const mentioned = filename !== undefined || parameters.has('filename*');
   const file = !mentioned ? 'none' : filename === undefined || filename === '' ? 'unclear' : 'plain';

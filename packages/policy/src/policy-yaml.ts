@@ -15,8 +15,11 @@ import type { PolicyFault } from './policy-fault.ts';
 const MAX_LENGTH = 262_144;
 /** A policy needs six levels. */
 const MAX_DEPTH = 16;
-/** Control characters, and marks that make text look other than it is read. */
-const HIDDEN = /(?![\t\n\r])\p{Cc}|[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
+/**
+ * Control characters, marks that nobody sees, and line ends that are one to an editor and none to YAML 1.2 (or the
+ * other way round): behind `# a comment` such a line shows a restriction that is not there.
+ */
+const HIDDEN = /\r(?!\n)|(?![\t\n\r])\p{Cc}|[\p{Cf}\p{Zl}\p{Zp}]/u;
 /** A JSON Web Token, an authorization header, or a PEM block: never at home in a policy. */
 const SECRET = /eyJ[\w-]{8,}\.|\b(?:bearer|dpop|basic)\s+\S{8}|-----BEGIN /iu;
 

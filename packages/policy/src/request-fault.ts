@@ -83,6 +83,13 @@ export function fieldFault(
   };
 }
 
+/** Some servers read query and body as one list of parameters: a quote could be made to run, and be billed. */
+export function dryRunInBody(): RequestFault {
+  const detail =
+    'A call with ?dry_run=true is let through for its query alone, so its body may not name dry_run.';
+  return fieldFault('dry-run-form', 'dry_run', detail, { bound: 'in the query only' });
+}
+
 /** The refusal that every caller gets, whatever its grant. */
 export function webhookFault(): RequestFault {
   const detail =

@@ -6,9 +6,18 @@ import type { JsonValue } from '@ideogate/contract';
  * and percent escapes on top of each other.
  */
 export function namesWebhookUrl(name: string): boolean {
+  return couldMean(name, 'webhookurl');
+}
+
+/** As `namesWebhookUrl`, for `dry_run`. */
+export function namesDryRun(name: string): boolean {
+  return couldMean(name, 'dryrun');
+}
+
+function couldMean(name: string, letters: string): boolean {
   let spelling = name;
   for (let round = 0; round < 4; round++) {
-    if (bare(spelling).includes('webhookurl')) return true;
+    if (bare(spelling).includes(letters)) return true;
     const decoded = spelling.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) =>
       String.fromCharCode(Number.parseInt(hex, 16)),
     );

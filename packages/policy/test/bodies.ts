@@ -5,6 +5,7 @@ export const BOUNDARY = '----formdata-undici-012345678901';
 export const OPTIONS = {
   maxJsonBytes: 1_048_576,
   watch: ['prompt', 'num_images', 'image_request.num_images', 'image'],
+  quote: false,
 };
 
 /** One part of a multipart body, as text with its own header lines. */
@@ -41,10 +42,15 @@ export function verdict(
   operation: Operation,
   level: Level,
   body: string | Uint8Array,
-  more: { readonly type?: string; readonly encoding?: string; readonly size?: number } = {},
+  more: {
+    readonly type?: string;
+    readonly encoding?: string;
+    readonly size?: number;
+    readonly quote?: boolean;
+  } = {},
 ): RequestFault | null {
   const type = more.type ?? `multipart/form-data; boundary=${BOUNDARY}`;
-  const opened = openBody(operation, level, type, more.encoding, OPTIONS);
+  const opened = openBody(operation, level, type, more.encoding, { ...OPTIONS, quote: more.quote ?? false });
   if (!isReader(opened)) return opened;
   const all = typeof body === 'string' ? bytes(body) : body;
   const size = more.size ?? Math.max(1, all.length);

@@ -217,3 +217,20 @@ describe('watched fields of a JSON body', () => {
     });
   });
 });
+
+describe('a JSON body may not turn a quote into a call that runs', () => {
+  it.each(['{"prompt":"a","dry_run":false}', '{"dry_run":true}', '{"dryRun":0}', '{"dry\\u005frun":null}'])(
+    '%s',
+    (body) => {
+      expect(verdict(quoted, 'full', body, { ...JSON_TYPE, quote: true })).toMatchObject({
+        problem: 'bound-exceeded',
+        reason: 'dry-run-form',
+      });
+      expect(full(body, quoted)).toBeNull();
+    },
+  );
+
+  it('and a prompt may speak of it', () => {
+    expect(verdict(quoted, 'full', '{"prompt":"dry_run=false"}', { ...JSON_TYPE, quote: true })).toBeNull();
+  });
+});

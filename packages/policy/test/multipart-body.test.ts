@@ -55,7 +55,7 @@ describe('a multipart body that a real client sends passes when it is within its
     ['bare hex', '0123456789abcdef0123456789abcdef'],
     ['one dash', '-'],
     ['a boundary that repeats itself', '--a--a--a'],
-    ['every sign that needs quotes', "'()+_,-./:=? x"],
+    ['every sign that needs quotes', "'()+_,-./:?= x"],
   ])('a boundary of %s', (_, boundary) => {
     const body = multipart(
       [STYLE, ...FINE].map((part) => ({ ...part, content: part.content?.replaceAll('--', '') ?? '' })),
@@ -273,6 +273,18 @@ describe('webhook_url in a multipart body is refused for every caller', () => {
       'a member of almost-JSON in a field nobody declared',
       { name: 'payload', content: "{'webhook_url':'x'}" },
     ],
+    [
+      'a member of JSON in UTF-16 without a mark',
+      { name: 'payload', content: [...'{"webhook_url":"x"}'].map((sign) => `\0${sign}`).join('') },
+    ],
+    [
+      'a member of JSON in UTF-16 with its mark',
+      { name: 'payload', content: `\u00ff\u00fe${[...'{"webhook_url":1}'].join('\0')}\0` },
+    ],
+    [
+      'a member of JSON in an undeclared file of another JSON type',
+      { name: 'payload', filename: 'p', type: 'text/json', content: '{"webhook_url":"x"}' },
+    ],
     ['an escaped member of almost-JSON', { name: 'payload', content: '{"\\u0077ebhook_url":"x",}' }],
   ])('as %s', (_, part) => {
     const found = full([...FINE, part]);
@@ -379,6 +391,21 @@ describe('a multipart body that readers could take apart differently is refused 
       'json-malformed',
     ],
     [
+      'an encoded word for a name, which some readers decode',
+      one('Content-Disposition: form-data; name="=?UTF-8?Q?webhook=5Furl?="'),
+      'part-disposition',
+    ],
+    [
+      'another name inside the file name, before the name',
+      one('Content-Disposition: form-data; filename="x; name=num_images; y"; name="image"'),
+      'part-disposition',
+    ],
+    [
+      'another name inside the file name, behind the name',
+      one('Content-Disposition: form-data; name="image"; filename="x; name=webhook_url"'),
+      'part-disposition',
+    ],
+    [
       'repeated members in a part that is JSON',
       one('Content-Disposition: form-data; name="color_palette"', '{"a":1,"a":2}'),
       'json-malformed',
@@ -393,6 +420,16 @@ describe('a multipart body that readers could take apart differently is refused 
       expect(verdict(generate, 'full', body, { size })).toMatchObject({ problem: 'invalid-body', reason });
     }
     expect(verdict(generate, 'limited', body)).not.toBeNull();
+  });
+
+  it('a boundary that is an encoded word: decoded, it parts the prompt into fields', () => {
+    const hidden = 'a\r\n--x\r\nContent-Disposition: form-data; name="num_images"\r\n\r\n8\r\n--x--';
+    const boundary = '=?UTF-8?Q?x?=';
+    const body = multipart([{ name: 'prompt', content: hidden }, TURBO], boundary);
+    const type = `multipart/form-data; boundary="${boundary}"`;
+    for (const level of ['limited', 'full'] as const) {
+      expect(verdict(generate, level, body, { type })).toMatchObject({ reason: 'multipart-boundary' });
+    }
   });
 
   it('JSON in a part past 1 MiB', () => {
@@ -463,6 +500,16 @@ describe('watched fields of a multipart body', () => {
       num_images: 3,
       color_palette: true,
       rendering_speed: 'TURBO',
+    });
+  });
+});
+
+describe('a multipart body may not turn a quote into a call that runs', () => {
+  it.each(['dry_run', 'dry_run[]', 'dryRun', 'DRY-RUN', 'dry%5Frun'])('with a part named %s', (name) => {
+    const body = multipart([PROMPT, { name, content: 'false' }]);
+    expect(verdict(generate, 'full', body, { quote: true })).toMatchObject({
+      problem: 'bound-exceeded',
+      reason: 'dry-run-form',
     });
   });
 });

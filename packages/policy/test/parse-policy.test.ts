@@ -235,6 +235,11 @@ describe('a policy with a fault is refused, with the place and what was probably
       'a.yaml:2:35: v3.generate changes something or costs money, so it cannot need a read: scope',
     ],
     [
+      'an operation that only reads under a write scope, with which no gateway starts',
+      [`${STAGING}operations: {models.list: {scope: write:train}}\n`],
+      'a.yaml:2:35: models.list only reads, so it cannot need a write: scope',
+    ],
+    [
       'an operation under a wildcard',
       [`${STAGING}operations: {v3.generate: {scope: write:limited}}\n`],
       'a.yaml:2:35: unknown scope "write:limited"',
@@ -317,6 +322,21 @@ describe('a policy with a fault is refused, with the place and what was probably
       'a mark that turns text round',
       [`# \u202e\n${STAGING}`],
       'a.yaml:1:3: the file holds a hidden or control character here',
+    ],
+    [
+      'a line end that an editor shows and YAML does not see, behind a comment',
+      [caller('    # note\r    issuer: https://idp.example\n    grants: {staging: ["read:*"]}\n')],
+      'a.yaml:4:11: the file holds a hidden or control character here',
+    ],
+    [
+      'a line separator, behind a comment',
+      [caller('    # note\u2028    issuer: https://idp.example\n    grants: {staging: ["read:*"]}\n')],
+      'a.yaml:4:11: the file holds a hidden or control character here',
+    ],
+    [
+      'a space of no width in a name',
+      [`${STAGING}callers:\n  - subject: "one\u200b"\n    grants: {staging: ["read:*"]}\n`],
+      'a.yaml:3:18: the file holds a hidden or control character here',
     ],
     [
       'a file past its size',

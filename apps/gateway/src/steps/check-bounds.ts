@@ -29,7 +29,11 @@ export const readBody: Step = async (call, gateway) => {
     allowed.level,
     request.headers['content-type'],
     request.headers['content-encoding'],
-    { maxJsonBytes: gateway.config.limits.maxJsonBytes, watch: watchedFields(operation) },
+    {
+      maxJsonBytes: gateway.config.limits.maxJsonBytes,
+      watch: watchedFields(operation),
+      quote: call.quote,
+    },
   );
   if ('problem' in reader) return refusalOf(reader, call.allowed?.rule ?? null);
   if (reader.kind === 'none')
@@ -54,6 +58,8 @@ function watchedFields(operation: NonNullable<Call['operation']>): readonly stri
 
 /** Without a body nothing can be absent by default: a bounded call must show what it asks for. */
 function absentBody(call: Call): Refusal | null {
+  // Nothing is there that it could describe, and fastify would fail on a type that is none.
+  delete call.request?.headers['content-type'];
   const bounded = call.allowed?.level === 'limited' && (call.operation?.contentTypes.length ?? 0) > 0;
   return bounded
     ? { problem: 'invalid-body', reason: 'body-missing', detail: 'The operation needs a body.' }
