@@ -183,7 +183,7 @@ describe('an upload that comes in pieces', () => {
     const chunks = [...body].map((byte) => Buffer.from([0x31, 0x0d, 0x0a, byte, 0x0d, 0x0a]));
     const framed = Buffer.concat([...chunks, Buffer.from('0\r\n\r\n')]);
     expect(await postByteByByte(tokens.writer, type, 'Transfer-Encoding: chunked\r\n', framed)).toBe(200);
-    expect(await lastUpload()).toEqual(uploadOf(type, body));
+    expect(await lastUpload()).toEqual(uploadOf(type, body, null));
   });
 });
 
@@ -213,7 +213,13 @@ describe('a large upload', () => {
     const bytes = before.length + PIECE * PIECES + after.length;
     const length = announced ? { 'content-length': bytes } : {};
     expect(await post(tokens.writer, { 'content-type': type, ...length }, hashed)).toBe(200);
-    expect(await lastUpload()).toEqual({ type, bytes, sha256: hash.digest('hex'), complete: true });
+    expect(await lastUpload()).toEqual({
+      type,
+      length: announced ? bytes : null,
+      bytes,
+      sha256: hash.digest('hex'),
+      complete: true,
+    });
   });
 });
 
@@ -251,18 +257,27 @@ async function postByteByByte(token: string, type: string, framing: string, byte
 
 type Upload = Pick<Received, 'complete'> & {
   readonly type: string;
+  /** Content-Length; null for a body in chunks. */
+  readonly length: number | null;
   readonly bytes: number;
   readonly sha256: string;
 };
 
-function uploadOf(type: string, body: Buffer): Upload {
+function uploadOf(type: string, body: Buffer, length: number | null = body.length): Upload {
   const sha256 = createHash('sha256').update(body).digest('hex');
-  return { type, bytes: body.length, sha256, complete: true };
+  return { type, length, bytes: body.length, sha256, complete: true };
 }
 
 async function lastUpload(): Promise<Upload> {
   const last = (await gateway.received()).at(-1);
   if (last === undefined) throw new Error('the emulator received nothing');
-  const type = last.headers.find(([name]) => name === 'content-type')?.[1] ?? '';
-  return { type, bytes: last.bodyBytes, sha256: last.bodySha256, complete: last.complete };
+  const fields = new Map(last.headers.map(([name, value]) => [name.toLowerCase(), value]));
+  const length = fields.get('content-length');
+  return {
+    type: fields.get('content-type') ?? '',
+    length: length === undefined ? null : Number(length),
+    bytes: last.bodyBytes,
+    sha256: last.bodySha256,
+    complete: last.complete,
+  };
 }
