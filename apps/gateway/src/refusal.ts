@@ -1,7 +1,7 @@
 import type { ProblemCode } from '@ideogate/contract';
 import type { RequestFault } from '@ideogate/policy';
 
-/** A step's word that the call goes no further. */
+/** A step's word that the call goes no further. What it can be is in `packages/contract/src/problems.ts`. */
 export interface Refusal {
   /** What the caller is told; null when there is nobody left to tell. */
   readonly problem: ProblemCode | null;

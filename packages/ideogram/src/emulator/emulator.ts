@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, isIPv4, isIPv6 } from 'node:net';
 import { type Method, type Operation } from '@ideogate/contract';
-import { OPERATIONS } from '../catalogue/operations.ts';
+import { OPERATIONS } from '../catalogue/all.ts';
 import { buildRouter, type Route } from '../catalogue/router.ts';
 import { Account, type Call, promptOf } from './account.ts';
 import { type Body, readBody } from './body.ts';
