@@ -116,15 +116,6 @@ function callerDone(call: Call, gateway: Gateway): void {
   call.callerEnd ??= call.response?.writableFinished ? 'served' : 'left';
   const mayHaveBought = call.bodySent && call.operation?.capability === 'write';
   if (call.callerEnd === 'left' && call.upstreamEnd === null && !mayHaveBought) call.abort.abort();
-  if (
-    call.callerEnd === 'left' &&
-    call.upstreamEnd === null &&
-    call.answer === null &&
-    call.body !== null &&
-    !call.bodySent
-  ) {
-    call.body.destroy(new Error('the caller left'));
-  }
   settle(call, gateway);
 }
 

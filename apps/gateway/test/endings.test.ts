@@ -135,9 +135,12 @@ describe('when the caller leaves', () => {
     expect(await gateway.received()).toEqual([]);
   });
 
-  test('while the decision is being written: recorded once, nothing was sent', async () => {
+  test.each([
+    ['JSON', () => postJson(GENERATE, token, PAID)],
+    ['an upload', () => beginUpload(REMIX, token, 1_000_000)],
+  ])('while the decision is being written (%s): recorded once, nothing was sent', async (_, request) => {
     gateway.relay.delayAnswers(300);
-    const { bytes, traceId } = traced(postJson(GENERATE, token, PAID));
+    const { bytes, traceId } = traced(request());
     const caller = await callFrom(gateway.port, bytes);
     await until(async () => /ideogate_rows_waiting 1\b/.test(await gateway.metrics()));
     caller.socket.destroy();

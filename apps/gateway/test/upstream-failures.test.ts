@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { FAKE_KEYS, selfSigned, startTestGateway, type TestGateway } from '@ideogate/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { beginUpload, bodyOf, callFrom, callIdOf, get, postJson } from './raw-caller.ts';
 import { type Behaviour, type RawUpstream, say, sayAndClose, startRawUpstream } from './raw-upstream.ts';
 
@@ -241,6 +241,36 @@ describe('when Ideogram fails', () => {
     const next = await fetch(`${gateway.url}${GENERATE}`, generate(token));
     expect(next.status).toBe(200);
   });
+
+  test.each([
+    ['with its length', false],
+    ['in chunks', true],
+  ])(
+    'a bound found broken only at the end of an upload (%s): Ideogram never gets that end',
+    async (_, chunked) => {
+      const writer = await gateway.token('writer');
+      const form = new FormData();
+      form.set('prompt', 'a lighthouse');
+      form.set('image', new Blob([Buffer.alloc(300_000)], { type: 'image/png' }), 'a.png');
+      // No rendering_speed: the default is beyond the bound, and only the end shows that it was left out.
+      const plain = new Request(gateway.url, { method: 'POST', body: form });
+      const bytes = Buffer.from(await plain.arrayBuffer());
+      const response = await fetch(`${gateway.url}/v1/ideogram-v3/remix`, {
+        method: 'POST',
+        headers: { 'api-key': writer, 'content-type': plain.headers.get('content-type') ?? '' },
+        body: chunked ? new Blob([bytes]).stream() : bytes,
+        duplex: 'half',
+      });
+      expect(response.status).toBe(403);
+      expect(await response.json()).toMatchObject({ code: 'bound-exceeded', field: 'rendering_speed' });
+      expect(await gateway.call(response)).toMatchObject({ outcome: 'bound-exceeded', costUsdMicros: 0 });
+      await vi.waitUntil(async () => (await gateway.received()).length === 1, {
+        timeout: 5000,
+        interval: 10,
+      });
+      expect(await gateway.received()).toMatchObject([{ complete: false, status: null }]);
+    },
+  );
 
   test('trap 29: answered and closed in the middle of an upload: its status, or 502; sent once', async () => {
     await gateway.fault({ earlyClose: { status: 429 } });
