@@ -1,10 +1,15 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { type AuditOptions, auditList, auditShow, auditTail } from './commands/audit.ts';
-import { policyCheck } from './commands/policy-check.ts';
-import { start } from './commands/start.ts';
-import { token } from './commands/token.ts';
+import type { AuditOptions } from './commands/audit.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
+
+// Each command is loaded when it is called: a token must not wait for the whole gateway to be read.
+const commands = {
+  audit: () => import('./commands/audit.ts'),
+  policyCheck: () => import('./commands/policy-check.ts'),
+  start: () => import('./commands/start.ts'),
+  token: () => import('./commands/token.ts'),
+};
 
 const program = new Command('ideogate')
   .description('A least-privilege gateway for the Ideogram API.')
@@ -16,14 +21,16 @@ program
   .description(
     'Run the whole product on this machine: database, issuer, gateway, and the emulator when no key is set.',
   )
-  .action(async () => finish(await start(process.env)));
+  .action(async () => finish(await (await commands.start()).start(process.env)));
 
 program
   .command('token')
   .description('Print an access token and nothing else.')
   .requiredOption('--client <id>', 'client to ask for, e.g. reader or writer')
   .option('--scope <scopes>', 'scopes to ask for, space separated; without it, the whole grant')
-  .action(async (options: { client: string; scope?: string }) => finish(await token(process.env, options)));
+  .action(async (options: { client: string; scope?: string }) =>
+    finish(await (await commands.token()).token(process.env, options)),
+  );
 
 const policy = program.command('policy').description('Look at policy files.');
 policy
@@ -31,7 +38,9 @@ policy
   .description('Check policy files and report every fault at once.')
   .argument('[files...]', 'policy files; without them, those that start would use')
   .option('--json', 'JSON, also on a terminal')
-  .action((files: string[], options: { json?: boolean }) => finish(policyCheck(process.env, files, options)));
+  .action(async (files: string[], options: { json?: boolean }) =>
+    finish((await commands.policyCheck()).policyCheck(process.env, files, options)),
+  );
 
 const audit = program.command('audit').description('Read the record.');
 const filtered = (command: Command) =>
@@ -44,9 +53,11 @@ const filtered = (command: Command) =>
     .option('--json', 'JSON, also on a terminal');
 filtered(audit.command('list').description('Calls, newest first.'))
   .option('--limit <n>', 'at most so many', '50')
-  .action(async (options: AuditOptions) => finish(await auditList(process.env, options)));
+  .action(async (options: AuditOptions) =>
+    finish(await (await commands.audit()).auditList(process.env, options)),
+  );
 filtered(audit.command('tail').description('Calls as they come in, until interrupted.')).action(
-  async (options: AuditOptions) => finish(await auditTail(process.env, options)),
+  async (options: AuditOptions) => finish(await (await commands.audit()).auditTail(process.env, options)),
 );
 audit
   .command('show')
@@ -54,7 +65,7 @@ audit
   .argument('<call-id>', 'from the Ideogate-Call-Id field of an answer')
   .option('--json', 'JSON, also on a terminal')
   .action(async (id: string, options: { json?: boolean }) =>
-    finish(await auditShow(process.env, id, options)),
+    finish(await (await commands.audit()).auditShow(process.env, id, options)),
   );
 
 try {

@@ -54,7 +54,7 @@ async function list(...words: string[]): Promise<readonly Call[]> {
 /** Sends a target as it is, which no client would; gives the call id. */
 async function rawCall(target: string): Promise<string> {
   const socket = connect(product.port, '127.0.0.1');
-  socket.end(`GET ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
+  socket.write(`GET ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
   let answer = '';
   for await (const text of socket.setEncoding('latin1') as AsyncIterable<string>) answer += text; // as: an encoding is set
   return /^ideogate-call-id: (\S+)/im.exec(answer)?.[1] ?? '';
@@ -174,7 +174,6 @@ describe('ideogate audit', () => {
     ['--result success', ['--result', 'success'], (call: Call) => call.result === 'success', 1],
     ['--result failure', ['--result', 'failure'], (call: Call) => call.result === 'failure', 3],
     ['--since 1h', ['--since', '1h'], () => true, 4],
-    ['--since 2020-01-01', ['--since', '2020-01-01'], () => true, 4],
     ['--limit 1', ['--limit', '1'], () => true, 1],
   ] as const)(
     'list %s shows what passes and nothing else, newest first',
@@ -312,6 +311,13 @@ describe('ideogate audit', () => {
   });
 });
 
+/** A person's shell: ours, without what the runner of these tests put there. */
+function shellOf(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const added =
+    /^(?:npm_|pnpm_|VITEST|TEST$|NODE_ENV$|NODE_OPTIONS$|INIT_CWD$|PROD$|DEV$|MODE$|SSR$|BASE_URL$)/i;
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !added.test(name)));
+}
+
 test('the lines that the start prints work as pasted', async () => {
   const pasted = product
     .stdout()
@@ -320,8 +326,9 @@ test('the lines that the start prints work as pasted', async () => {
   expect(pasted).toHaveLength(3);
   const shell = spawn('bash', ['-ec', pasted.join('\n')], {
     cwd: REPOSITORY,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    env: { ...shellOf(process.env), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 55_000,
   });
   let stdout = '';
   shell.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
