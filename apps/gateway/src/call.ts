@@ -133,5 +133,6 @@ export function callOf(request: object): Call {
 export function callerIsGone(call: Call): boolean {
   const { request, response } = call;
   // why the request's socket: a response has none while it waits for those ahead of it on its connection.
-  return response === null || response.destroyed || (request?.socket.destroyed ?? true);
+  const socket: IncomingMessage['socket'] | null | undefined = request?.socket; // null once the request is destroyed, whatever its type says
+  return response === null || response.destroyed || (socket?.destroyed ?? true);
 }

@@ -88,7 +88,9 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   app.setErrorHandler(async (error, request, reply) => {
     reply.hijack();
     const call = callOf(request.raw);
-    if (call.decidedAt === null)
+    // Its very ending failed: the connection is all that is left to end, or the call would wait for ever.
+    if (call.ended) call.response?.destroy();
+    else if (call.decidedAt === null)
       await refuse(call, { problem: 'internal-error', reason: 'unexpected' }, ready());
     else if (call.answer === null) failForwarded(call, error, ready());
     else failAnswer(call, ready());

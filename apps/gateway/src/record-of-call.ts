@@ -126,7 +126,9 @@ function promptOf(call: Call): string | null {
   return null;
 }
 
+/** The path of a target that could not be read: no query, however its mark is spelled, and no user or password. */
 function pathOf(target: string): string {
-  const mark = target.search(/[?#]/);
-  return mark === -1 ? target : target.slice(0, mark);
+  const mark = target.search(/[?#;]|%(?:3f|23|3b)/i);
+  const path = mark === -1 ? target : target.slice(0, mark);
+  return path.replace(/^((?:[a-z][a-z0-9+.-]*:)?\/{2,}|)[^/]*@/i, '$1');
 }
