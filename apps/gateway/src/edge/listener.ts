@@ -89,10 +89,8 @@ function leftWithoutEnding(call: Call, gateway: Gateway): void {
 
 /** Node's parser gave up on what a peer sent (RFC 9112 section 2.2): the row is made here. */
 export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gateway: Gateway): void {
-  if (SEEN.has(socket)) {
-    socket.destroy();
-    return;
-  }
+  // The rest of bytes that could not be read: their answer is on its way, and ends the connection.
+  if (SEEN.has(socket)) return;
   if (!PROGRESS.has(socket)) {
     // TLS was never agreed on, so that no call began: counted, and without a row.
     gateway.metrics.refused('tls-handshake');

@@ -22,9 +22,10 @@ const RESPONSE_FIELDS = new Set([
 export function requestFields(call: Call): Record<string, string> {
   const fields: Record<string, string> = { 'accept-encoding': 'identity' };
   const from: IncomingHttpHeaders = call.request?.headers ?? {};
+  const hopByHop = namedBy(from.connection);
   for (const name of REQUEST_FIELDS) {
     const value = from[name];
-    if (typeof value === 'string') fields[name] = value;
+    if (typeof value === 'string' && !hopByHop.has(name)) fields[name] = value;
   }
   if (call.body === null) delete fields['content-type'];
   else if (call.bodyLength !== null) fields['content-length'] = String(call.bodyLength);
@@ -34,8 +35,15 @@ export function requestFields(call: Call): Record<string, string> {
 /** The fields of the caller's answer. Answers to authorised calls are never stored (RFC 9111 section 5.2.2.5). */
 export function responseFields(upstream: IncomingHttpHeaders, call: Call): IncomingHttpHeaders {
   const fields: IncomingHttpHeaders = { 'ideogate-call-id': call.id, 'cache-control': 'no-store' };
+  const hopByHop = namedBy(upstream.connection);
   for (const [name, value] of Object.entries(upstream)) {
-    if (RESPONSE_FIELDS.has(name.toLowerCase()) && typeof value === 'string') fields[name] = value;
+    const listed = RESPONSE_FIELDS.has(name.toLowerCase()) && !hopByHop.has(name.toLowerCase());
+    if (listed && typeof value === 'string') fields[name] = value;
   }
   return fields;
+}
+
+/** Fields that `Connection` names end at this hop (RFC 9110 section 7.6.1). */
+function namedBy(connection: string | undefined): ReadonlySet<string> {
+  return new Set(connection?.split(',').map((name) => name.trim().toLowerCase()));
 }
