@@ -1,0 +1,104 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { migrate } from '@ideogate/audit';
+import { PROBLEMS, SCOPES } from '@ideogate/contract';
+import { createDatabase } from '@ideogate/testkit';
+import { Client } from 'pg';
+import { describe, expect, test } from 'vitest';
+import { SETTINGS } from '../../gateway/src/settings.ts';
+import { REPOSITORY } from './running-product.ts';
+
+const page = (name: string) => readFileSync(join(REPOSITORY, name), 'utf8');
+
+/** What stands between `<!-- name -->` and `<!-- /name -->`. */
+function section(text: string, name: string): string {
+  const found = new RegExp(`<!-- ${name} -->\\n([^]*?)<!-- /${name} -->`).exec(text);
+  return (found?.[1] ?? '').trim();
+}
+
+function table(heading: readonly string[], rows: readonly (readonly unknown[])[]): string {
+  return [heading, heading.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+const settings = Object.values(SETTINGS);
+
+describe('the pages agree with the source', () => {
+  test('every problem a caller can meet is in the developer’s table', () => {
+    const rows = Object.entries(PROBLEMS).map(([code, { status, title, remedy }]) => [
+      `\`${code}\``,
+      status,
+      title,
+      remedy,
+    ]);
+    expect(section(page('docs/call-ideogram-through-ideogate.md'), 'problems')).toBe(
+      table(['code', 'status', 'means', 'what to do'], rows),
+    );
+  });
+
+  test('every number of the gateway is in the operator’s table, with default and bounds', () => {
+    const rows = settings.map(({ variable, fallback, unit, min, max, meaning }) => [
+      `\`${variable}\``,
+      `${fallback} ${unit}`,
+      `${min} to ${max}`,
+      meaning,
+    ]);
+    expect(section(page('docs/run.md'), 'settings')).toBe(
+      table(['variable', 'default', 'from, to', 'meaning'], rows),
+    );
+  });
+
+  test('every scope is in the platform team’s table', () => {
+    const rows = Object.entries(SCOPES).map(([scope, meaning]) => [`\`${scope}\``, meaning]);
+    expect(section(page('docs/write-policy.md'), 'scopes')).toBe(table(['scope', 'meaning'], rows));
+  });
+
+  test('every variable that the product reads is in the operator’s page and in .env.example, and no other', () => {
+    const documented = [...section(page('docs/run.md'), 'variables').matchAll(/^\| `([A-Z_]+)`/gm)].map(
+      ([, name]) => name,
+    );
+    const read = ['apps/cli/src', 'apps/gateway/src'].flatMap(variablesReadIn);
+    const named = ['IDEOGRAM_READ_KEY', 'IDEOGRAM_WRITE_KEY']; // by the policy
+    expect(documented.toSorted()).toEqual([...new Set([...read, ...named])].toSorted());
+    const example = [...page('.env.example').matchAll(/^#? ?([A-Z_]+)=/gm)].map(([, name]) => name);
+    expect(example.toSorted()).toEqual(
+      [...documented, ...settings.map(({ variable }) => variable)].toSorted(),
+    );
+  });
+
+  test('every link leads somewhere', () => {
+    for (const name of readdirSync(join(REPOSITORY, 'docs')))
+      for (const [, target = ''] of page(`docs/${name}`).matchAll(/\]\(([^)#]+)/g))
+        expect([name, target, existsSync(join(REPOSITORY, 'docs', target))]).toEqual([name, target, true]);
+  });
+
+  test('every SQL example runs, and every column it promises is there', async () => {
+    const text = page('docs/read-the-record.md');
+    const database = await createDatabase();
+    await migrate(database.url);
+    const client = new Client({ connectionString: database.url });
+    await client.connect();
+    try {
+      const statements = [...text.matchAll(/```sql\n([^]*?)```/g)].map(([, statement]) => statement ?? '');
+      expect(statements.length).toBeGreaterThan(3);
+      for (const statement of statements) await client.query(statement);
+      const { fields } = await client.query('SELECT * FROM ideogate.audit_call LIMIT 0');
+      const [, columns = ''] = /\| columns \| tell \|\n([^]*?)\n\n/.exec(text) ?? [];
+      const told = columns
+        .split('\n')
+        .slice(1)
+        .flatMap((row) => [...(row.split(' | ')[0] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name));
+      expect(told.toSorted()).toEqual(fields.map(({ name }) => name).toSorted());
+    } finally {
+      await client.end();
+      await database.drop();
+    }
+  });
+});
+
+function variablesReadIn(folder: string): string[] {
+  return readdirSync(join(REPOSITORY, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .flatMap((name) =>
+      [...page(join(folder, name)).matchAll(/\benv\['([A-Z_]+)'\]/g)].map(([, variable]) => variable ?? ''),
+    );
+}
