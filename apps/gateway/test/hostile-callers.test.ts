@@ -8,10 +8,12 @@ import { exchange } from './wire.ts';
 
 let gateway: TestGateway;
 let reader = '';
+let writer = '';
 
 beforeAll(async () => {
   gateway = await startTestGateway();
   reader = await gateway.token('reader');
+  writer = await gateway.token('writer');
 });
 afterAll(() => gateway?.close());
 
@@ -62,6 +64,28 @@ describe('the row of a target that could not be read holds no password and no qu
     });
     const rows = (await gateway.ended(before + 1)).slice(before);
     expect(rows.map((row) => row.resource)).toEqual([resource]);
+  });
+});
+
+describe('a refused upload that its caller then breaks off has one row, its refusal', () => {
+  const head = (type: string, length: string) =>
+    `POST /v1/ideogram-v3/generate HTTP/1.1\r\nHost: x\r\nApi-Key: ${writer}\r\nContent-Type: ${type}\r\n${length}\r\n\r\n`;
+  test.each([
+    [
+      'multipart past a bound',
+      () =>
+        `${head('multipart/form-data; boundary=B', 'Content-Length: 9000')}--B\r\nContent-Disposition: form-data; name="num_images"\r\n\r\n8\r\n--B\r\n`,
+      'over-bound',
+    ],
+    ['JSON past its size', () => head('application/json', 'Content-Length: 9000000'), 'json-size'],
+  ])('%s', async (_, bytes, reason) => {
+    const before = (await gateway.calls()).length;
+    await exchange(gateway.port, Buffer.from(bytes()), { answers: 1, next: 'more' });
+    await gateway.ended(before + 1);
+    // One more call, so that a row too many would be seen before it.
+    await gateway.call(await fetch(`${gateway.url}/models`));
+    const rows = (await gateway.calls()).slice(before, -1);
+    expect(rows.map((row) => row.reason)).toEqual([reason]);
   });
 });
 

@@ -199,9 +199,14 @@ function followRequest(call: Call, socket: Duplex & { bytesRead?: number }): voi
   const progress = PROGRESS.get(socket);
   if (progress === undefined) return;
   progress.calls.add(call);
-  call.response?.once('close', () => {
+  const over = () => {
     progress.calls.delete(call);
     progress.bytes = socket.bytesRead ?? 0;
+  };
+  call.response?.once('close', () => {
+    // What is still to come of a body already refused is no request of its own.
+    if (call.request?.complete === false) call.request.once('close', over);
+    else over();
   });
 }
 
