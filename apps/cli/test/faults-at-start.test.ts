@@ -24,8 +24,7 @@ afterAll(cleanUp);
 /** Nothing but one clear line for each fault: no stack, nothing on stdout that looks like a start. */
 function expectLines(result: { stdout: string; stderr: string }, lines: readonly (string | RegExp)[]): void {
   const said = result.stderr.trimEnd().split('\n');
-  expect(said, result.stderr).toHaveLength(lines.length);
-  for (const [i, line] of lines.entries()) expect(said[i]).toMatch(line);
+  expect(said).toEqual(lines.map((line) => expect.stringMatching(line)));
   expect(result.stderr).not.toMatch(/^\s+at |node:internal|Error:/m);
   expect(result.stdout).not.toContain('is ready');
 }
@@ -205,8 +204,7 @@ describe('settings', () => {
   ];
   test.each(cases)('%s: told in words', (_, env, lines) => {
     const said = faultsOf(env);
-    expect(said, said.join('\n')).toHaveLength(lines.length);
-    for (const [i, line] of lines.entries()) expect(said[i]).toMatch(line);
+    expect(said).toEqual(lines.map((line) => expect.stringMatching(line)));
     expect(said.join('\n')).not.toContain('MARKED');
   });
 

@@ -32,9 +32,9 @@ test('killed ten times under load: all that the upstream received was decided on
   let seen = 0;
   for (let kill = 1; kill <= KILLS; kill++) {
     const bearer = await token(product, 'writer');
-    let killed = false;
+    const load = new AbortController();
     const caller = async () => {
-      while (!killed) {
+      while (!load.signal.aborted) {
         const trace = randomBytes(16).toString('hex');
         const prompt = `trace ${trace}`;
         traces.set(createHash('sha256').update(generateBody(prompt)).digest('hex'), trace);
@@ -55,7 +55,7 @@ test('killed ten times under load: all that the upstream received was decided on
     );
     product.child.kill('SIGKILL');
     await product.ended;
-    killed = true;
+    load.abort();
     await Promise.all(callers);
     product = await start({ data, port });
     expect(product.stderr()).toBe('');

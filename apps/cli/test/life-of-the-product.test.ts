@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { listCalls, openReadPool } from '@ideogate/audit';
 import { Client } from 'pg';
@@ -29,7 +29,10 @@ beforeAll(async () => {
   data = newFolder();
   port = await freePorts();
   writeFileSync(join(data, 'ready.json'), '{"pid":1,"stale":true}');
+  // What an earlier run left is gone long before the new one is ready.
+  const gone = vi.waitUntil(() => !existsSync(join(data, 'ready.json')), { timeout: 40_000, interval: 10 });
   staging = await start({ data, port });
+  await gone;
 });
 afterAll(cleanUp);
 
@@ -108,7 +111,7 @@ test('databaseUrl reads the record and cannot write it; adminDatabaseUrl is the 
     'DROP VIEW ideogate.audit_entry',
     'CREATE TABLE ideogate.mine (a int)',
   ])
-    await expect(query(databaseUrl, statement), statement).rejects.toThrow(/permission denied|must be owner/);
+    await expect(query(databaseUrl, statement)).rejects.toThrow(/permission denied|must be owner/);
   expect(await query(adminDatabaseUrl ?? '', "SELECT current_setting('is_superuser') AS it")).toEqual([
     { it: 'on' },
   ]);
