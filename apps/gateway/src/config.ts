@@ -1,3 +1,5 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { EnvironmentName } from '@ideogate/contract';
 import { type Numbers, readNumbers, type Environment } from './settings.ts';
 
@@ -13,13 +15,22 @@ export interface GatewayConfig {
     readonly port: number;
     readonly tls: { certFile: string; keyFile: string } | null;
   };
-  readonly upstream: { readonly origin: string } & Pick<
-    Numbers,
-    'connectMs' | 'firstByteMs' | 'wholeMs' | 'connections'
-  >;
+  readonly upstream: {
+    readonly origin: string;
+    /** Through which an https upstream is reached; null: straight. */
+    readonly proxy: EgressProxy | null;
+    /** PEM certificates trusted besides the system's, for the upstream and the proxy before it. */
+    readonly extraCa: string | null;
+  } & Pick<Numbers, 'connectMs' | 'firstByteMs' | 'wholeMs' | 'connections'>;
   readonly limits: Omit<Numbers, keyof GatewayConfig['upstream'] | keyof GatewayConfig['rates']>;
   readonly rates: Pick<Numbers, 'perAddress' | 'perSubject' | 'windowMs' | 'replicas'>;
   readonly redisUrl: string | null;
+}
+
+export interface EgressProxy {
+  readonly origin: string;
+  /** Value of `Proxy-Authorization`, or null. A function, so that a configuration that is printed does not show it. */
+  readonly credentials: () => string | null;
 }
 
 /** What is wrong with a configuration: every fault, a line each. */
@@ -58,6 +69,8 @@ export function readGatewayConfig(place: GatewayPlace, env: Environment): Gatewa
   }
   const tls = readTls(env, faults);
   const origin = readUpstream(place.upstream, faults);
+  const proxy = readEgressProxy(env['IDEOGATE_EGRESS_PROXY'], faults);
+  const extraCa = readExtraCa(env['IDEOGATE_EXTRA_CA'], faults);
   if (tls === null && !isLoopback(place.host) && env['IDEOGATE_PLAIN_HTTP'] !== PLAIN_HTTP_WORDS) {
     faults.push(
       `listening on ${place.host} without TLS would send tokens in the clear: give IDEOGATE_TLS_CERT and IDEOGATE_TLS_KEY, ` +
@@ -86,7 +99,7 @@ export function readGatewayConfig(place: GatewayPlace, env: Environment): Gatewa
     identifier: place.identifier.replace(/\/$/, ''),
     issuers: place.issuers,
     listen: { host: place.host, port: place.port, tls },
-    upstream: { origin, connectMs, firstByteMs, wholeMs, connections },
+    upstream: { origin, proxy, extraCa, connectMs, firstByteMs, wholeMs, connections },
     limits,
     rates: { perAddress, perSubject, windowMs, replicas },
     redisUrl,
@@ -114,6 +127,58 @@ function readUpstream(text: string, faults: string[]): string {
     faults.push('the upstream may be plain http only on loopback: the key would travel in the clear');
   }
   return url.origin;
+}
+
+/** Faults never quote the text: it may hold a password. */
+function readEgressProxy(text: string | undefined, faults: string[]): EgressProxy | null {
+  if (!text) return null;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const [user, password] = [decoded(url?.username ?? ''), decoded(url?.password ?? '')];
+  if (
+    url === null ||
+    !/^https?:$/.test(url.protocol) ||
+    url.pathname !== '/' ||
+    url.search ||
+    url.hash ||
+    user === null ||
+    password === null
+  ) {
+    faults.push(
+      'IDEOGATE_EGRESS_PROXY must be the URL of an http or https proxy such as http://proxy.example:3128, without path or query',
+    );
+    return null;
+  }
+  const basic =
+    user === '' && password === ''
+      ? null
+      : `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  return { origin: url.origin, credentials: () => basic };
+}
+
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
+
+function readExtraCa(file: string | undefined, faults: string[]): string | null {
+  if (!file) return null;
+  try {
+    const certificates = readFileSync(file, 'utf8').match(CERTIFICATE) ?? [];
+    // Node passes over what it can't read, and then nothing of the company's would be trusted.
+    if (certificates.length > 0 && certificates.every((pem) => new X509Certificate(pem).ca))
+      return certificates.join('\n');
+    faults.push(`IDEOGATE_EXTRA_CA: ${file} must hold certificates of authorities (PEM), and nothing else`);
+  } catch {
+    faults.push(
+      `IDEOGATE_EXTRA_CA: ${file} cannot be used: check that it exists and is readable PEM`,
+    );
+  }
+  return null;
 }
 
 function isPlainUrl(text: string): boolean {

@@ -9,7 +9,7 @@ import type { Gateway, GatewayDeps } from './context.ts';
 import { createListener, onClientError } from './edge/listener.ts';
 import { cutForStop, failAnswer, failForwarded, isOwnPage, refuse } from './endings.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { ownPages } from './pages/own-pages.ts';
+import { ownPages, pageMethodRefusal } from './pages/own-pages.ts';
 import { forwarding } from './forwarding.ts';
 import type { Refusal } from './refusal.ts';
 import { DECISION, walk } from './request-path.ts';
@@ -76,10 +76,10 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   app.decorate('ideogateMetrics', metrics);
   app.addHook('onRequest', async (request, reply) => {
     const call = callOf(request.raw);
-    if (call.path !== null && isOwnPage(call.path)) return;
-    const refusal = await walk(DECISION, call, ready());
+    const own = call.path !== null && isOwnPage(call.path);
+    const refusal = own ? pageMethodRefusal(call) : await walk(DECISION, call, ready());
     if (refusal === null) {
-      metrics.decided(performance.now() - call.arrivedAt);
+      if (!own) metrics.decided(performance.now() - call.arrivedAt);
       return;
     }
     reply.hijack();

@@ -10,7 +10,15 @@ export interface KeySource {
   readonly both?: string | undefined;
   /** Secret of this installation under which key ids are made, so that an id reveals nothing about its key. */
   readonly fingerprintSecret: string;
+  /** Monotonic milliseconds; default: the process's own clock. */
+  readonly now?: () => number;
 }
+
+/**
+ * How long a refusal counts, milliseconds. A gateway that is not ready gets no calls, and without calls nothing
+ * would ever show that the key works again.
+ */
+const SUSPECT_MS = 60_000;
 
 /** Why a key cannot be used. The message names the slot and never the key. */
 export class KeyError extends Error {
@@ -33,7 +41,9 @@ export interface KeyRing {
   scanBody(): LeakScan;
   /** Marks the key behind `capability` as refused by the upstream. */
   markSuspect(capability: Capability): void;
-  /** Ids of keys the upstream has refused since start. */
+  /** The upstream took the key behind `capability`: it is no suspect any more. */
+  markAccepted(capability: Capability): void;
+  /** Ids of keys that the upstream refused when they were last used, within the last minute. */
   suspects(): readonly string[];
 }
 
@@ -54,7 +64,8 @@ export function createKeyRing(source: KeySource): KeyRing {
     write: fingerprint(slots.write, source.fingerprintSecret),
   };
   const secrets = [...new Set([slots.read, slots.write])];
-  const suspects = new Set<string>();
+  const { now = () => performance.now() } = source;
+  const suspects = new Map<string, number>();
   return {
     environment: source.environment,
     id: (capability) => (capability === 'none' ? null : ids[capability]),
@@ -67,9 +78,12 @@ export function createKeyRing(source: KeySource): KeyRing {
     },
     scanBody: () => scanForSecret(secrets),
     markSuspect(capability) {
-      if (capability !== 'none') suspects.add(ids[capability]);
+      if (capability !== 'none') suspects.set(ids[capability], now());
     },
-    suspects: () => [...suspects],
+    markAccepted(capability) {
+      if (capability !== 'none') suspects.delete(ids[capability]);
+    },
+    suspects: () => [...suspects].filter(([, since]) => now() - since < SUSPECT_MS).map(([id]) => id),
   };
 }
 

@@ -81,3 +81,26 @@ test('a body that holds a key is noticed however it is cut into chunks, and no b
     ),
   );
 });
+
+test('a key is suspect from its refusal until the upstream takes it again, or for a minute', () => {
+  let now = 0;
+  const keys = createKeyRing({
+    environment: 'staging',
+    read: READ,
+    write: WRITE,
+    fingerprintSecret: 'fake',
+    now: () => now,
+  });
+  keys.markSuspect('write');
+  keys.markSuspect('none');
+  expect(keys.suspects()).toEqual([keys.id('write')]);
+  keys.markAccepted('read');
+  expect(keys.suspects()).toEqual([keys.id('write')]);
+  keys.markAccepted('write');
+  expect(keys.suspects()).toEqual([]);
+  keys.markSuspect('read');
+  now = 59_999;
+  expect(keys.suspects()).toEqual([keys.id('read')]);
+  now = 60_000;
+  expect(keys.suspects()).toEqual([]);
+});

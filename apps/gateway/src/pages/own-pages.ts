@@ -1,9 +1,10 @@
 import { isProblemCode, PROBLEMS } from '@ideogate/contract';
 import { decide } from '@ideogate/policy';
 import type { FastifyInstance } from 'fastify';
-import { callOf } from '../call.ts';
+import { type Call, callOf } from '../call.ts';
 import { refuse } from '../endings.ts';
 import type { Gateway } from '../context.ts';
+import type { Refusal } from '../refusal.ts';
 import { walk } from '../request-path.ts';
 import { authenticate } from '../steps/authenticate.ts';
 import { brakeSubject } from '../steps/brake.ts';
@@ -89,23 +90,13 @@ export async function ownPages(app: FastifyInstance, options: { gateway: Gateway
   });
 
   // Without these, http-proxy's routes would take what looks like a page of ours and is none.
-  for (const url of ['/-/*', '/.well-known/*']) {
-    app.get(url, (_request, reply) => reply.callNotFound());
-    app.route({
-      url,
-      method: ['POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'],
-      // Before any parser: what the body holds makes no difference.
-      onRequest: async (request, reply) => {
-        reply.hijack();
-        await refuse(
-          callOf(request.raw),
-          { problem: 'method-not-allowed', reason: 'own-page-method', headers: { allow: 'GET' } },
-          gateway,
-        );
-      },
-      handler: async (_request, reply) => reply.callNotFound(),
-    });
-  }
+  for (const url of ['/-/*', '/.well-known/*']) app.get(url, (_request, reply) => reply.callNotFound());
+}
+
+/** Pages are read. Asked before any route or parser: what the body holds makes no difference. */
+export function pageMethodRefusal(call: Call): Refusal | null {
+  if (call.method === 'GET') return null;
+  return { problem: 'method-not-allowed', reason: 'own-page-method', headers: { allow: 'GET' } };
 }
 
 interface Check {

@@ -7,6 +7,7 @@ import type { Gateway } from '../context.ts';
 import { capabilityOf } from '../record-of-call.ts';
 import type { Answer } from './answer.ts';
 import { AnswerStream } from './answer-stream.ts';
+import { createConnector } from './egress.ts';
 import { requestFields } from './headers.ts';
 import { problemOfError, UpstreamProblem } from './upstream-problem.ts';
 import { BodyRefused } from './watched-body.ts';
@@ -46,7 +47,7 @@ export function createDispatcher(gateway: Gateway): UpstreamDispatcher {
     pipelining: 1,
     headersTimeout: upstream.firstByteMs,
     bodyTimeout: upstream.firstByteMs,
-    connect: { timeout: upstream.connectMs, rejectUnauthorized: true },
+    connect: createConnector(upstream),
     maxHeaderSize: 32 * 1024,
   });
   return {
@@ -139,6 +140,7 @@ function problemOfHead(
     gateway.keys.markSuspect(capabilityOf(call));
     return new UpstreamProblem('upstream-key-refused', `status-${statusCode}`);
   }
+  if (statusCode >= 200 && statusCode < 300) gateway.keys.markAccepted(capabilityOf(call));
   if (statusCode >= 300 && statusCode < 400)
     return new UpstreamProblem('upstream-redirect', `status-${statusCode}`);
   if (statusCode < 200 || statusCode > 599)
