@@ -80,6 +80,8 @@ const WRITES: readonly (readonly [method: string, fields: readonly string[], bod
   ['DELETE', [], ''],
   ['HEAD', [], ''],
   ['OPTIONS', [], ''],
+  ['QUERY', [], ''],
+  ['PROPFIND', [], ''],
 ];
 
 test.each(WRITES)(
