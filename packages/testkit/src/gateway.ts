@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createTokenVerifier, DEFAULT_VERIFIER, type VerifierConfig } from '@ideogate/access-token';
 import {
   type Call,
@@ -26,7 +27,6 @@ import {
   type Release,
 } from '@ideogate/policy';
 import { createKeyRing } from '@ideogate/upstream-keys';
-import { vi } from 'vitest';
 import { freePort } from './free-port.ts';
 import { requireLoopback } from './loopback.ts';
 import { createDatabase } from './postgres.ts';
@@ -64,6 +64,10 @@ export interface TestGatewayOptions {
   readonly upstream?: string;
   readonly verifier?: Partial<VerifierConfig>;
   readonly keys?: { readonly read: string; readonly write: string };
+  /** Superuser URL of the Postgres to make a database in; default: the run's. */
+  readonly postgresUrl?: string;
+  /** Takes the log lines; by default they are kept in `log`. */
+  readonly onLogLine?: (line: string) => void;
 }
 
 /** The product's data plane on real parts: Postgres behind a relay, issuer, emulator, gateway on a socket. */
@@ -115,7 +119,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const { release } = parsed;
   const folder = mkdtempSync(join(tmpdir(), 'ideogate-gateway-'));
 
-  const database = await createDatabase();
+  const database = await createDatabase(options.postgresUrl);
   await migrate(database.url);
   await topUpPartitions(database.url, BigInt(Date.now()) * 1000n);
   const append = { user: `${database.name}_append`, password: randomBytes(12).toString('hex') };
@@ -180,8 +184,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   );
   await verifier.warm();
   const log: string[] = [];
-  const write = (fields: object, message: string) =>
-    void log.push(JSON.stringify({ ...fields, msg: message }));
+  const keep = options.onLogLine ?? ((line) => void log.push(line));
+  const write = (fields: object, message: string) => keep(JSON.stringify({ ...fields, msg: message }));
   const app = await createGateway(config, {
     release,
     verifier,
@@ -231,19 +235,16 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     },
     call(response) {
       const id = typeof response === 'string' ? response : response.headers.get('ideogate-call-id');
-      return vi.waitUntil(
+      return waitUntil(
         async () => (await gateway.calls()).find((call) => call.callId === id && call.state !== 'open'),
-        { timeout: 10_000, interval: 25 },
+        10_000,
       );
     },
     ended(count) {
-      return vi.waitUntil(
-        async () => {
-          const calls = await gateway.calls();
-          return calls.length >= count && calls.every((call) => call.state !== 'open') ? calls : false;
-        },
-        { timeout: 15_000, interval: 25 },
-      );
+      return waitUntil(async () => {
+        const calls = await gateway.calls();
+        return calls.length >= count && calls.every((call) => call.state !== 'open') ? calls : undefined;
+      }, 15_000);
     },
     async received() {
       const response = await fetch(`${upstream}/-/received`);
@@ -266,6 +267,17 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     },
   };
   return gateway;
+}
+
+/** What `look` finds, as soon as it finds anything. */
+async function waitUntil<T>(look: () => Promise<T | undefined>, timeoutMs: number): Promise<T> {
+  const until = performance.now() + timeoutMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > until) throw new Error(`what was awaited didn't come within ${timeoutMs} ms`);
+    await delay(25);
+  }
 }
 
 function withLogin(url: string, login: { user: string; password: string }): string {

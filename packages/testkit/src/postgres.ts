@@ -17,20 +17,25 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A new, empty database in the run's Postgres. Roles are the whole cluster's: give yours a name of their own. */
-export async function createDatabase(): Promise<TestDatabase> {
+/**
+ * A new, empty database. Roles are the whole cluster's: give yours a name of their own.
+ * @param server superuser URL of the Postgres to make it in; default: the run's.
+ */
+export async function createDatabase(server: string = superuserUrl()): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await asSuperuser(`CREATE DATABASE ${name}`);
+  await asSuperuser(server, `CREATE DATABASE ${name}`);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
   return {
     name,
-    url: superuserUrl(name),
-    drop: () => asSuperuser(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+    url: url.href,
+    drop: () => asSuperuser(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
   };
 }
 
-async function asSuperuser(statement: string): Promise<void> {
+async function asSuperuser(server: string, statement: string): Promise<void> {
   const client = new Client({
-    connectionString: superuserUrl(),
+    connectionString: server,
     connectionTimeoutMillis: 10_000,
     query_timeout: 30_000,
   });
