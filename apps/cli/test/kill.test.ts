@@ -23,7 +23,7 @@ afterAll(cleanUp);
 const received = async (product: Product) =>
   (await (await fetch(`${product.ready.emulator}/-/received`)).json()) as readonly Received[]; // as: its own list
 
-test('killed ten times under load: all that the upstream received was decided on record, and the next start needs no help', async () => {
+test('killed ten times under load: all that the upstream received was decided on record, and the next start needs no help (E.50, E.51)', async () => {
   const data = newFolder();
   const port = await freePorts();
   /** Trace id of each call by the digest of its body, which holds the trace id too. */

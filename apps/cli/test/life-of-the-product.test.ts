@@ -117,7 +117,7 @@ test('databaseUrl reads the record and cannot write it; adminDatabaseUrl is the 
   ]);
 });
 
-test('SIGTERM: not ready at once, calls in flight end with their outcome, and nothing is left running', async () => {
+test('trap 31: SIGTERM to the pid of ready.json: not ready at once, calls in flight end with their outcome, and nothing is left running', async () => {
   const writer = await token(staging, 'writer');
   const parts = [postgresPid(staging), emulatorPid(staging)];
   const before = (await callsOf(staging)).length;
@@ -161,7 +161,7 @@ test('a second start keeps record, clients and keys; SIGINT ends it as well, and
   expect(processesOf(data)).toEqual([]);
 });
 
-test('each environment has its own database, keys and clients, and a token of one is refused in every other', async () => {
+test('each environment has its own database, keys and clients, and a token of one is refused in every other (A.9, F.57)', async () => {
   // In one data folder one after the other, as a person would; the tokens of the earlier ones are tried in the later.
   const taken: { environment: string; bearer: string; secret: string; database: unknown }[] = [];
   for (const environment of ['development', 'production', 'staging'] as const) {

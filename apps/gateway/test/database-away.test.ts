@@ -72,7 +72,7 @@ describe.each([
   ['cut off', () => gateway.relay.cut()],
   ['silent', () => gateway.relay.freeze()],
 ])('while the database is %s', (_, takeAway) => {
-  test('allowed calls get 503 in time and nothing goes out; refusals are answered as what they are', async () => {
+  test('allowed calls get 503 in time and nothing goes out; refusals are answered as what they are (E.50)', async () => {
     const before = (await gateway.received()).length;
     const counted = await notWritten('record-unavailable');
     takeAway();
@@ -222,7 +222,7 @@ test('ready says that the record cannot be written, without an address, and is r
   });
 });
 
-test('after all this, what the emulator received is exactly what the record says was forwarded', async () => {
+test('after all this, what the emulator received is exactly what the record says was forwarded (E.50, E.51)', async () => {
   const calls = await gateway.ended(1);
   const forwarded = calls.filter((call) => call.outcome !== null && call.outcome !== 'not-forwarded');
   expect(await gateway.received()).toHaveLength(forwarded.length);

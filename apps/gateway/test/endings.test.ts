@@ -45,7 +45,7 @@ describe('when the caller leaves', () => {
 
   const receivedOne = () => until(async () => (await gateway.received()).length === 1);
 
-  test('before a paid answer comes: one outcome, aborted, with what was bought', async () => {
+  test('before a paid answer comes: one outcome, aborted, with what was bought (E.48, E.51)', async () => {
     await gateway.fault({ latencyMs: 400 });
     const { bytes, traceId } = traced(postJson(GENERATE, token, PAID));
     const caller = await callFrom(gateway.port, bytes);

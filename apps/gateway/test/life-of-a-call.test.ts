@@ -18,7 +18,7 @@ const json = (token: string, body: object) => ({
   body: JSON.stringify(body),
 });
 
-test('a call that policy allows gets images, went out with the write key, and is on record', async () => {
+test('a call that policy allows gets images, went out with the write key, and is on record (E.49)', async () => {
   const response = await fetch(
     `${gateway.url}/v1/ideogram-v3/generate`,
     json(writer, { prompt: 'a lighthouse', rendering_speed: 'TURBO' }),

@@ -37,7 +37,7 @@ async function refusals(gateway: TestGateway, reason: string): Promise<number> {
 
 const JSON_HEADERS = { 'content-type': 'application/json' };
 
-test('trap 7: what an address sends over its limit gets 429 with Retry-After, is counted exactly, and has no rows', () =>
+test('trap 7: what an address sends over its limit gets 429 with Retry-After, is counted exactly, and has no rows (D.46, E.48)', () =>
   withGateway({ IDEOGATE_RATE_PER_ADDRESS: '20' }, async (gateway) => {
     const good = await gateway.token('reader');
     const ask = (path: string, token?: string) => () =>
@@ -74,7 +74,7 @@ test('trap 7: what an address sends over its limit gets 429 with Retry-After, is
     expect(rows.filter(({ reason }) => reason === 'address-rate')).toHaveLength(0);
   }));
 
-test('a caller over its own limit gets 429 with Retry-After and a row; others go on', () =>
+test('a caller over its own limit gets 429 with Retry-After and a row; others go on (B.26, D.46)', () =>
   withGateway({ IDEOGATE_RATE_PER_SUBJECT: '5' }, async (gateway) => {
     const [reader, again, writer] = [
       await gateway.token('reader'),

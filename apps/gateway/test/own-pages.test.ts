@@ -31,7 +31,7 @@ test.each(PAGES)('%s answers anybody, with a call id, for no cache, and leaves n
   expect(await gateway.calls()).toHaveLength(before + 1);
 });
 
-test('the metadata names exactly the identifier that tokens are for, and every 401 points to it', async () => {
+test('the metadata names exactly the identifier that tokens are for, and every 401 points to it (B.27)', async () => {
   const refused = await page('/models');
   const pointer = /resource_metadata="([^"]+)"/.exec(refused.headers.get('www-authenticate') ?? '')?.[1];
   expect(pointer).toBe(`${gateway.url}${METADATA}`);

@@ -78,7 +78,7 @@ test('a reader quotes a price and lists models, with the read key', async () => 
   expect(await gateway.call(models)).toMatchObject({ result: 'success', operation: 'models.list' });
 });
 
-test('a reader who tries to generate is told the scope, the release and the rule', async () => {
+test('a reader who tries to generate is told the scope, the release and the rule (B.23, A.22)', async () => {
   const before = (await gateway.received()).length;
   const response = await send(tokens.reader, { json: { prompt: 'a lighthouse' } });
   expect(response.status).toBe(403);
@@ -214,7 +214,7 @@ test('a refused field is named, with what was sent and what may be', async () =>
   });
 });
 
-test('a token for staging is refused in production, though production trusts its issuer', async () => {
+test('a token for staging is refused in production, though production trusts its issuer (A.9)', async () => {
   const response = await fetch(`${production.url}/models`, { headers: { 'api-key': tokens.reader } });
   expect(response.status).toBe(401);
   expect(await production.call(response)).toMatchObject({
@@ -229,7 +229,7 @@ test('a token for staging is refused in production, though production trusts its
 const MANAGE = OPERATIONS.filter((operation) => operation.path.startsWith('/manage/api/'));
 
 test.each(['reader', 'writer', 'full'] as const)(
-  'no operation below /manage/api opens to the %s',
+  'no operation below /manage/api opens to the %s (A.22)',
   async (caller) => {
     const before = (await gateway.received()).length;
     expect(MANAGE.length).toBeGreaterThan(25);
@@ -395,7 +395,7 @@ const CONTRACT: readonly {
   },
 ];
 
-test.each(CONTRACT)('$what: $status $code, and one row says why', async (line) => {
+test.each(CONTRACT)('$what: $status $code, and one row says why (B.23, B.25, E.48)', async (line) => {
   const before = (await gateway.received()).length;
   const token = line.caller === null ? null : tokens[line.caller];
   const response = await send(token, line.sent);
@@ -429,7 +429,7 @@ test.each(CONTRACT)('$what: $status $code, and one row says why', async (line) =
   expect(await wholeSince(before)).toBe(0);
 });
 
-test('an answer about a token says nothing about the token, nor which check failed', async () => {
+test('an answer about a token says nothing about the token, nor which check failed (B.24)', async () => {
   const [header = '', payload = '', signature = ''] = tokens.reader.split('.');
   const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>; // as: RFC 7519 section 3
   const forged = Buffer.from(JSON.stringify({ ...claims, sub: 'marked-subject' })).toString('base64url');
@@ -457,7 +457,7 @@ test('an answer about a token says nothing about the token, nor which check fail
   expect(new Set(answers.map(({ reason }) => reason)).size).toBeGreaterThan(2);
 });
 
-test('no answer of ours tells of stacks, SQL, ports of others or libraries', async () => {
+test('no answer of ours tells of stacks, SQL, ports of others or libraries (B.25)', async () => {
   const responses = await Promise.all([
     send(null, { path: '/models' }),
     send('fake', { path: '/models' }),
@@ -473,7 +473,7 @@ test('no answer of ours tells of stacks, SQL, ports of others or libraries', asy
   }
 });
 
-test('a key set that cannot be reached gives 503 with Retry-After, never 401', async () => {
+test('a key set that cannot be reached gives 503 with Retry-After, never 401 (A.17)', async () => {
   const deaf = await startTestGateway({
     verifier: {
       issuers: [

@@ -325,7 +325,7 @@ const HEADS: readonly WireCase[] = [
   },
 ];
 
-describe('what is not one plain HTTP/1.1 request is answered, recorded once, and not forwarded', () => {
+describe('what is not one plain HTTP/1.1 request is answered, recorded once, and not forwarded (D.34, D.39, D.40, E.48)', () => {
   test.each(HEADS)('$what', async (line) => {
     expect(await observe(line)).toMatchObject(expected(line));
   });
@@ -375,7 +375,7 @@ const CREDENTIALS: readonly WireCase[] = [
   },
 ];
 
-describe('exactly one credential, in one of two places', () => {
+describe('exactly one credential, in one of two places (A.19)', () => {
   test.each(CREDENTIALS)('$what', async (line) => {
     expect(await observe(line)).toMatchObject(expected(line));
   });
@@ -412,7 +412,7 @@ const METHODS: readonly WireCase[] = [
   },
 ];
 
-describe('a method the operation does not take is refused with Allow, once, and goes nowhere', () => {
+describe('a method the operation does not take is refused with Allow, once, and goes nowhere (B.26, D.35)', () => {
   test.each(METHODS)('$what', async (line) => {
     expect(await observe(line)).toMatchObject(expected(line));
   });
@@ -450,7 +450,7 @@ const TARGETS: readonly (readonly [target: string, reason: string])[] = [
 ];
 
 test.each(TARGETS)(
-  'the target %s has two meanings: 400, one row, nothing goes out',
+  'the target %s has two meanings: 400, one row, nothing goes out (D.33, D.34)',
   async (target, reason) => {
     const line: WireCase = {
       what: target,
@@ -515,13 +515,13 @@ const ONE_CONNECTION: readonly WireCase[] = [
   },
 ];
 
-describe('several requests on one connection', () => {
+describe('several requests on one connection (D.39)', () => {
   test.each(ONE_CONNECTION)('$what', async (line) => {
     expect(await observe(line)).toMatchObject(expected(line));
   });
 });
 
-describe('a head is read in one way or not at all', () => {
+describe('a head is read in one way or not at all (D.39)', () => {
   const token = fc.stringMatching(/^[A-Za-z][A-Za-z0-9-]{0,12}$/);
   const value = fc.stringMatching(/^[\x20-\x7e]{0,20}$/);
   const fields = fc.array(fc.tuple(token, value), { maxLength: 8 }).map((pairs) => pairs.flat());
@@ -581,7 +581,7 @@ describe('a head is read in one way or not at all', () => {
   });
 });
 
-describe('a target is read in one way or not at all', () => {
+describe('a target is read in one way or not at all (D.33)', () => {
   test('whatever is taken stays what it is when a URL parser or a decoder reads it', () => {
     const piece = fc.oneof(
       fc.constantFrom(

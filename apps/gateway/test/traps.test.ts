@@ -58,7 +58,7 @@ test.each([
   },
 );
 
-test('trap 2: of what a caller sends, only listed fields go out, and the key is ours', async () => {
+test('trap 2: of what a caller sends, only listed fields go out, and the key is ours (D.37)', async () => {
   const forged = [
     'Cookie: session=fake',
     'X-Forwarded-For: 10.0.0.1',
@@ -161,7 +161,7 @@ test.each([
   ['Trailer: x-a', 200],
   ['Upgrade: x', 501],
   ['Expect: foo', 417],
-] as const)('trap 19: %s is never a fault of ours', async (field, status) => {
+] as const)('trap 19: %s is never a fault of ours (D.36, D.41)', async (field, status) => {
   expect(await statuses(post(field))).toEqual([status]);
   const [received] = await gateway.received();
   expect(received === undefined).toBe(status !== 200);
@@ -170,7 +170,7 @@ test.each([
   );
 });
 
-test('trap 19: Expect: 100-continue gets its 100 only once the caller may send', async () => {
+test('trap 19: Expect: 100-continue gets its 100 only once the caller may send (D.41)', async () => {
   const fields = [host, JSON_TYPE, `Content-Length: ${BODY.length}`, 'Expect: 100-continue'];
   const line = `POST ${GENERATE} HTTP/1.1`;
   const allowed = await exchange(gateway.port, request(line, [...fields, key]), { next: BODY, answers: 2 });
@@ -198,13 +198,13 @@ test.each(['/%76%31/ideogram-v3/generate', '/models#x', '/./models', '/models/.'
   },
 );
 
-test('trap 22: a WebSocket handshake is refused, not forwarded as a plain GET', async () => {
+test('trap 22: a WebSocket handshake is refused, not forwarded as a plain GET (D.40)', async () => {
   const fields = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Key: ZmFrZWZha2VmYWtlZmFrZQ=='];
   expect(await statuses(get('/models', ...fields))).toEqual([501]);
   expect(await gateway.received()).toHaveLength(0);
 });
 
-test('trap 24: a NUL in an answer, or any bytes in a field, do not stop the record', async () => {
+test('trap 24: a NUL in an answer, or any bytes in a field, do not stop the record (E.55)', async () => {
   await gateway.fault({ status: 200, body: '{"generation_id":"a\\u0000\\ud800b","data":[]}' });
   const before = (await gateway.calls()).length;
   expect(await statuses(post('User-Agent: caf\xe9 \xff', 'Traceparent: \xff\xfe'))).toEqual([200]);
@@ -256,7 +256,7 @@ test('a type that is none, on a call without a body, is nobody’s fault', async
   expect(await gateway.ended(before + 1)).toHaveLength(before + 1);
 });
 
-test('a field that Connection names ends at the gateway', async () => {
+test('a field that Connection names ends at the gateway (D.36)', async () => {
   expect(await statuses(post('Accept: image/png', 'Connection: accept, x-a', 'X-A: b'))).toEqual([200]);
   const [received] = await gateway.received();
   expect(received?.headers.map(([name]) => name.toLowerCase())).not.toContain('accept');

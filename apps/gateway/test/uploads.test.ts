@@ -139,7 +139,7 @@ const FORMS: readonly {
 ];
 
 describe('a form as some client writes it', () => {
-  test.each(FORMS)('$what: arrives byte for byte', async ({ type, body }) => {
+  test.each(FORMS)('$what: arrives byte for byte (D.45)', async ({ type, body }) => {
     const status = await post(tokens.full, { 'content-type': type, 'content-length': body.length }, [body]);
     expect(status).toBe(200);
     expect(await lastUpload()).toEqual(uploadOf(type, body));

@@ -65,27 +65,30 @@ describe('when Ideogram fails', () => {
       ['our key refused is 502, never 401', { status: 401 }, 502, 'upstream-key-refused', 'status-401'],
     ];
 
-  test.each(failures)('%s, sent once, on record', async (_, fault, status, code, reason) => {
-    await gateway.fault(fault);
-    const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
-    const text = await response.text();
-    expect(response.status).toBe(status);
-    expect(response.headers.get('content-type')).toBe('application/problem+json');
-    expect(JSON.parse(text)).toMatchObject({ code, status });
-    expect(text).not.toContain(new URL(gateway.upstream).port);
-    expect(text).not.toContain('a.example');
-    expect(response.headers.get('location')).toBeNull();
-    expect(await gateway.call(response)).toMatchObject({
-      state: 'done',
-      result: 'failure',
-      outcome: 'failed',
-      problem: code,
-      reason,
-      status,
-      images: null,
-    });
-    expect(await gateway.received()).toHaveLength(1);
-  });
+  test.each(failures)(
+    '%s, sent once, on record (B.26, D.43, F.58)',
+    async (_, fault, status, code, reason) => {
+      await gateway.fault(fault);
+      const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
+      const text = await response.text();
+      expect(response.status).toBe(status);
+      expect(response.headers.get('content-type')).toBe('application/problem+json');
+      expect(JSON.parse(text)).toMatchObject({ code, status });
+      expect(text).not.toContain(new URL(gateway.upstream).port);
+      expect(text).not.toContain('a.example');
+      expect(response.headers.get('location')).toBeNull();
+      expect(await gateway.call(response)).toMatchObject({
+        state: 'done',
+        result: 'failure',
+        outcome: 'failed',
+        problem: code,
+        reason,
+        status,
+        images: null,
+      });
+      expect(await gateway.received()).toHaveLength(1);
+    },
+  );
 
   test('a key that was refused is reported as suspect by its id, and by nothing else of it', async () => {
     await gateway.fault({ status: 401 });
@@ -121,7 +124,7 @@ describe('when Ideogram fails', () => {
   describe.each([
     ['a paid call', GENERATE, true],
     ['a read', READ, false],
-  ])('trap 1: %s goes out once, and the answer comes back as it is', (_, path, paid) => {
+  ])('trap 1: %s goes out once, and the answer comes back as it is (D.44)', (_, path, paid) => {
     test.each([400, 402, 404, 409, 422, 429, 500, 502, 503, 504])('status %i', async (status) => {
       const fault = { status, body: { error: `as Ideogram said: ${status}` } };
       await gateway.fault(fault);
@@ -167,7 +170,7 @@ describe('when Ideogram fails', () => {
     });
   });
 
-  test('an answer reset in its middle breaks off for the caller too, and is on record as cut', async () => {
+  test('an answer reset in its middle breaks off for the caller too, and is on record as cut (D.45)', async () => {
     await gateway.fault({ reset: 'within' });
     const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
     expect(response.status).toBe(200);
@@ -213,7 +216,7 @@ describe('when Ideogram fails', () => {
     expect(await response.json()).toHaveProperty('data');
   });
 
-  test('trap 26: a JSON body arrives byte for byte, spaces and all', async () => {
+  test('trap 26: a JSON body arrives byte for byte, spaces and all (D.45)', async () => {
     const body = ' { "prompt" : "a lighthouse" ,\n "rendering_speed":"TURBO"}\n';
     const response = await fetch(`${gateway.url}${GENERATE}`, { ...generate(token), body });
     expect(response.status).toBe(200);
@@ -362,7 +365,7 @@ describe('when what answers is not Ideogram', () => {
     expect(await gateway.call(response)).toMatchObject({ outcome: 'cut', problem: 'upstream-timeout' });
   });
 
-  test('trap 12: a read answered 503 with Retry-After comes back as it is and is asked once', async () => {
+  test('trap 12: a read answered 503 with Retry-After comes back as it is and is asked once (D.44)', async () => {
     upstream.behave(say('HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nContent-Length: 4\r\n\r\nbusy'));
     const response = await fetch(`${gateway.url}${READ}`, { headers: { 'api-key': token } });
     expect(response.status).toBe(503);
@@ -372,7 +375,7 @@ describe('when what answers is not Ideogram', () => {
     expect(upstream.read().match(/GET /g)).toHaveLength(1);
   });
 
-  test('trap 20: of the fields of an answer only listed ones come back', async () => {
+  test('trap 20: of the fields of an answer only listed ones come back (D.36, D.38)', async () => {
     const fields = [
       'Set-Cookie: fake=1',
       'Location: https://a.example/',
@@ -437,7 +440,7 @@ describe('when what answers is not Ideogram', () => {
     },
   );
 
-  test('trap 3: a refused connection is 502 without an address, and nothing was bought', async () => {
+  test('trap 3: a refused connection is 502 without an address, and nothing was bought (B.25, B.26)', async () => {
     await upstream.refuse();
     const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
     const text = await response.text();
@@ -454,7 +457,7 @@ describe('when what answers is not Ideogram', () => {
   });
 });
 
-describe('trap 11: an upstream that is not who it should be never sees the key', () => {
+describe('trap 11: an upstream that is not who it should be never sees the key (D.42)', () => {
   const bundled = getCACertificates('default');
   let gateway: TestGateway;
   let upstream: RawUpstream;

@@ -188,7 +188,7 @@ describe('a token', () => {
 
 describe('scopes', () => {
   const given: [name: string, client: string, scope: string | undefined, scopes: readonly string[]][] = [
-    ['none asked is the whole grant (trap 30)', 'writer', undefined, [...READS, ...LIMITED]],
+    ['trap 30: none asked is the whole grant', 'writer', undefined, [...READS, ...LIMITED]],
     ['plain scopes within the grant', 'reader', 'read:quote read:models', ['read:models', 'read:quote']],
     ['a scope asked twice counts once', 'reader', 'read:models read:models', ['read:models']],
     ['read:* is every read scope', 'writer', 'read:*', READS],
@@ -215,7 +215,7 @@ describe('scopes', () => {
   });
 
   const refused: [name: string, client: string, scope: string, named: string][] = [
-    ['a scope outside the grant (trap 30)', 'reader', 'write:generate', 'write:generate'],
+    ['trap 30: a scope outside the grant', 'reader', 'write:generate', 'write:generate'],
     [
       'some inside, some outside: the outside ones are named',
       'reader',
@@ -267,7 +267,7 @@ describe('resource', () => {
   });
 
   it.each(['https://staging.test', `${AUDIENCE}/`, 'http://127.0.0.1:8788', 'gateway', `${AUDIENCE}#x`])(
-    '%s is invalid_target (trap 30)',
+    'trap 30: %s is invalid_target',
     async (resource) => {
       expect(await ask({ ...GRANT, resource })).toMatchObject({
         status: 400,

@@ -337,11 +337,11 @@ const cases: readonly (readonly [name: string, token: () => string | Promise<str
   ],
   ['a null scope is refused (A.21)', () => signed({ scope: null }), 'token-scope-malformed'],
   [
-    'a token bound to a key is never a plain bearer token',
+    'a token bound to a key is never a plain bearer token (C.28)',
     () => signed({ cnf: { jkt: 'abc' } }),
     'token-bound-without-proof',
   ],
-  ['an empty cnf is a binding too', () => signed({ cnf: null }), 'token-bound-without-proof'],
+  ['an empty cnf is a binding too (C.28)', () => signed({ cnf: null }), 'token-bound-without-proof'],
   ['an actor that names nobody is refused', () => signed({ act: { iss: 'x' } }), 'token-act-malformed'],
 ];
 

@@ -85,7 +85,7 @@ describe('group commit', () => {
     expect(verifyChain(chain)).toBeNull();
   });
 
-  test('a decision is answered only when another connection can see its row', async () => {
+  test('a decision is answered only when another connection can see its row (E.50)', async () => {
     const record = open();
     await record.decide(decision());
     const release = await holdLock(record);
@@ -212,7 +212,7 @@ describe('a database that is away', () => {
     expect((await chainOf(record)).length).toBe(5);
   });
 
-  test('a silent network is given up, and loses neither order nor rows', async () => {
+  test('trap 23: a silent network is given up, and loses neither order nor rows', async () => {
     const record = open({ commitTimeoutMs: 150 });
     await until('it is ready', async () => (await record.ready()).ok);
     database.relay.freeze();
@@ -233,7 +233,7 @@ describe('a database that is away', () => {
     expect(record.notWritten()).toEqual(new Map());
   });
 
-  test('a server that ends the idle connection is connected to again, and does not end the process', async () => {
+  test('trap 23: a server that ends the idle connection is connected to again, and does not end the process', async () => {
     const record = open();
     await record.decide(decision());
     const sessions = async () => {
@@ -254,7 +254,7 @@ describe('a database that is away', () => {
 });
 
 describe('a commit whose answer is lost', () => {
-  test('is found by reading back: no row twice, none missing, chain unbroken', async () => {
+  test('is found by reading back: no row twice, none missing, chain unbroken (E.51)', async () => {
     const record = open({ commitTimeoutMs: 3_000 });
     await record.decide(decision());
     database.relay.swallowAnswers();
@@ -272,7 +272,7 @@ describe('a commit whose answer is lost', () => {
     expect(verifyChain(chain)).toBeNull();
   });
 
-  test('and that commits only later is waited for by the reading back', async () => {
+  test('trap 34: and that commits only later is waited for by the reading back', async () => {
     // Rows of `slow` stay inside Postgres, sent but not committed, while the test holds lock 42.
     await database.owner.query(`
       CREATE FUNCTION ideogate.hold_slow() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -305,7 +305,7 @@ describe('a commit whose answer is lost', () => {
     }
   });
 
-  test('and whose batch arrives only after the reading back found nothing still has no row twice', async () => {
+  test('trap 34: and whose batch arrives only after the reading back found nothing still has no row twice (E.51)', async () => {
     const record = open({ commitTimeoutMs: 2_000 });
     await record.decide(decision());
     // The append waits for the table before it takes the writer's lock: the reading back sees nothing, and resends.
@@ -364,7 +364,7 @@ describe('a commit whose answer is lost', () => {
 });
 
 describe('rows that Postgres will not take', () => {
-  test('a bad row is isolated and counted; the others of its batch are written', async () => {
+  test('trap 37: a bad row is isolated and counted; the others of its batch are written', async () => {
     await database.owner.query(
       `ALTER TABLE ideogate.audit_event ADD CONSTRAINT no_poison CHECK (subject IS DISTINCT FROM 'poison')`,
     );
@@ -401,7 +401,7 @@ describe('rows that Postgres will not take', () => {
     }
   });
 
-  test('a month without a partition is an outage, not a bad row: nothing is lost when it comes', async () => {
+  test('trap 35: a month without a partition is an outage, not a bad row: nothing is lost when it comes', async () => {
     const farMicros = nowMicros() + 500n * 86_400_000_000n;
     const record = open({ now: () => farMicros, commitTimeoutMs: 300 });
     const kept = outcome({ atMicros: farMicros });
@@ -429,7 +429,7 @@ describe('rows that Postgres will not take', () => {
       Array.from({ length: 9_000 }, (_, i) => String.fromCharCode(0x4e00 + ((i * 7_919) % 20_000))).join(''),
     ],
     ['SQL and array syntax', `'); DROP TABLE audit_event; -- {"a",NULL}`],
-  ])('%s in every field neither stops nor loses a row', async (_, text) => {
+  ])('%s in every field neither stops nor loses a row (E.55)', async (_, text) => {
     const record = open();
     const everywhere = {
       issuer: text,
@@ -475,7 +475,7 @@ describe('rows that Postgres will not take', () => {
   });
 
   test.each([Number.NaN, Infinity, -Infinity, -1, 1.5, 2 ** 31, 2 ** 53, 1e300])(
-    'the number %d in every field neither stops nor loses a row',
+    'the number %d in every field neither stops nor loses a row (E.55)',
     async (number) => {
       const record = open();
       record.outcome(

@@ -77,7 +77,7 @@ describe('what the logins may do', () => {
     ['read', DENIED, 'ALTER VIEW audit_entry RENAME TO mine'],
     ['read', DENIED, 'SELECT * FROM ideogate_migrations'],
     ['read', DENIED, 'CREATE TEMP TABLE mine (a int)'],
-  ] as const)('the %s login gets %s for %.60s', async (login, expected, statement) => {
+  ] as const)('the %s login gets %s for %.60s (E.52)', async (login, expected, statement) => {
     const url = login === 'append' ? database.appendUrl : database.readUrl;
     const { rows } = await database.owner.query<{ name: string }>(
       `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'ideogate.audit_event'::regclass LIMIT 1`,
@@ -134,7 +134,7 @@ describe('what the logins may do', () => {
 });
 
 describe('migrations', () => {
-  test('two processes at once on each of four databases of one cluster all succeed, and apply each once', async () => {
+  test('trap 36: two processes at once on each of four databases of one cluster all succeed, and apply each once', async () => {
     const present = (await readdir(new URL('../../../migrations', import.meta.url)))
       .filter((name) => name.endsWith('.sql'))
       .toSorted();
@@ -209,7 +209,7 @@ describe('migrations', () => {
 });
 
 describe('partitions', () => {
-  test('reach from one month behind to twelve ahead, are topped up as time goes on, and none is the default', async () => {
+  test('trap 35: reach from one month behind to twelve ahead, are topped up as time goes on, and none is the default', async () => {
     const empty = await createDatabase();
     const pool = openReadPool(empty.url);
     try {
@@ -235,7 +235,7 @@ describe('partitions', () => {
     }
   });
 
-  test('are made while the record is read and written', async () => {
+  test('trap 35: are made while the record is read and written', async () => {
     const reader = new Client({ connectionString: database.readUrl });
     await reader.connect();
     try {

@@ -271,7 +271,7 @@ describe('finding an operation by path', () => {
   });
 });
 
-describe('the start fails and names the entry when', () => {
+describe('the start fails and names the entry when (A.22)', () => {
   const v3 = byId('v3.generate');
   test.each<readonly [string, string, Partial<Operation>]>([
     ['an entry lacks a scope', 'v3.generate', { scope: null }],

@@ -116,7 +116,7 @@ describe('on one data folder, start after start', () => {
     ]);
   });
 
-  test("a terminal's Ctrl-C does not reach it, and it runs without root's rights or our environment", async () => {
+  test("trap 32: a terminal's Ctrl-C does not reach it, and it runs without root's rights or our environment", async () => {
     process.env['MADE_UP_SECRET'] = 'not-a-real-key';
     const postgres = await start(folder());
     delete process.env['MADE_UP_SECRET'];

@@ -26,7 +26,7 @@ test.each(HOSTS)('%s as loopback: %s', (host, loopback) => {
   expect(isLoopback(host)).toBe(loopback);
 });
 
-test('a test that is given the real Ideogram as upstream stops before it starts', () => {
+test('trap 39: a test that is given the real Ideogram as upstream stops before it starts', () => {
   expect(() => requireLoopback('https://api.ideogram.ai')).toThrow(NotLoopbackError);
   expect(requireLoopback('http://127.0.0.1:8790/v1').port).toBe('8790');
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { forgetShell } from '../src/shell.ts';
 
-test("keys and databases of the developer's shell are unknown to the tests", () => {
+test("trap 39: keys and databases of the developer's shell are unknown to the tests", () => {
   const shell: NodeJS.ProcessEnv = {
     DATABASE_URL: 'postgres://real',
     REDIS_URL: 'redis://real',

@@ -26,14 +26,14 @@ test.each([
   ['a token', 'eyJhbGciOiJub25lIn0.e30.', /is a token/],
   ['with a line break', 'fake-read\r\nX-Evil: 1', /printable ASCII/],
   ['padded', ' fake-read-9f8e7d6c5b4a', /white space/],
-])('a key that is %s is refused by name and never quoted', (_what, read, message) => {
+])('a key that is %s is refused by name and never quoted (F.57)', (_what, read, message) => {
   const make = () => createKeyRing({ environment: 'staging', read, write: WRITE, fingerprintSecret: 'fake' });
   expect(make).toThrow(KeyError);
   expect(make).toThrow(message);
   if (read?.trim()) expect(make).not.toThrow(new RegExp(read.slice(0, 8)));
 });
 
-test('an id names a key without revealing it, and inspection shows no key', () => {
+test('an id names a key without revealing it, and inspection shows no key (F.58)', () => {
   const keys = ring();
   expect(keys.id('read')).toMatch(/^key_[0-9a-f]{16}$/);
   expect(keys.id('read')).not.toBe(keys.id('write'));
