@@ -176,7 +176,7 @@ describe('ideogate audit', () => {
     ['--caller writer', { caller: 'writer' }, (call: Call) => call.subject === 'writer', 2],
     [
       '--operation v3.generate',
-      ['--operation', 'v3.generate'],
+      { operation: 'v3.generate' },
       (call: Call) => call.operation === 'v3.generate',
       3,
     ],
