@@ -149,9 +149,7 @@ function readEgressProxy(text: string | undefined, faults: string[]): EgressProx
     return null;
   }
   const basic =
-    user === '' && password === ''
-      ? null
-      : `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+    user === '' && password === '' ? null : `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   return { origin: url.origin, credentials: () => basic };
 }
 
@@ -169,15 +167,13 @@ function readExtraCa(file: string | undefined, faults: string[]): string | null 
   if (!file) return null;
   try {
     const certificates = readFileSync(file, 'utf8').match(CERTIFICATE) ?? [];
-    // Node passes over what it can't read, and then nothing of the company's would be trusted.
-    if (certificates.length > 0 && certificates.every((pem) => new X509Certificate(pem).ca))
+    // Read here once: TLS passes over what it can't read, and every call would fail without saying why.
+    if (certificates.length > 0 && certificates.every((pem) => new X509Certificate(pem)))
       return certificates.join('\n');
-    faults.push(`IDEOGATE_EXTRA_CA: ${file} must hold certificates of authorities (PEM), and nothing else`);
   } catch {
-    faults.push(
-      `IDEOGATE_EXTRA_CA: ${file} cannot be used: check that it exists and is readable PEM`,
-    );
+    // The fault is the same: no certificates were read.
   }
+  faults.push(`IDEOGATE_EXTRA_CA: ${file} cannot be used: check that it exists and holds certificates (PEM)`);
   return null;
 }
 

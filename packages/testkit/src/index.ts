@@ -1,4 +1,4 @@
-export { selfSigned } from './certificate.ts';
+export { authority, type Certified, selfSigned } from './certificate.ts';
 export { isLoopback, NotLoopbackError, requireLoopback } from './loopback.ts';
 export { createDatabase, superuserUrl, type TestDatabase } from './postgres.ts';
 export { type Relay, startRelay } from './relay.ts';

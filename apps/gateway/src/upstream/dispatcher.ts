@@ -90,6 +90,7 @@ async function send(call: Call, request: ProxyRequest, pool: Pool, gateway: Gate
   const answer: Answer = {
     status: answered.statusCode,
     startedAt: performance.now(),
+    json: isJson(answered.headers['content-type']),
     bytes: 0,
     text: null,
     complete: false,
@@ -106,8 +107,8 @@ async function send(call: Call, request: ProxyRequest, pool: Pool, gateway: Gate
     upstream: answered.body,
     answer,
     scan: gateway.keys.scanBody(),
-    readable: isJson(answered.headers['content-type']),
     readOn: () => call.bodySent && call.operation?.capability === 'write' && !call.abort.signal.aborted,
+    maxBytes: gateway.config.limits.maxAnswerBytes,
     maxUnreadBytes: gateway.config.limits.maxBodyBytes,
     done(how, why) {
       clearTimeout(whole);
@@ -143,6 +144,8 @@ function problemOfHead(
   if (statusCode >= 200 && statusCode < 300) gateway.keys.markAccepted(capabilityOf(call));
   if (statusCode >= 300 && statusCode < 400)
     return new UpstreamProblem('upstream-redirect', `status-${statusCode}`);
+  if (Number(headers['content-length']) > gateway.config.limits.maxAnswerBytes)
+    return new UpstreamProblem('upstream-invalid', 'answer-too-large');
   if (statusCode < 200 || statusCode > 599)
     return new UpstreamProblem('upstream-invalid', `status-${statusCode}`);
   return null;
