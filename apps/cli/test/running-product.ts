@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -127,7 +127,7 @@ export async function cleanUp(): Promise<void> {
   }
 }
 
-/** Processes that still have this folder in their command line, or as their data directory or log. */
+/** Processes that still have this folder in their command line, environment, or as where their output goes. */
 export function processesOf(folder: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^[0-9]+$/.test(name))
@@ -138,7 +138,9 @@ export function processesOf(folder: string): number[] {
 function usesFolder(pid: number, folder: string): boolean {
   try {
     if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder)) return true;
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(folder);
+    if (readFileSync(`/proc/${pid}/environ`, 'utf8').includes(folder)) return true;
+    // The emulator knows nothing of the folder but its log.
+    return readlinkSync(`/proc/${pid}/fd/1`).startsWith(folder);
   } catch {
     return false;
   }
