@@ -13,13 +13,14 @@ interface Allowed {
 }
 
 /**
- * `complete`: all of it came. `cut`: it ended too soon. `slow`: its time was up. `leak`: it held a key. `left`: let go,
- * for nobody waits.
+ * `complete`: all of it came. `cut`: it ended too soon. `slow`: its time was up. `large`: it broke its bound. `leak`: it
+ * held a key. `left`: let go, for nobody waits.
  */
 export type UpstreamEnd =
   | 'complete'
   | 'cut'
   | 'slow'
+  | 'large'
   | 'leak'
   | 'left'
   | { readonly failed: Refusal; readonly byBody: boolean };

@@ -141,6 +141,7 @@ export function failForwarded(call: Call, error: unknown, gateway: Gateway): voi
 const BROKEN = {
   cut: { problem: 'upstream-ended-early', reason: 'answer-ended-early' },
   slow: { problem: 'upstream-timeout', reason: 'answer-too-slow' },
+  large: { problem: 'upstream-invalid', reason: 'answer-too-large' },
   leak: { problem: 'upstream-leak', reason: 'key-in-body' },
 } as const satisfies Record<string, Refusal>;
 
@@ -150,7 +151,8 @@ const BROKEN = {
  */
 export function failAnswer(call: Call, gateway: Gateway): void {
   const end = call.upstreamEnd;
-  if (end === 'cut' || end === 'slow' || end === 'leak') answer(call, BROKEN[end], gateway);
+  if (end === 'cut' || end === 'slow' || end === 'large' || end === 'leak')
+    answer(call, BROKEN[end], gateway);
   else call.response?.destroy();
 }
 
@@ -187,14 +189,22 @@ function endingOf(call: Call, end: UpstreamEnd): Ending {
   }
   switch (end) {
     case 'complete':
-      return call.callerEnd === 'served' ? ended('completed', null) : ended('aborted', 'caller-left');
+      return call.callerEnd === 'served'
+        ? ended('completed', isOfAnotherType(call) ? 'answer-not-json' : null)
+        : ended('aborted', 'caller-left');
     case 'left':
       return ended('aborted', 'caller-left');
     case 'cut':
     case 'slow':
+    case 'large':
     case 'leak':
       return ended('cut', BROKEN[end].reason, BROKEN[end].problem);
   }
+}
+
+/** It passes, since clients may know it, but no operation answers so: nothing in it could be read for the record. */
+function isOfAnotherType({ answer }: Call): boolean {
+  return answer !== null && answer.bytes > 0 && !answer.json;
 }
 
 /** Cuts a call that outlived the time a stop allows. */

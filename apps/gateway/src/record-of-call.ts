@@ -69,6 +69,7 @@ function eventBase(call: Call, gateway: Gateway) {
     subject: call.token?.subject ?? null,
     clientId: call.token?.clientId ?? null,
     tokenId: call.token?.tokenId ?? null,
+    actor: call.token?.claims.actor ?? null,
     operation: call.operation?.id ?? null,
   } as const;
 }

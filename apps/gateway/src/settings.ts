@@ -22,6 +22,14 @@ export const SETTINGS = {
     1_073_741_824,
     'Largest request body.',
   ),
+  maxAnswerBytes: number(
+    'IDEOGATE_MAX_ANSWER_BYTES',
+    104_857_600,
+    'bytes',
+    1024,
+    1_073_741_824,
+    "Largest body of an upstream's answer.",
+  ),
   maxInFlight: number('IDEOGATE_MAX_IN_FLIGHT', 1000, 'calls', 1, 100_000, 'Calls in flight before 503.'),
   headersMs: number(
     'IDEOGATE_HEADERS_TIMEOUT_MS',

@@ -298,7 +298,10 @@ describe('when what answers is not Ideogram', () => {
 
   beforeAll(async () => {
     upstream = await startRawUpstream();
-    gateway = await startTestGateway({ settings: FAST, upstream: `http://127.0.0.1:${upstream.port}` });
+    gateway = await startTestGateway({
+      settings: { ...FAST, IDEOGATE_MAX_ANSWER_BYTES: '65536' },
+      upstream: `http://127.0.0.1:${upstream.port}`,
+    });
     token = await gateway.token('full');
   });
   afterAll(async () => {
@@ -355,6 +358,39 @@ describe('when what answers is not Ideogram', () => {
       outcome: 'cut',
       result: 'failure',
       problem: 'upstream-ended-early',
+    });
+  });
+
+  test('an answer of another type passes as it is, and is marked in the record (D.45)', async () => {
+    upstream.behave(say('HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\n<br>'));
+    const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
+    expect(response.status).toBe(200);
+    expect(await response.text()).toBe('<br>');
+    expect(await gateway.call(response)).toMatchObject({
+      outcome: 'completed',
+      reason: 'answer-not-json',
+      images: null,
+    });
+  });
+
+  test('an answer that announces more than its bound is 502, and a failure on record (D.45)', async () => {
+    upstream.behave(say(`${ok}Content-Length: 65537\r\n\r\n{`));
+    const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
+    expect(response.status).toBe(502);
+    expect(await response.json()).toMatchObject({ code: 'upstream-invalid' });
+    expect(await gateway.call(response)).toMatchObject({ outcome: 'failed', reason: 'answer-too-large' });
+  });
+
+  test('an answer that outgrows its bound never looks whole, and is a failure on record (D.45)', async () => {
+    const chunk = `8000\r\n${'x'.repeat(0x8000)}\r\n`;
+    upstream.behave(say(`${ok}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(3)}0\r\n\r\n`));
+    const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
+    await expect(response.text()).rejects.toThrow(BROKEN_OFF);
+    expect(await gateway.call(response)).toMatchObject({
+      outcome: 'cut',
+      result: 'failure',
+      problem: 'upstream-invalid',
+      reason: 'answer-too-large',
     });
   });
 

@@ -139,6 +139,7 @@ function common(
     subject: textOrNull(event.subject),
     clientId: textOrNull(event.clientId),
     tokenId: textOrNull(event.tokenId),
+    actor: textOrNull(event.actor),
     operation: textOrNull(event.operation),
     result: event.result,
     problem: textOrNull(event.problem),

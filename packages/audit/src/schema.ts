@@ -60,6 +60,7 @@ export const auditEvent = ideogate.table(
     promptLength: integer('prompt_length'),
     prevHash: bytea('prev_hash').notNull(),
     hash: bytea('hash').notNull(),
+    actor: text('actor'),
   },
   (table) => [unique('audit_event_writer_seq_at_key').on(table.writer, table.seq, table.at)],
 );
@@ -109,5 +110,6 @@ export const auditCall = ideogate
     decisionSeq: bigint('decision_seq', { mode: 'number' }).notNull(),
     outcomeWriter: uuid('outcome_writer'),
     outcomeSeq: bigint('outcome_seq', { mode: 'number' }),
+    actor: text('actor'),
   })
   .existing();

@@ -25,6 +25,7 @@ describe('the hash chain', () => {
       subject: null,
       clientId: null,
       tokenId: null,
+      actor: null,
       problem: null,
       operation: null,
       reason: null,

@@ -436,6 +436,7 @@ describe('rows that Postgres will not take', () => {
       subject: text,
       clientId: text,
       tokenId: text,
+      actor: text,
       address: text,
       method: text,
       resource: text,

@@ -112,6 +112,7 @@ function decision(): DecisionEvent {
     subject: 'bench',
     clientId: 'bench',
     tokenId: randomUUID(),
+    actor: null,
     address: '127.0.0.1',
     method: 'POST',
     resource: '/v1/ideogram-v3/generate',

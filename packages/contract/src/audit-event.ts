@@ -17,6 +17,8 @@ export interface Caller {
   readonly clientId: string | null;
   /** The token's `jti`. */
   readonly tokenId: string | null;
+  /** Subject of the token's outermost `act` (RFC 8693 section 4.1): who acts for `subject`. */
+  readonly actor: string | null;
 }
 
 /**

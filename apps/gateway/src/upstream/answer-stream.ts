@@ -9,6 +9,7 @@ const READ_LIMIT = 1024 * 1024;
 /** What the caller is told, if its answer has not begun yet. */
 const PROBLEMS_OF = {
   cut: new UpstreamProblem('upstream-ended-early', 'answer-ended-early'),
+  large: new UpstreamProblem('upstream-invalid', 'answer-too-large'),
   leak: new UpstreamProblem('upstream-leak', 'key-in-body'),
   left: new UpstreamProblem('upstream-ended-early', 'caller-left'),
 } as const;
@@ -17,13 +18,17 @@ export interface AnswerStreamOptions {
   readonly upstream: Readable;
   readonly answer: Answer;
   readonly scan: LeakScan;
-  readonly readable: boolean;
   /** When the caller leaves: read on to the end (a paid call), or let the upstream go. */
   readonly readOn: () => boolean;
+  /** Bound on the whole body, in bytes. */
+  readonly maxBytes: number;
   /** Bound on what is read for nobody, in bytes. */
   readonly maxUnreadBytes: number;
-  /** The upstream side is done. `leak`: the body held a key; `cut`: it ended too soon, `why` if anything said so. */
-  readonly done: (how: 'complete' | 'cut' | 'leak' | 'left', why: Error | null) => void;
+  /**
+   * The upstream side is done. `leak`: the body held a key; `large`: it broke its bound; `cut`: it ended too soon,
+   * `why` if anything said so.
+   */
+  readonly done: (how: 'complete' | 'cut' | 'large' | 'leak' | 'left', why: Error | null) => void;
 }
 
 /**
@@ -65,12 +70,16 @@ export class AnswerStream extends Readable {
   #take(chunk: Buffer): void {
     const { answer, scan, upstream } = this.#options;
     answer.bytes += chunk.length;
+    if (answer.bytes > this.#options.maxBytes) {
+      this.#fail('large');
+      return;
+    }
     const safe = scan.push(chunk);
     if (safe === 'leak') {
       this.#fail('leak');
       return;
     }
-    if (this.#options.readable && answer.bytes <= READ_LIMIT) this.#text.push(chunk);
+    if (answer.json && answer.bytes <= READ_LIMIT) this.#text.push(chunk);
     if (this.#callerGone) {
       this.#unread += chunk.length;
       if (this.#unread > this.#options.maxUnreadBytes) this.#fail('left');
@@ -82,9 +91,9 @@ export class AnswerStream extends Readable {
   #complete(): void {
     if (this.#over) return;
     this.#over = true;
-    const { answer, scan, readable } = this.#options;
+    const { answer, scan } = this.#options;
     answer.complete = true;
-    if (readable && answer.bytes <= READ_LIMIT) answer.text = Buffer.concat(this.#text).toString();
+    if (answer.json && answer.bytes <= READ_LIMIT) answer.text = Buffer.concat(this.#text).toString();
     const rest = scan.end();
     if (!this.#callerGone) {
       if (rest.length > 0) this.push(rest);
@@ -93,7 +102,7 @@ export class AnswerStream extends Readable {
     this.#options.done('complete', null);
   }
 
-  #fail(how: 'cut' | 'leak' | 'left', why: Error | null = null): void {
+  #fail(how: 'cut' | 'large' | 'leak' | 'left', why: Error | null = null): void {
     if (this.#over) return;
     this.#over = true;
     this.#options.upstream.destroy();
