@@ -3,6 +3,9 @@ import { Command, CommanderError } from 'commander';
 import type { AuditOptions } from './commands/audit.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 
+// A report that Node writes when it dies would hold the whole environment, and so the keys.
+if (process.report) process.report.excludeEnv = true;
+
 // Each command is loaded when it is called: a token must not wait for the whole gateway to be read.
 const commands = {
   audit: () => import('./commands/audit.ts'),

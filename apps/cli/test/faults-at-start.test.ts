@@ -239,6 +239,22 @@ describe('settings', () => {
     expect(() => statSync(data)).toThrow('ENOENT');
   });
 
+  test.each(['IDEOGRAM_API_KEY', 'STAGING_READ_KEY'])(
+    'a key of production that %s of staging holds too stops the start, without being shown (F.57)',
+    (variable) => {
+      const keys = (name: string) => `keys: { read: ${name}_READ_KEY, write: ${name}_WRITE_KEY }`;
+      const two = policyFile(
+        'two.yaml',
+        `environments:\n  staging: { ceiling: ["read:*"], ${keys('STAGING')} }\n  production: { ceiling: ["read:models"], ${keys('PRODUCTION')} }\n`,
+      );
+      const given = { STAGING_WRITE_KEY: `${SECRET}-w`, STAGING_READ_KEY: `${SECRET}-r`, [variable]: SECRET };
+      expect(faultsOf({ ...given, IDEOGATE_POLICY: two, PRODUCTION_WRITE_KEY: SECRET })).toEqual([
+        'PRODUCTION_WRITE_KEY, the key of production, is also a key of staging: each needs its own.',
+      ]);
+      expect(faultsOf({ ...given, IDEOGATE_POLICY: two, PRODUCTION_WRITE_KEY: `${SECRET}-p` })).toEqual([]);
+    },
+  );
+
   test('two environments with one identifier are a fault of the policy', () => {
     const same = policyFile(
       'same.yaml',

@@ -7,4 +7,5 @@ export {
 } from './config.ts';
 export type { GatewayDeps, Log } from './context.ts';
 export { createGateway } from './gateway.ts';
+export { faultOf } from './log.ts';
 export { serveMetrics } from './metrics.ts';

@@ -52,7 +52,7 @@ function decisionBase(call: Call, gateway: Gateway) {
     kind: 'decision',
     address: call.address,
     method: call.method,
-    resource: call.path ?? pathOf(call.target),
+    resource: withoutCredentials(call.path ?? pathOf(call.target), gateway),
     scopeNeeded: call.allowed?.scope ?? (call.quote ? 'read:quote' : (call.operation?.scope ?? null)),
     scopeHeld: call.token?.scopeText ?? null,
     release: gateway.release.id,
@@ -126,6 +126,14 @@ function promptOf(call: Call): string | null {
   }
   return null;
 }
+
+/** A credential that a caller put into the path by mistake is not kept: a compact token, or a key of this gateway's. */
+function withoutCredentials(path: string, gateway: Gateway): string {
+  return gateway.keys.inHeaders([path]) ? '[key]' : path.replace(COMPACT_TOKEN, '[token]');
+}
+
+/** RFC 7515 section 7.1; a header is a JSON object, and so begins with these letters. */
+const COMPACT_TOKEN = /ey[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*/g;
 
 /** The path of a target that could not be read: no query, however its mark is spelled, and no user or password. */
 function pathOf(target: string): string {

@@ -1,5 +1,6 @@
 import type { Call } from './call.ts';
 import type { Gateway } from './context.ts';
+import { faultOf } from './log.ts';
 import type { Refusal } from './refusal.ts';
 import type { Step } from './step.ts';
 import { authenticate } from './steps/authenticate.ts';
@@ -53,16 +54,4 @@ export async function walk(steps: readonly Step[], call: Call, gateway: Gateway)
     gateway.log.error({ call_id: call.id, error: faultOf(error) }, 'a step failed');
     return { problem: 'internal-error', reason: 'step-failed' };
   }
-}
-
-/** Where our own code failed; never the message, which may quote what the caller sent. */
-function faultOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown';
-  return [
-    error.name,
-    ...(error.stack ?? '')
-      .split('\n')
-      .filter((line) => line.startsWith('    at '))
-      .slice(0, 3),
-  ].join(' ');
 }

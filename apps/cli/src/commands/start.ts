@@ -1,3 +1,4 @@
+import { faultOf } from '@ideogate/gateway';
 import { pino } from 'pino';
 import { EXIT } from '../exit-codes.ts';
 import { startProduct } from '../product/start.ts';
@@ -16,11 +17,20 @@ export async function start(env: NodeJS.ProcessEnv): Promise<number> {
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  let crashed = false;
+  // Node would print the message and every member of the error, and any of them may hold a key or a token. What state
+  // things are in nobody knows: calls in flight may end, then all of it stops.
+  process.on('uncaughtException', (error) => {
+    log.error({ error: faultOf(error) }, 'an error that nobody caught: Ideogate stops');
+    if (crashed) process.exit(EXIT.failed);
+    crashed = true;
+    asked();
+  });
   const product = await startProduct(env, log);
   process.stdout.write(`${product.banner}\n`);
   await told;
   process.stdout.write('Stopping: calls in flight may end first.\n');
   await product.stop();
   process.stdout.write('Stopped.\n');
-  return EXIT.fine;
+  return crashed ? EXIT.failed : EXIT.fine;
 }

@@ -73,6 +73,7 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
   if (release !== null && policy === undefined)
     faults.push(`The policy has no environment ${environment}: add it, or set IDEOGATE_ENVIRONMENT.`);
   const upstream = readUpstream(env, policy, faults);
+  if (release !== null) refuseKeysOfOthers(release, environment, upstream, env, faults);
   const ports = { gateway: port, issuer: port + 1, emulator: port + 3, metrics: port + 4 };
   const issuerUrl = `http://127.0.0.1:${ports.issuer}`;
   const issuers: readonly TrustedIssuer[] = [
@@ -194,6 +195,30 @@ function readUpstream(
     ...(write === undefined ? {} : { write }),
     ...(both === undefined ? {} : { both }),
   };
+}
+
+/** A key serves one environment: one that another environment's variable holds too is refused, by names alone. */
+function refuseKeysOfOthers(
+  release: Release,
+  environment: EnvironmentName,
+  upstream: UpstreamChoice,
+  env: NodeJS.ProcessEnv,
+  faults: string[],
+): void {
+  if (upstream.kind === 'emulator') return;
+  const policy = release.environments.get(environment);
+  const ownNames = new Set([
+    policy?.keys.read ?? 'IDEOGRAM_READ_KEY',
+    policy?.keys.write ?? 'IDEOGRAM_WRITE_KEY',
+  ]);
+  const ownKeys = new Set([upstream.read, upstream.write, upstream.both]);
+  for (const { name, keys } of release.environments.values()) {
+    for (const variable of new Set([keys.read, keys.write])) {
+      if (variable === null || ownNames.has(variable) || !env[variable]) continue;
+      if (ownKeys.has(env[variable]))
+        faults.push(`${variable}, the key of ${name}, is also a key of ${environment}: each needs its own.`);
+    }
+  }
 }
 
 function isOrigin(text: string): boolean {
