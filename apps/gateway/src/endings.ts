@@ -66,6 +66,7 @@ function answer(call: Call, refusal: Refusal, gateway: Gateway): void {
 /** Nobody can say where the next request on such a connection begins: it is closed (RFC 9112 section 9.6). */
 const DOUBTFUL_FRAMING: ReadonlySet<ProblemCode> = new Set([
   'invalid-request',
+  'headers-too-large',
   'expectation-failed',
   'upgrade-refused',
 ]);

@@ -16,6 +16,12 @@ export interface BodyReader {
 export interface BodyOptions {
   /** Largest JSON body, or JSON text in a part, in bytes. */
   readonly maxJsonBytes: number;
+  /** Most parts of a multipart body. */
+  readonly maxParts: number;
+  /** Longest field name in a multipart body, in bytes. */
+  readonly maxFieldNameBytes: number;
+  /** Longest text field of a multipart body under bounds, in bytes: what is bounded is kept until it is read. */
+  readonly maxFieldBytes: number;
   /** Paths of fields whose values are wanted (`image_request.num_images`): those that set the price, and the prompt. */
   readonly watch: readonly string[];
   /** The call is let through only because its query is exactly `dry_run=true`: the body may not say otherwise. */

@@ -9,11 +9,6 @@ import { dryRunInBody, fault, fieldFault, type RequestFault, webhookFault } from
 import { MAX_WATCHED_BYTES, type WatchedFields } from './watched-fields.ts';
 import { holdsWebhookUrl, mentionsWebhookUrl, namesDryRun, namesWebhookUrl } from './webhook-name.ts';
 
-/** More than the 100 images of a training set, with their captions. */
-const MAX_PARTS = 256;
-/** Longest text field of a call under bounds; a prompt has at most 10,000 characters. */
-const MAX_LIMITED_TEXT = 65_536;
-
 /** How a part's content is read. */
 type Reading =
   /** A field of type object: JSON, or the body is refused. */
@@ -29,11 +24,12 @@ export function readMultipart(
   boundary: string,
   limits: LimitedFields | null,
   watched: WatchedFields,
-  options: Pick<BodyOptions, 'maxJsonBytes' | 'quote'>,
+  options: BodyOptions,
 ): BodyReader {
   const parts = new Parts(operation, limits, watched, options);
   const scanner = new MultipartScanner(boundary, parts, {
-    maxParts: MAX_PARTS,
+    maxParts: options.maxParts,
+    maxNameBytes: options.maxFieldNameBytes,
     allowLeadingCrlf: limits === null,
   });
   return {
@@ -48,21 +44,19 @@ class Parts implements PartHandler {
   readonly #fields: ReadonlyMap<string, Field>;
   readonly #limits: LimitedFields | null;
   readonly #watched: WatchedFields;
-  readonly #maxJsonBytes: number;
-  readonly #quote: boolean;
+  readonly #options: BodyOptions;
   #reading: Reading = 'opaque';
 
   constructor(
     operation: Operation,
     limits: LimitedFields | null,
     watched: WatchedFields,
-    { maxJsonBytes, quote }: Pick<BodyOptions, 'maxJsonBytes' | 'quote'>,
+    options: BodyOptions,
   ) {
     this.#fields = fieldsOf(operation);
     this.#limits = limits;
     this.#watched = watched;
-    this.#maxJsonBytes = maxJsonBytes;
-    this.#quote = quote;
+    this.#options = options;
   }
 
   begin(head: PartHead): Keep | RequestFault | null {
@@ -71,7 +65,7 @@ class Parts implements PartHandler {
     this.#reading = readingOf(head, field);
     const found =
       checkForEveryone(head, this.#reading) ??
-      (this.#quote && namesDryRun(head.name) ? dryRunInBody() : null) ??
+      (this.#options.quote && namesDryRun(head.name) ? dryRunInBody() : null) ??
       (limited ? checkHeadLimited(head, field) : null) ??
       this.#limits?.begin(head.name, head.file) ??
       null;
@@ -81,17 +75,19 @@ class Parts implements PartHandler {
       return null;
     }
     if (limited) {
-      const detail = `${head.name} may be at most ${MAX_LIMITED_TEXT} bytes under write:limited.`;
-      const bound = `at most ${MAX_LIMITED_TEXT} bytes`;
+      const { maxFieldBytes: limit } = this.#options;
+      const detail = `${head.name} may be at most ${limit} bytes under write:limited.`;
+      const bound = `at most ${limit} bytes`;
       return {
-        limit: MAX_LIMITED_TEXT,
+        limit,
         overflow: fieldFault('field-too-long', head.name, detail, { bound }),
       };
     }
     if (this.#reading === 'text') {
       return this.#watched.wants(head.name) ? { limit: MAX_WATCHED_BYTES, overflow: null } : null;
     }
-    return { limit: this.#maxJsonBytes, overflow: jsonTooLarge(this.#maxJsonBytes) };
+    const { maxJsonBytes: limit } = this.#options;
+    return { limit, overflow: jsonTooLarge(limit) };
   }
 
   end(head: PartHead, content: Uint8Array | null): RequestFault | null {

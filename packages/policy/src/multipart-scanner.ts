@@ -18,6 +18,7 @@ export interface PartHandler {
 
 export interface ScannerOptions {
   readonly maxParts: number;
+  readonly maxNameBytes: number;
   /** One CRLF before the first delimiter is an empty preamble (RFC 2046 section 5.1.1), and some clients send it. */
   readonly allowLeadingCrlf: boolean;
 }
@@ -178,7 +179,7 @@ export class MultipartScanner {
 
   #beginPart(): void {
     const block = latin1(this.#headBlock.bytes(4));
-    const head = parsePartHead(block);
+    const head = parsePartHead(block, this.#options.maxNameBytes);
     if ('problem' in head) return this.#stop(head);
     const keep = this.#handler.begin(head);
     if (keep !== null && 'problem' in keep) return this.#stop(keep);

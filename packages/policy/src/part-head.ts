@@ -17,7 +17,6 @@ export interface PartHead {
   readonly others: boolean;
 }
 
-const MAX_NAME = 128;
 const FIELD_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)$/s;
 const PLAIN_PARAMETER = /;[ \t]*([a-zA-Z]+)="([^"\\]*)"/y;
 const BARE_PARAMETER = /;[ \t]*(name|filename)=([!#$&+.^_`|~0-9A-Za-z-]+)/iy;
@@ -26,7 +25,7 @@ const NESTED_NAME = /name\*?[ \t]*=/i;
 const EXTENDED_FILENAME = /;[ \t]*(filename\*)=([!#$&+.^_`|~0-9A-Za-z'%-]+)/iy;
 
 /** Reads the lines of a part's header, each without its CRLF and as Latin-1 text; one meaning or a fault. */
-export function parsePartHead(block: string): PartHead | RequestFault {
+export function parsePartHead(block: string, maxNameBytes: number): PartHead | RequestFault {
   const fields = new Map<string, string>();
   for (const line of block.split('\r\n')) {
     const found = FIELD_LINE.exec(line);
@@ -40,7 +39,7 @@ export function parsePartHead(block: string): PartHead | RequestFault {
     if (fields.has(name)) return broken('part-headers', 'a part repeats a header field');
     fields.set(name, value);
   }
-  const disposition = parseDisposition(fields.get('content-disposition'));
+  const disposition = parseDisposition(fields.get('content-disposition'), maxNameBytes);
   if ('problem' in disposition) return disposition;
   const typeText = fields.get('content-type');
   const contentType = typeText === undefined ? null : parseMediaType(typeText);
@@ -69,6 +68,7 @@ export function parsePartHead(block: string): PartHead | RequestFault {
  */
 function parseDisposition(
   text: string | undefined,
+  maxNameBytes: number,
 ): Pick<PartHead, 'name' | 'file' | 'unquoted'> | RequestFault {
   const start = /^form-data(?=;)/i.exec(text ?? '')?.[0];
   if (text === undefined || start === undefined) {
@@ -97,8 +97,11 @@ function parseDisposition(
     at += found[0].length;
   }
   const name = parameters.get('name') ?? '';
-  if (name === '' || name.length > MAX_NAME || !/^[\x20-\x7e]+$/.test(name)) {
-    return broken('part-disposition', `a part needs a name of 1 to ${MAX_NAME} printable ASCII characters`);
+  if (name === '' || name.length > maxNameBytes || !/^[\x20-\x7e]+$/.test(name)) {
+    return broken(
+      'part-disposition',
+      `a part needs a name of 1 to ${maxNameBytes} printable ASCII characters`,
+    );
   }
   if (mayBeEncodedWord(name)) return broken('part-disposition', 'a part has an encoded word for a name');
   const filename = parameters.get('filename');

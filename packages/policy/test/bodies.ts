@@ -4,6 +4,9 @@ import { type BodyReader, type Level, openBody, type RequestFault } from '../src
 export const BOUNDARY = '----formdata-undici-012345678901';
 export const OPTIONS = {
   maxJsonBytes: 1_048_576,
+  maxParts: 256,
+  maxFieldNameBytes: 128,
+  maxFieldBytes: 65_536,
   watch: ['prompt', 'num_images', 'image_request.num_images', 'image'],
   quote: false,
 };

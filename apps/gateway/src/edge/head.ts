@@ -8,7 +8,7 @@ export interface Head {
 }
 
 export interface HeadFault {
-  readonly problem: 'invalid-request' | 'expectation-failed' | 'upgrade-refused';
+  readonly problem: 'invalid-request' | 'headers-too-large' | 'expectation-failed' | 'upgrade-refused';
   readonly reason: string;
 }
 
@@ -42,7 +42,9 @@ export function readRawHead(
   rawHeaders: readonly string[],
   httpVersion: string,
   method: string,
+  maxFields: number,
 ): Head | HeadFault {
+  if (rawHeaders.length > 2 * maxFields) return { problem: 'headers-too-large', reason: 'header-count' };
   const seen = new Map<string, string>();
   const hopByHop: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {

@@ -15,6 +15,8 @@ import type { Gateway } from '../context.ts';
 import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 import { ARRIVAL, walk } from '../request-path.ts';
 import { followCertificate } from './certificate.ts';
+import { limitSockets } from './sockets.ts';
+import { type UploadWatch, watchUploads } from './uploads.ts';
 
 type Application = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -39,10 +41,18 @@ export function createListener(
     connectionsCheckingInterval: Math.min(1000, limits.headersMs),
     noDelay: true,
   };
-  const server = listen.tls === null ? createServer(options) : createTlsServer(options);
+  const server =
+    listen.tls === null
+      ? createServer(options)
+      : createTlsServer({ ...options, handshakeTimeout: limits.headersMs });
+  // Node would drop fields past its count in silence; `readHead` counts them all.
+  server.maxHeadersCount = 0;
+  limitSockets(server, limits.maxSocketsPerAddress, (socket) => refuseSocket(socket, gateway()));
+  const uploads = watchUploads(limits.bodyIdleMs, (call) => interruptIdle(call, gateway()));
+  server.once('close', () => uploads.stop());
   if (listen.tls !== null) followCertificate(server, listen.tls, gateway);
   const arrive = (request: IncomingMessage, response: ServerResponse) => {
-    admit(request, response, gateway(), application).catch((error: unknown) => {
+    admit(request, response, gateway(), application, uploads).catch((error: unknown) => {
       // why: even this could not be answered; the connection is all that is left to end
       gateway().log.error({ error: nameOf(error) }, 'a call could not be ended');
       response.destroy();
@@ -65,6 +75,7 @@ async function admit(
   response: ServerResponse,
   gateway: Gateway,
   application: Application,
+  uploads: UploadWatch,
 ): Promise<void> {
   const call = newCall(
     gateway.newCallId(),
@@ -78,8 +89,39 @@ async function admit(
   followRequest(call, request.socket);
   response.once('close', () => leftWithoutEnding(call, gateway));
   const refusal = (await walk(ARRIVAL, call, gateway)) ?? gateway.closedDoor();
-  if (refusal === null) application(request, response);
-  else await refuse(call, refusal, gateway);
+  if (refusal !== null) {
+    await refuse(call, refusal, gateway);
+    return;
+  }
+  if (call.hasBody) uploads.follow(call);
+  application(request, response);
+}
+
+/** One connection too many: nothing was asked on it yet, so it is counted and has no row. */
+function refuseSocket(socket: Socket, gateway: Gateway): void {
+  const refusal: Refusal = {
+    problem: 'too-many-requests',
+    reason: 'address-sockets',
+    headers: { 'retry-after': '1' },
+  };
+  gateway.metrics.refused(refusal.reason);
+  socket.on('error', () => socket.destroy());
+  // Before TLS there are no words that the peer would understand.
+  if (gateway.config.listen.tls !== null) socket.destroy();
+  else
+    answerOnSocket(
+      newCall(gateway.newCallId(), performance.now(), null, null, null),
+      refusal,
+      socket,
+      gateway,
+    );
+}
+
+function interruptIdle(call: Call, gateway: Gateway): void {
+  const socket = call.request?.socket;
+  if (socket === undefined || SEEN.has(socket)) return;
+  SEEN.add(socket);
+  interrupt(call, { problem: 'request-timeout', reason: 'body-idle' }, socket, gateway);
 }
 
 /** The gateway's own pages end with their response and have no outcome. */
@@ -98,6 +140,12 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
     return;
   }
   SEEN.add(socket);
+  if (PROGRESS.get(socket)?.bytes === bytesOf(socket) && error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    // Connected and never asked for anything: no call, whose row would let idle sockets fill the record.
+    gateway.metrics.refused('idle-connection');
+    socket.destroy();
+    return;
+  }
   const refusal = parserRefusal(error);
   const open = [...(PROGRESS.get(socket)?.calls ?? [])];
   const half = open.find((call) => call.request?.complete === false);
@@ -195,13 +243,17 @@ function watchForHalfRequests(socket: Socket, gateway: Gateway): void {
   });
 }
 
-function followRequest(call: Call, socket: Duplex & { bytesRead?: number }): void {
+function bytesOf(socket: Duplex & { bytesRead?: number }): number {
+  return socket.bytesRead ?? 0;
+}
+
+function followRequest(call: Call, socket: Duplex): void {
   const progress = PROGRESS.get(socket);
   if (progress === undefined) return;
   progress.calls.add(call);
   const over = () => {
     progress.calls.delete(call);
-    progress.bytes = socket.bytesRead ?? 0;
+    progress.bytes = bytesOf(socket);
   };
   call.response?.once('close', () => {
     // What is still to come of a body already refused is no request of its own.

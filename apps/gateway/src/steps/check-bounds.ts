@@ -30,7 +30,7 @@ export const readBody: Step = async (call, gateway) => {
     request.headers['content-type'],
     request.headers['content-encoding'],
     {
-      maxJsonBytes: gateway.config.limits.maxJsonBytes,
+      ...gateway.config.limits,
       watch: watchedFields(operation),
       quote: call.quote,
     },

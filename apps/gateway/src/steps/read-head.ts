@@ -10,6 +10,7 @@ const DETAILS: Readonly<Record<string, string>> = {
   'two-framings': 'Content-Length and Transfer-Encoding exclude each other.',
   'content-length': 'Content-Length is not a plain decimal number.',
   'body-on-get': 'GET and HEAD carry no body.',
+  'header-count': 'The header section has too many fields.',
   expectation: 'The only expectation is 100-continue.',
   upgrade: 'Connections are not upgraded.',
   'connection-option': 'Connection names a field that is meant for the other end.',
@@ -21,7 +22,8 @@ export const readHead: Step = (call, gateway) => {
   const { request } = call;
   if (request === null) return null;
   if (DOUBTFUL.has(request.socket)) return refusedHead('invalid-request', 'after-doubtful-head');
-  const head = readRawHead(request.rawHeaders, request.httpVersion, request.method ?? '');
+  const { maxHeaderCount, maxBodyBytes } = gateway.config.limits;
+  const head = readRawHead(request.rawHeaders, request.httpVersion, request.method ?? '', maxHeaderCount);
   if ('reason' in head) {
     DOUBTFUL.add(request.socket);
     return refusedHead(head.problem, head.reason);
@@ -30,7 +32,6 @@ export const readHead: Step = (call, gateway) => {
   call.hasBody = head.hasBody;
   call.bodyLength = head.contentLength;
   call.awaitsContinue = head.awaitsContinue;
-  const { maxBodyBytes } = gateway.config.limits;
   if ((head.contentLength ?? 0) > maxBodyBytes) {
     return {
       problem: 'body-too-large',
