@@ -1,6 +1,6 @@
 import { startRelay, startTestGateway, redisUrl, testWithRedis, type TestGateway } from '@ideogate/testkit';
 import { Redis } from 'ioredis';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exchange, request } from './wire.ts';
 
 async function withGateway(
@@ -197,6 +197,139 @@ test('a caller still sending when it is refused gets to see why', () =>
       );
       expect(answers.map((answer) => answer.status)).toEqual([status]);
     }
+  }));
+
+describe('what a call is made of has its limits: at each it passes, one past it is refused with a row', () => {
+  let gateway: TestGateway;
+  let full = '';
+  let writer = '';
+
+  beforeAll(async () => {
+    gateway = await startTestGateway({
+      settings: {
+        IDEOGATE_MAX_TARGET_BYTES: '300',
+        IDEOGATE_MAX_HEADER_BYTES: '8192',
+        IDEOGATE_MAX_HEADER_COUNT: '20',
+        IDEOGATE_MAX_TOKEN_BYTES: '1500',
+        IDEOGATE_MAX_PARTS: '5',
+        IDEOGATE_MAX_FIELD_NAME_BYTES: '40',
+        IDEOGATE_MAX_FIELD_BYTES: '2000',
+      },
+    });
+    full = await gateway.token('full');
+    writer = await gateway.token('writer');
+  });
+  afterAll(() => gateway?.close());
+
+  const get = (target: string, fields: readonly string[] = []) =>
+    request(`GET ${target} HTTP/1.1`, ['Host: a', `Api-Key: ${full}`, ...fields]);
+  const form = (token: string, parts: readonly (readonly [name: string, value: string])[]) => {
+    const body = `${parts.map(([name, value]) => `--B\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`).join('')}--B--\r\n`;
+    const fields = ['Host: a', `Api-Key: ${token}`, 'Content-Type: multipart/form-data; boundary=B'];
+    return request(
+      'POST /v1/ideogram-v3/generate HTTP/1.1',
+      [...fields, `Content-Length: ${body.length}`],
+      body,
+    );
+  };
+  const several = (count: number) => Array.from({ length: count }, (_, i) => `X-${i}: a`);
+  const prompt = ['prompt', 'a lighthouse'] as const;
+  const turbo = ['rendering_speed', 'TURBO'] as const;
+  const unknown = (count: number) => Array.from({ length: count }, (_, i) => [`other_${i}`, 'a'] as const);
+
+  // The bytes of a request with so much of what is limited, and what is answered to one too much.
+  const limits: readonly [
+    what: string,
+    limit: number,
+    bytes: (size: number) => string,
+    status: number,
+    reason: string,
+  ][] = [
+    ['bytes of target', 300, (size) => get(`/models?${'a'.repeat(size - 8)}`), 414, 'target-length'],
+    ['header fields', 20, (size) => get('/models', several(size - 2)), 431, 'header-count'],
+    [
+      'header fields, far more of them than Node would keep',
+      20,
+      (size) => get('/models', size === 20 ? [] : Array.from({ length: 1900 }, () => 'a:')),
+      431,
+      'header-count',
+    ],
+    ['parts', 5, (size) => form(full, [prompt, ...unknown(size - 1)]), 400, 'multipart-too-many-parts'],
+    [
+      'bytes of field name',
+      40,
+      (size) => form(full, [prompt, ['n'.repeat(size), 'a']]),
+      400,
+      'part-disposition',
+    ],
+    [
+      'bytes of text field under bounds',
+      2000,
+      (size) => form(writer, [['prompt', 'a'.repeat(size)], turbo]),
+      403,
+      'field-too-long',
+    ],
+  ];
+  test.each(limits)('%s: %i', async (_, limit, bytes, status, reason) => {
+    const within = await exchange(gateway.port, bytes(limit));
+    expect(within.answers.map((answer) => answer.status)).not.toContain(status);
+    const beyond = await exchange(gateway.port, bytes(limit + 1));
+    expect(beyond.answers.map((answer) => answer.status)).toEqual([status]);
+    const id = beyond.answers[0]?.headers.get('ideogate-call-id') ?? '';
+    expect(await gateway.call(id)).toMatchObject({ reason, result: 'failure' });
+  });
+
+  test('bytes of token: one past the limit is refused before it is decoded', async () => {
+    for (const [length, reason] of [
+      [1500, 'token-not-compact'],
+      [1501, 'token-too-long'],
+    ] as const) {
+      const response = await fetch(`${gateway.url}/models`, { headers: { 'api-key': 'a'.repeat(length) } });
+      expect(response.status).toBe(401);
+      expect(await gateway.call(response)).toMatchObject({ reason });
+    }
+  });
+
+  test('bytes of header section: 431 past the limit, on a connection that then closes', async () => {
+    for (const [size, status] of [
+      [6000, 200],
+      [9000, 431],
+    ] as const) {
+      const { answers } = await exchange(gateway.port, get('/models', [`X-A: ${'a'.repeat(size)}`]));
+      expect(answers.map((answer) => answer.status)).toEqual([status]);
+    }
+  });
+
+  test('a request behind a head of too many fields is not read as one of its own', async () => {
+    const { answers, closed } = await exchange(gateway.port, get('/models', several(30)) + get('/models'), {
+      answers: 2,
+    });
+    expect(closed).toBe(true);
+    expect(answers.map((answer) => answer.status)).not.toContain(200);
+  });
+});
+
+test('decisions beyond those that may wait get 503 with Retry-After, and none of them goes out', () =>
+  withGateway({ IDEOGATE_MAX_WAITING: '3', IDEOGATE_COMMIT_TIMEOUT_MS: '1500' }, async (gateway) => {
+    const headers = { 'api-key': await gateway.token('reader') };
+    expect((await fetch(`${gateway.url}/models`, { headers })).status).toBe(200);
+    gateway.relay.freeze();
+    const began = performance.now();
+    const responses = await Promise.all(
+      Array.from({ length: 12 }, async () => {
+        const response = await fetch(`${gateway.url}/models`, { headers });
+        return { response, milliseconds: performance.now() - began };
+      }),
+    );
+    gateway.relay.restore();
+    for (const { response } of responses) {
+      expect(response.status).toBe(503);
+      expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
+    }
+    // Those beyond the limit are told at once; the others when the time of a commit is up.
+    expect(await refusals(gateway, 'record-overloaded')).toBeGreaterThan(0);
+    expect(responses.filter(({ milliseconds }) => milliseconds < 1000).length).toBeGreaterThan(0);
+    expect(await gateway.received()).toHaveLength(1);
   }));
 
 /** Redis behind a relay, in a database of its own, without what earlier runs left. */

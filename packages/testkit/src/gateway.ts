@@ -178,6 +178,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       ...DEFAULT_VERIFIER,
       issuers: [{ issuer: issuerUrl, algorithms: ['ES256', 'EdDSA'], keys: { discovery: true } }],
       audience: url,
+      maxTokenLength: config.limits.maxTokenBytes,
       ...options.verifier,
     },
     { now: Date.now },

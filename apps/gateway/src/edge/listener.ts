@@ -45,8 +45,6 @@ export function createListener(
     listen.tls === null
       ? createServer(options)
       : createTlsServer({ ...options, handshakeTimeout: limits.headersMs });
-  // Node would drop fields past its count in silence; `readHead` counts them all.
-  server.maxHeadersCount = 0;
   limitSockets(server, limits.maxSocketsPerAddress, (socket) => refuseSocket(socket, gateway()));
   const uploads = watchUploads(limits.bodyIdleMs, (call) => interruptIdle(call, gateway()));
   server.once('close', () => uploads.stop());
