@@ -285,7 +285,7 @@ const HEADS: readonly WireCase[] = [
     'more header fields than a reader keeps, and a second credential behind them',
     ({ host, key }) => get('/models', host, key, ...Array.from({ length: 2500 }, () => 'a:'), key),
     431,
-    'header-count',
+    'header-overflow',
   ),
   {
     what: 'a header that comes too slowly',

@@ -44,7 +44,6 @@ export function readRawHead(
   method: string,
   maxFields: number,
 ): Head | HeadFault {
-  // Before anything is looked for among them: past 2,000 fields Node drops the rest in silence.
   if (rawHeaders.length > 2 * maxFields) return { problem: 'headers-too-large', reason: 'header-count' };
   const seen = new Map<string, string>();
   const hopByHop: string[] = [];
