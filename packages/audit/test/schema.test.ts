@@ -86,6 +86,18 @@ describe('what the logins may do', () => {
     expect(await asLogin(url, sql)).toBe(expected);
   });
 
+  test('trap 33: a login that only inserts can send the same row again and be told that it is there', async () => {
+    const fixed = insert().replace('now()', `date_trunc('month', now())`);
+    expect(await asLogin(database.appendUrl, fixed)).toBe('ok');
+    // Unique by writer, seq and at, for the table is partitioned by `at`.
+    expect(await asLogin(database.appendUrl, fixed)).toBe('23505');
+    expect(await asLogin(database.appendUrl, `${fixed} ON CONFLICT DO NOTHING`)).toBe('ok');
+    expect(await asLogin(database.appendUrl, `${fixed} ON CONFLICT (writer, seq, at) DO NOTHING`)).toBe(
+      DENIED,
+    );
+    expect(await asLogin(database.appendUrl, `${fixed} RETURNING seq`)).toBe(DENIED);
+  });
+
   test('a login of one database can not connect to another, and a wrong password not at all', async () => {
     const other = await recordDatabase();
     try {

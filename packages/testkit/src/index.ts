@@ -4,6 +4,7 @@ export { createDatabase, superuserUrl, type TestDatabase } from './postgres.ts';
 export { type Relay, startRelay } from './relay.ts';
 export { redisUrl, testWithRedis } from './redis.ts';
 export { freePort } from './free-port.ts';
+export { huntFor, type SecretHunt, spellingsOf, tableOfPlaces } from './secret-hunt.ts';
 export {
   FAKE_KEYS,
   type Received,
