@@ -4,6 +4,7 @@ import type { Verified } from '@ideogate/access-token';
 import type { CallId, Operation, ScopeName } from '@ideogate/contract';
 import type { Refusal } from './refusal.ts';
 import type { Answer } from './upstream/answer.ts';
+import type { UpstreamProblem } from './upstream/upstream-problem.ts';
 
 /** What policy allowed, kept for the record and for the steps after it. */
 interface Allowed {
@@ -24,6 +25,12 @@ export type UpstreamEnd =
   | 'leak'
   | 'left'
   | { readonly failed: Refusal; readonly byBody: boolean };
+
+/** What endings may ask of an exchange with the upstream. */
+interface OpenExchange {
+  callerLeft(): void;
+  cancel(reason: UpstreamProblem): void;
+}
 
 /** One call, from its first byte to its outcome. Steps fill it in, in the order of `request-path.ts`. */
 export interface Call {
@@ -50,8 +57,8 @@ export interface Call {
   allowed: Allowed | null;
   /** Request fields that price and record need, by path. */
   fields: ReadonlyMap<string, string | number | boolean>;
-  /** The body on its way to the upstream; null when there is none. */
-  body: Readable | null;
+  /** The body on its way to the upstream: read and checked whole, or checked while it streams; null without one. */
+  body: Buffer | Readable | null;
   /** Bytes of the body, where known before it is sent. */
   bodyLength: number | null;
   /** The whole body went to the upstream: from here on a paid call may have been bought. */
@@ -60,8 +67,8 @@ export interface Call {
   decidedAt: number | null;
   /** What came back from the upstream; null before it is asked. */
   answer: Answer | null;
-  /** Cancels the exchange with the upstream. */
-  readonly abort: AbortController;
+  /** The exchange with the upstream; null before the call goes out. */
+  exchange: OpenExchange | null;
   /** How the upstream's side of a forwarded call ended; null while it has not. */
   upstreamEnd: UpstreamEnd | null;
   /** How the caller's side ended; null while it has not. */
@@ -105,7 +112,7 @@ export function newCall(
     bytesSent: 0,
     decidedAt: null,
     answer: null,
-    abort: new AbortController(),
+    exchange: null,
     upstreamEnd: null,
     callerEnd: null,
     interruption: null,

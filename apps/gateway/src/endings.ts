@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { ProblemCode } from '@ideogate/contract';
 import { type Call, callerIsGone, type UpstreamEnd } from './call.ts';
 import type { Gateway } from './context.ts';
-import { logCall } from './log.ts';
+import { faultOf, logCall } from './log.ts';
 import { problemAnswer } from './problem-document.ts';
 import { type Ending, recordOutcome, recordRefusal } from './record-of-call.ts';
 import type { Refusal } from './refusal.ts';
@@ -14,6 +14,14 @@ import { BodyRefused } from './upstream/watched-body.ts';
 export async function refuse(call: Call, refusal: Refusal, gateway: Gateway): Promise<void> {
   if (call.ended) return;
   call.ended = true;
+  try {
+    await endRefused(call, refusal, gateway);
+  } catch (error) {
+    endingFailed(call, error, gateway);
+  }
+}
+
+async function endRefused(call: Call, refusal: Refusal, gateway: Gateway): Promise<void> {
   // A decision that could not be written may commit yet: a refusal beside it would tell of one call twice.
   const final = refusal.problem === 'record-unavailable' ? refusal : (call.interruption ?? refusal);
   gateway.metrics.refused(final.reason);
@@ -21,6 +29,13 @@ export async function refuse(call: Call, refusal: Refusal, gateway: Gateway): Pr
   answer(call, final, gateway);
   gateway.forget(call);
   logCall(call, { result: 'refused', problem: final.problem, reason: final.reason }, gateway);
+}
+
+/** A fault of ours in the very ending: the connection is all that is left to end, or its caller would wait for ever. */
+function endingFailed(call: Call, error: unknown, gateway: Gateway): void {
+  gateway.log.error({ call_id: call.id, error: faultOf(error) }, 'a call could not be ended');
+  call.response?.destroy();
+  gateway.forget(call);
 }
 
 /** Floods over the address limit are counted, not written; a record that cannot be written has no row to give. */
@@ -46,7 +61,8 @@ function answer(call: Call, refusal: Refusal, gateway: Gateway): void {
   const { request, response } = call;
   if (response === null) return;
   if (refusal.problem === null || response.headersSent || callerIsGone(call)) {
-    response.destroy();
+    // What was written in this turn of the loop still goes: cut is what comes after it.
+    setImmediate(() => response.destroy());
     return;
   }
   const { status, fields, body } = problemAnswer(
@@ -115,8 +131,7 @@ export function watchCaller(call: Call, gateway: Gateway): void {
 
 function callerDone(call: Call, gateway: Gateway): void {
   call.callerEnd ??= call.response?.writableFinished ? 'served' : 'left';
-  const mayHaveBought = call.bodySent && call.operation?.capability === 'write';
-  if (call.callerEnd === 'left' && call.upstreamEnd === null && !mayHaveBought) call.abort.abort();
+  if (call.callerEnd === 'left') call.exchange?.callerLeft();
   settle(call, gateway);
 }
 
@@ -146,26 +161,31 @@ const BROKEN = {
   leak: { problem: 'upstream-leak', reason: 'key-in-body' },
 } as const satisfies Record<string, Refusal>;
 
-/**
- * The answer broke off before its first byte went out: the caller can still get a problem in its place. How it ended
- * is told by its own stream, which reads on when the caller of a paid call has left.
- */
-export function failAnswer(call: Call, gateway: Gateway): void {
-  const end = call.upstreamEnd;
-  if (end === 'cut' || end === 'slow' || end === 'large' || end === 'leak')
-    answer(call, BROKEN[end], gateway);
-  else call.response?.destroy();
+/** An answer that began at the upstream and did not come to its end. */
+export type BrokenEnd = keyof typeof BROKEN;
+
+/** The answer broke off: a caller who has had none of it yet still gets a problem in its place. */
+export function breakAnswer(
+  call: Call,
+  end: BrokenEnd | Exclude<UpstreamEnd, string>,
+  gateway: Gateway,
+): void {
+  answer(call, typeof end === 'object' ? end.failed : BROKEN[end], gateway);
 }
 
 /** The outcome, once, when the upstream's side and the caller's side are both done. */
 function settle(call: Call, gateway: Gateway): void {
   if (call.ended || call.upstreamEnd === null || call.callerEnd === null) return;
   call.ended = true;
-  const ending = endingOf(call, call.upstreamEnd);
-  gateway.record.outcome(recordOutcome(call, ending, gateway));
-  gateway.metrics.ended(call, ending);
-  gateway.forget(call);
-  logCall(call, ending, gateway);
+  try {
+    const ending = endingOf(call, call.upstreamEnd);
+    gateway.record.outcome(recordOutcome(call, ending, gateway));
+    gateway.metrics.ended(call, ending);
+    gateway.forget(call);
+    logCall(call, ending, gateway);
+  } catch (error) {
+    endingFailed(call, error, gateway);
+  }
 }
 
 function endingOf(call: Call, end: UpstreamEnd): Ending {
@@ -181,10 +201,11 @@ function endingOf(call: Call, end: UpstreamEnd): Ending {
     status,
   });
   if (call.cutByStop) return ended('aborted', 'gateway-stopped');
+  if (typeof end === 'object' && end.byBody)
+    return ended('bound-exceeded', end.failed.reason, end.failed.problem);
+  if (call.interruption !== null && end !== 'complete')
+    return ended('aborted', call.interruption.reason, call.interruption.problem);
   if (typeof end === 'object') {
-    if (end.byBody) return ended('bound-exceeded', end.failed.reason, end.failed.problem);
-    if (call.interruption !== null)
-      return ended('aborted', call.interruption.reason, call.interruption.problem);
     if (call.callerEnd === 'left') return ended('aborted', 'caller-left');
     return ended('failed', end.failed.reason, end.failed.problem);
   }
@@ -211,6 +232,7 @@ function isOfAnotherType({ answer }: Call): boolean {
 /** Cuts a call that outlived the time a stop allows. */
 export function cutForStop(call: Call): void {
   call.cutByStop = true;
-  call.abort.abort(new UpstreamProblem('shutting-down', 'gateway-stopped'));
+  // First the caller's side: an answer now would only say that the call was cut, on a connection that is going.
   call.response?.destroy();
+  call.exchange?.cancel(new UpstreamProblem('shutting-down', 'gateway-stopped'));
 }

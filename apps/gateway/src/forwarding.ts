@@ -4,6 +4,7 @@ import { callerIsGone, callOf } from './call.ts';
 import { failForwarded, upstreamDone, watchCaller } from './endings.ts';
 import type { Gateway } from './context.ts';
 import { createDispatcher, markedHeaders } from './upstream/dispatcher.ts';
+import type { Exchange } from './upstream/exchange.ts';
 import { responseFields } from './upstream/headers.ts';
 
 const METHODS = ['DELETE', 'GET', 'PATCH', 'POST'] as const;
@@ -13,9 +14,9 @@ export async function forwarding(app: FastifyInstance, options: { gateway: Gatew
   const { gateway } = options;
   const dispatcher = createDispatcher(gateway);
   app.addHook('onClose', () => dispatcher.destroy());
-  // The body is the stream that `readBody` made, never what a parser would make of it.
+  // The dispatcher takes the body that `readBody` made; no parser may touch it.
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (request, _payload, done) => done(null, callOf(request.raw).body));
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   await app.register(httpProxy, {
     upstream: gateway.config.upstream.origin,
     httpMethods: [...METHODS],
@@ -36,6 +37,11 @@ export async function forwarding(app: FastifyInstance, options: { gateway: Gatew
       rewriteRequestHeaders: (request) => markedHeaders(callOf(request.raw)),
       rewriteHeaders: (headers, request) =>
         request === undefined ? {} : responseFields(headers, callOf(request.raw)),
+      onResponse(_request, reply, answered) {
+        reply.hijack();
+        const exchange = (answered as unknown as { stream: Exchange }).stream; // as: what the dispatcher gave as the body
+        exchange.deliver(reply.statusCode, reply.getHeaders() as Record<string, string>); // as: `responseFields` makes texts
+      },
       // A paid call goes out once, whatever the upstream answers.
       retryDelay: () => null,
       onError(reply, { error }) {

@@ -7,7 +7,7 @@ import { type Call, callOf } from './call.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Gateway, GatewayDeps } from './context.ts';
 import { createListener, onClientError } from './edge/listener.ts';
-import { cutForStop, failAnswer, failForwarded, isOwnPage, refuse } from './endings.ts';
+import { cutForStop, failForwarded, isOwnPage, refuse } from './endings.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { ownPages, pageMethodRefusal } from './pages/own-pages.ts';
 import { forwarding } from './forwarding.ts';
@@ -92,8 +92,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     if (call.ended) call.response?.destroy();
     else if (call.decidedAt === null)
       await refuse(call, { problem: 'internal-error', reason: 'unexpected' }, ready());
-    else if (call.answer === null) failForwarded(call, error, ready());
-    else failAnswer(call, ready());
+    else failForwarded(call, error, ready());
   });
   app.setNotFoundHandler(async (request, reply) => {
     reply.hijack();

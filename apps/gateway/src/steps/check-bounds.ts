@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
 import { pricedFields } from '@ideogate/ideogram';
 import { type BodyReader, checkQuery, openBody } from '@ideogate/policy';
 import type { Call } from '../call.ts';
@@ -72,34 +72,48 @@ async function readJson(call: Call, reader: BodyReader, gateway: Gateway): Promi
   const { maxJsonBytes } = gateway.config.limits;
   if ((call.bodyLength ?? 0) > maxJsonBytes) return tooLarge(maxJsonBytes);
   if (call.awaitsContinue) response.writeContinue();
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    // A refusal leaves the loop early, and a request destroyed with it would take the answer's connection along.
-    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      // as: no encoding is set, chunks are Buffers
-      size += chunk.length;
-      if (size > maxJsonBytes) return tooLarge(maxJsonBytes);
-      chunks.push(chunk);
-      const fault = reader.push(chunk);
-      if (fault !== null) return refusalOf(fault, call.allowed?.rule ?? null);
-    }
-  } catch {
-    return CALLER_LEFT;
-  }
-  const fault = reader.end();
-  if (fault !== null) return refusalOf(fault, call.allowed?.rule ?? null);
-  const body = Buffer.concat(chunks, size);
-  call.fields = reader.fields();
-  call.bodyLength = size;
-  // Only streams pass through http-proxy byte for byte: a Buffer would be serialised again.
-  call.body = Readable.from([body]);
-  call.body.once('end', () => {
-    call.bytesSent = size;
-    call.bodySent = true;
+  const rule = call.allowed?.rule ?? null;
+  const body = await readWhole(request, maxJsonBytes, (chunk) => {
+    const fault = reader.push(chunk);
+    return fault === null ? null : refusalOf(fault, rule);
   });
+  if (!Buffer.isBuffer(body)) return body;
+  const fault = reader.end();
+  if (fault !== null) return refusalOf(fault, rule);
+  call.fields = reader.fields();
+  call.bodyLength = body.length;
+  call.body = body;
   return null;
 }
+
+/** The whole body, or the first refusal. The request is left alive: its connection still carries the answer. */
+function readWhole(
+  request: IncomingMessage,
+  maxBytes: number,
+  look: (chunk: Buffer) => Refusal | null,
+): Promise<Buffer | Refusal> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const done = (result: Buffer | Refusal) => {
+      request.off('data', onData).off('end', onEnd).off('close', onClose);
+      if (!Buffer.isBuffer(result)) request.pause();
+      resolve(result);
+    };
+    const onData = (chunk: Buffer) => {
+      size += chunk.length;
+      const refusal = size > maxBytes ? tooLarge(maxBytes) : look(chunk);
+      if (refusal === null) chunks.push(chunk);
+      else done(refusal);
+    };
+    const onEnd = () => done(chunks.length === 1 ? (chunks[0] ?? NOTHING) : Buffer.concat(chunks, size));
+    const onClose = () => done(CALLER_LEFT);
+    if (request.destroyed) done(CALLER_LEFT);
+    else request.on('data', onData).once('end', onEnd).once('close', onClose);
+  });
+}
+
+const NOTHING = Buffer.alloc(0);
 
 function tooLarge(limit: number): Refusal {
   return { problem: 'body-too-large', reason: 'json-size', detail: `A JSON body may have ${limit} bytes.` };

@@ -1,7 +1,7 @@
 import { errors } from 'undici';
 import type { ProblemCode } from '@ideogate/contract';
 import type { Call } from '../call.ts';
-import { BodyRefused } from './watched-body.ts';
+import { BodyRefused, WatchedBody } from './watched-body.ts';
 
 /** Why no answer of the upstream's can be passed on. */
 export class UpstreamProblem extends Error {
@@ -18,7 +18,7 @@ export class UpstreamProblem extends Error {
 
 /** Sorts a failure of the exchange into the closed set of problems. */
 export function problemOfError(error: unknown, call: Call): UpstreamProblem | BodyRefused {
-  const refused = [error, call.body?.errored, call.abort.signal.reason].find(
+  const refused = [error, bodyErrorOf(call)].find(
     (cause) => cause instanceof BodyRefused || cause instanceof UpstreamProblem,
   );
   if (refused !== undefined) return refused;
@@ -43,6 +43,10 @@ export function problemOfError(error: unknown, call: Call): UpstreamProblem | Bo
     'upstream-unreachable',
     code === null ? 'unknown' : code.toLowerCase().replaceAll('_', '-'),
   );
+}
+
+function bodyErrorOf({ body }: Call): Error | null {
+  return body instanceof WatchedBody ? body.errored : null;
 }
 
 function codeOf(error: unknown): string | null {

@@ -1,0 +1,224 @@
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { LeakScan } from '@ideogate/upstream-keys';
+import type { Dispatcher } from 'undici';
+import type { Call, UpstreamEnd } from '../call.ts';
+import { type BrokenEnd, breakAnswer, upstreamDone } from '../endings.ts';
+import type { Gateway } from '../context.ts';
+import { capabilityOf } from '../record-of-call.ts';
+import type { Answer } from './answer.ts';
+import { problemOfError, UpstreamProblem } from './upstream-problem.ts';
+import { BodyRefused } from './watched-body.ts';
+
+/** Answers longer than this are not read for images and ids; they pass through all the same. */
+const READ_LIMIT = 1024 * 1024;
+
+/** What http-proxy is told: the head of an answer that may be passed on, or why there is none. */
+export type HeadCallback = (
+  problem: Error | null,
+  head?: { readonly statusCode: number; readonly headers: IncomingHttpHeaders; readonly body: Exchange },
+) => void;
+
+/**
+ * One call's exchange with the upstream. The answer goes from the upstream's socket to the caller's with nothing in
+ * between but this: watched for the key, counted, held back while the caller is slow, and read to its end for the
+ * record even when the caller of a paid call has gone.
+ */
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly #call: Call;
+  readonly #gateway: Gateway;
+  readonly #onHead: HeadCallback;
+  readonly #scan: LeakScan;
+  readonly #whole: NodeJS.Timeout;
+  readonly #text: Buffer[] = [];
+  #controller: Dispatcher.DispatchController | null = null;
+  #cancelled: UpstreamProblem | null = null;
+  /** Head of the answer, sent with its first byte: until then a problem can still take its place. */
+  #head: { status: number; fields: Readonly<Record<string, string>> } | null = null;
+  #callerGone = false;
+  #over = false;
+  #unread = 0;
+
+  constructor(call: Call, gateway: Gateway, onHead: HeadCallback) {
+    this.#call = call;
+    this.#gateway = gateway;
+    this.#onHead = onHead;
+    this.#scan = gateway.keys.scanBody();
+    this.#whole = setTimeout(
+      () => this.cancel(new UpstreamProblem('upstream-timeout', 'whole-call')),
+      gateway.config.upstream.wholeMs,
+    );
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#cancelled !== null) controller.abort(this.#cancelled);
+  }
+
+  /** Of a streamed body its own stream knows better: what is here may still wait in it. */
+  onRequestSent(): void {
+    const { body } = this.#call;
+    if (body !== null && !Buffer.isBuffer(body)) return;
+    this.#call.bodySent = true;
+    this.#call.bytesSent = body?.length ?? 0;
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+  ): void {
+    if (status < 200 || this.#over) return;
+    const answer: Answer = {
+      status,
+      startedAt: performance.now(),
+      json: isJson(headers['content-type']),
+      bytes: 0,
+      text: null,
+      complete: false,
+    };
+    this.#call.answer = answer;
+    const problem = this.#problemOfHead(status, headers);
+    if (problem === null) this.#onHead(null, { statusCode: status, headers, body: this });
+    else controller.abort(problem);
+  }
+
+  /** The head as http-proxy has rewritten it: it goes out with the first byte. */
+  deliver(status: number, fields: Readonly<Record<string, string>>): void {
+    this.#head = { status, fields };
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    const { answer, response } = this.#call;
+    if (this.#over || answer === null || response === null) return;
+    const { maxAnswerBytes, maxBodyBytes } = this.#gateway.config.limits;
+    answer.bytes += chunk.length;
+    if (answer.bytes > maxAnswerBytes) return this.#breakOff('large');
+    const safe = this.#scan.push(chunk);
+    if (safe === 'leak') return this.#breakOff('leak');
+    if (answer.json && answer.bytes <= READ_LIMIT) this.#text.push(chunk);
+    if (this.#callerGone) {
+      this.#unread += chunk.length;
+      if (this.#unread > maxBodyBytes) this.#letGo();
+      return;
+    }
+    if (safe.length === 0) return;
+    this.#sendHead(response);
+    if (response.write(safe)) return;
+    controller.pause();
+    response.once('drain', () => controller.resume());
+  }
+
+  onResponseEnd(): void {
+    const { answer, response } = this.#call;
+    if (this.#over || answer === null) return;
+    this.#end();
+    answer.complete = true;
+    if (answer.json && answer.bytes <= READ_LIMIT) answer.text = Buffer.concat(this.#text).toString();
+    if (!this.#callerGone && response !== null) {
+      this.#sendHead(response);
+      response.end(this.#scan.end());
+    }
+    upstreamDone(this.#call, 'complete', this.#gateway);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#over) return;
+    const problem = problemOfError(error, this.#call);
+    if (this.#head !== null) return this.#breakOff(endOfCut(problem));
+    this.#end();
+    if (problem instanceof UpstreamProblem && problem.problem === 'upstream-unreachable')
+      this.#call.bodySent = false;
+    this.#onHead(problem);
+  }
+
+  /** The caller has gone. A paid call that was sent is read to its end; anything else is let go. */
+  callerLeft(): void {
+    if (this.#over || this.#callerGone) return;
+    this.#callerGone = true;
+    const { bodySent, operation } = this.#call;
+    if (!bodySent || operation?.capability !== 'write') this.#letGo();
+    else this.#controller?.resume();
+  }
+
+  /** As http-proxy calls it when the caller had gone before the head came. */
+  destroy(): void {
+    this.callerLeft();
+  }
+
+  /** Ends the exchange, whatever its state. */
+  cancel(reason: UpstreamProblem): void {
+    if (this.#over) return;
+    this.#cancelled = reason;
+    if (this.#controller !== null) this.#controller.abort(reason);
+    else this.#fail(reason);
+  }
+
+  /** Nobody waits for it, and nothing was bought. */
+  #letGo(): void {
+    if (this.#over) return;
+    this.#end();
+    this.#drop(new UpstreamProblem('upstream-ended-early', 'caller-left'));
+    upstreamDone(this.#call, 'left', this.#gateway);
+  }
+
+  #breakOff(end: BrokenEnd | Exclude<UpstreamEnd, string>): void {
+    if (this.#over) return;
+    this.#end();
+    this.#drop(new UpstreamProblem('upstream-ended-early', 'answer-broken-off'));
+    upstreamDone(this.#call, end, this.#gateway);
+    breakAnswer(this.#call, end, this.#gateway);
+  }
+
+  #fail(problem: UpstreamProblem): void {
+    if (this.#over) return;
+    this.#end();
+    this.#onHead(problem);
+  }
+
+  #end(): void {
+    this.#over = true;
+    clearTimeout(this.#whole);
+  }
+
+  #drop(reason: UpstreamProblem): void {
+    this.#cancelled ??= reason;
+    this.#controller?.abort(this.#cancelled);
+  }
+
+  #sendHead(response: ServerResponse): void {
+    if (response.headersSent || this.#head === null) return;
+    const { status, fields } = this.#head;
+    // The rest of an unread request would be taken for the next one (RFC 9112 section 9.3).
+    const close = this.#call.request?.complete === false;
+    response.writeHead(status, close ? { ...fields, connection: 'close' } : fields);
+  }
+
+  /**
+   * The answers that are not passed on as they are: our key refused, a redirect, the key in a header, and a status
+   * that is none (RFC 9110 section 15).
+   */
+  #problemOfHead(status: number, headers: IncomingHttpHeaders): UpstreamProblem | null {
+    const { keys, config } = this.#gateway;
+    const values = Object.values(headers).flatMap((value) => value ?? []);
+    if (keys.inHeaders(values)) return new UpstreamProblem('upstream-leak', 'key-in-header');
+    if (this.#call.operation?.keyRefusedStatus.includes(status)) {
+      keys.markSuspect(capabilityOf(this.#call));
+      return new UpstreamProblem('upstream-key-refused', `status-${status}`);
+    }
+    if (status < 300) keys.markAccepted(capabilityOf(this.#call));
+    else if (status < 400) return new UpstreamProblem('upstream-redirect', `status-${status}`);
+    if (Number(headers['content-length']) > config.limits.maxAnswerBytes)
+      return new UpstreamProblem('upstream-invalid', 'answer-too-large');
+    return status > 599 ? new UpstreamProblem('upstream-invalid', `status-${status}`) : null;
+  }
+}
+
+/** Why an answer broke off: a body that broke a bound, the time that was up, or the upstream itself. */
+function endOfCut(problem: UpstreamProblem | BodyRefused): BrokenEnd | Exclude<UpstreamEnd, string> {
+  if (problem instanceof BodyRefused) return { failed: problem.refusal, byBody: true };
+  return problem.problem === 'upstream-timeout' ? 'slow' : 'cut';
+}
+
+function isJson(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^application\/json\b/i.test(contentType);
+}
