@@ -44,7 +44,7 @@ export function createListener(
   const server =
     listen.tls === null
       ? createServer(options)
-      : createTlsServer({ ...options, handshakeTimeout: 120_000 });
+      : createTlsServer({ ...options, handshakeTimeout: limits.headersMs });
   limitSockets(server, limits.maxSocketsPerAddress, (socket) => refuseSocket(socket, gateway()));
   const uploads = watchUploads(limits.bodyIdleMs, (call) => interruptIdle(call, gateway()));
   server.once('close', () => uploads.stop());
