@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
-import type { ProblemCode } from '@ideogate/contract';
+import { PROBLEMS, type ProblemCode } from '@ideogate/contract';
 import { type Call, callerIsGone, type UpstreamEnd } from './call.ts';
 import type { Gateway } from './context.ts';
 import { faultOf, logCall } from './log.ts';
@@ -73,7 +73,9 @@ function answer(call: Call, refusal: Refusal, gateway: Gateway): void {
   // An answer of the upstream's that broke off before its first byte has left its fields here.
   for (const name of response.getHeaderNames()) response.removeHeader(name);
   const mistrusted =
-    DOUBTFUL_FRAMING.has(refusal.problem) || (call.awaitsContinue && request?.complete === false);
+    DOUBTFUL_FRAMING.has(refusal.problem) ||
+    call.interruption !== null ||
+    (call.awaitsContinue && request?.complete === false);
   response.writeHead(status, mistrusted ? { ...fields, connection: 'close' } : fields);
   response.end(call.method === 'HEAD' ? undefined : body);
   if (request !== null && !request.complete && !mistrusted) discardRest(call, gateway);
@@ -117,7 +119,8 @@ export function answerOnSocket(call: Call, refusal: Refusal, socket: Duplex, gat
   const head = Object.entries({ ...fields, connection: 'close' }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
   );
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${body}`, () =>
+  const content = call.method === 'HEAD' ? '' : body;
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${content}`, () =>
     socket.destroy(),
   );
 }
@@ -189,7 +192,7 @@ function settle(call: Call, gateway: Gateway): void {
 }
 
 function endingOf(call: Call, end: UpstreamEnd): Ending {
-  const status = call.response?.headersSent ? call.response.statusCode : null;
+  const status = call.response?.headersSent ? call.response.statusCode : statusOf(call.interruption);
   const ended = (
     result: Ending['result'],
     reason: string | null,
@@ -227,6 +230,11 @@ function endingOf(call: Call, end: UpstreamEnd): Ending {
 /** It passes, since clients may know it, but no operation answers so: nothing in it could be read for the record. */
 function isOfAnotherType({ answer }: Call): boolean {
   return answer !== null && answer.bytes > 0 && !answer.json;
+}
+
+/** A fault in a body is answered on the socket, beside the response. */
+function statusOf(interruption: Refusal | null): number | null {
+  return interruption?.problem ? PROBLEMS[interruption.problem].status : null;
 }
 
 /** Cuts a call that outlived the time a stop allows. */

@@ -61,7 +61,8 @@ export function createListener(
   server.on('checkExpectation', arrive);
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
     SEEN.add(socket);
-    turnAway(request, socket, { problem: 'upgrade-refused', reason: 'connect' }, gateway());
+    const ahead = [...(PROGRESS.get(socket)?.calls ?? [])];
+    turnAway(request, socket, { problem: 'upgrade-refused', reason: 'connect' }, gateway(), ahead);
   });
   const connected = listen.tls === null ? 'connection' : 'secureConnection';
   server.on(connected, (socket: Socket) => watchForHalfRequests(socket, gateway()));
@@ -147,15 +148,40 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
   const refusal = parserRefusal(error);
   const open = [...(PROGRESS.get(socket)?.calls ?? [])];
   const half = open.find((call) => call.request?.complete === false);
-  if (half !== undefined) interrupt(half, endedByPeer(error) ? CALLER_LEFT : refusal, socket, gateway);
+  if (half !== undefined) {
+    const ahead = open.filter((call) => call !== half);
+    interrupt(half, endedByPeer(error) ? CALLER_LEFT : refusal, socket, gateway, ahead);
+  }
+  // A peer that goes after its answers, or before them, asks for nothing more: its calls tell of it.
+  else if (error.code === 'ECONNRESET' && (open.length > 0 || !bringsMore(socket))) socket.destroy();
   else turnAway(null, socket, refusal, gateway, open);
 }
 
 /** The fault lies in the body of a call that has its name already: its own ending tells of it, in its one row. */
-function interrupt(call: Call, refusal: Refusal, socket: Duplex, gateway: Gateway): void {
+function interrupt(
+  call: Call,
+  refusal: Refusal,
+  socket: Duplex,
+  gateway: Gateway,
+  ahead: readonly Call[] = [],
+): void {
   call.interruption = refusal;
-  if (call.response?.headersSent === false) answerOnSocket(call, refusal, socket, gateway);
-  else socket.destroy();
+  if (refusal.problem === null || call.response?.headersSent !== false) {
+    socket.destroy();
+    return;
+  }
+  // One that is refused already has its row: that refusal is its answer, and closes the connection.
+  if (call.ended) return;
+  afterAnswersTo(ahead, () => {
+    if (call.response?.headersSent === false) answerOnSocket(call, refusal, socket, gateway);
+    else socket.destroy();
+  });
+}
+
+/** Answers come in the order of the requests. At once when nobody is ahead. */
+function afterAnswersTo(ahead: readonly Call[], act: () => void): void {
+  if (ahead.length === 0) act();
+  else void Promise.all(ahead.map(closed)).then(act);
 }
 
 /** The connection ended in the middle of a message: nothing is wrong with the bytes that came. */
@@ -243,6 +269,11 @@ function watchForHalfRequests(socket: Socket, gateway: Gateway): void {
 
 function bytesOf(socket: Duplex & { bytesRead?: number }): number {
   return socket.bytesRead ?? 0;
+}
+
+/** Bytes have come since the last call ended. */
+function bringsMore(socket: Duplex & { bytesRead?: number }): boolean {
+  return (socket.bytesRead ?? 0) > (PROGRESS.get(socket)?.bytes ?? 0);
 }
 
 function followRequest(call: Call, socket: Duplex): void {
