@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type { TokenVerifier } from '@ideogate/access-token';
 import type { AuditRecord } from '@ideogate/audit';
 import type { CallId, Operation } from '@ideogate/contract';
@@ -38,6 +39,8 @@ export interface Gateway extends GatewayDeps {
   readonly metrics: Metrics;
   /** Address of the protected-resource metadata (RFC 9728 section 3.1). */
   readonly metadataUrl: string;
+  /** `promptSecret` as a key, made once. */
+  readonly promptKey: KeyObject;
   newCallId(): CallId;
   remember(call: Call): void;
   forget(call: Call): void;

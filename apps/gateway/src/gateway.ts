@@ -1,7 +1,7 @@
+import { createSecretKey, randomUUIDv7 } from 'node:crypto';
 import type { CallId } from '@ideogate/contract';
 import { buildRouter } from '@ideogate/ideogram';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { v7 as uuidv7 } from 'uuid';
 import { createBrakes } from './brakes.ts';
 import { type Call, callOf } from './call.ts';
 import type { GatewayConfig } from './config.ts';
@@ -62,7 +62,8 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     brakes,
     metrics,
     metadataUrl: metadataUrlOf(config.identifier),
-    newCallId: () => uuidv7() as CallId, // as: the library makes what the brand says
+    promptKey: createSecretKey(Buffer.from(deps.promptSecret)),
+    newCallId: () => randomUUIDv7() as CallId, // as: it makes what the brand says
     remember: (call) => void calls.add(call),
     forget: (call) => void calls.delete(call),
     closedDoor() {

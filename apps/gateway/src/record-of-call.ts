@@ -107,7 +107,7 @@ export function recordOutcome(call: Call, ending: Ending, gateway: Gateway): Out
     safe: read.safe,
     made: read.made,
     promptDigest:
-      prompt === null ? null : createHmac('sha256', gateway.promptSecret).update(prompt).digest('hex'),
+      prompt === null ? null : createHmac('sha256', gateway.promptKey).update(prompt).digest('hex'),
     promptLength: prompt === null ? null : prompt.length,
   };
 }

@@ -33,9 +33,15 @@ export async function appendEvents(
   writer: string,
   events: readonly ChainedEvent[],
 ): Promise<void> {
-  const rows = events.map((event) =>
-    Object.fromEntries(COLUMNS.map(({ key, name }) => [name, storedValue(event, key)])),
-  );
+  const rows = events.map((event) => {
+    const row: Record<string, unknown> = {};
+    for (const { key, name } of COLUMNS) {
+      const value = storedValue(event, key);
+      // A member that is not there is null to Postgres, and need not be written.
+      if (value !== null) row[name] = value;
+    }
+    return row;
+  });
   await session.query({
     name: 'append',
     text: APPEND,

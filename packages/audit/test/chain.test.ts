@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type ChainedEvent, hashEvent, verifyChain } from '../src/index.ts';
-import { chain, EMPTY_CHAIN } from '../src/chain.ts';
+import canonicalize from 'canonicalize';
+import { canonicalForm, chain, EMPTY_CHAIN } from '../src/chain.ts';
 import { eventColumns } from '../src/event-columns.ts';
 import { decision, outcome } from './record-under-test.ts';
 
@@ -44,6 +45,23 @@ describe('the hash chain', () => {
       `"made":["generation:fake"],"prev_hash":"${'0'.repeat(64)}","result":"completed","safe":"true","seq":"1",` +
       `"status":"200","upstream_status":"200","writer":"${WRITER}"}`;
     expect(event?.hash).toBe(createHash('sha256').update(form).digest('hex'));
+  });
+
+  test('the form that is hashed is the RFC 8785 form, as a library writes it', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'grapheme' }),
+        fc.string({ unit: 'binary' }),
+        fc.maxSafeNat(),
+        (one, other, count) => {
+          const columns = eventColumns(
+            outcome({ subject: one, operation: other, made: [one, other], bytesSent: count }),
+          );
+          const form = canonicalForm({ ...columns, writer: WRITER, seq: 7n, prevHash: '0'.repeat(64) });
+          expect(form).toBe(canonicalize(JSON.parse(form)));
+        },
+      ),
+    );
   });
 
   test('an untouched chain verifies', () => {

@@ -8,21 +8,23 @@ export interface Usage {
 
 const LOOK_EVERY_MS = 2;
 
-/** Answers the bench's questions over the IPC channel: `usage`, `reset` (the peak), `stop`. */
+/** Answers the bench's questions over the IPC channel: `usage`, `reset` (watch the peak from here on), `stop`. */
 export function tellUsage(stop: () => Promise<void>): void {
   let peak = 0;
-  const look = setInterval(() => {
-    peak = Math.max(peak, process.memoryUsage.rss());
-  }, LOOK_EVERY_MS);
-  look.unref();
+  let look: NodeJS.Timeout | undefined;
   process.on('message', (question) => {
-    if (question === 'reset') {
-      globalThis.gc?.();
-      peak = process.memoryUsage.rss();
-    }
     if (question === 'stop') {
       void stop().finally(() => process.exit(0));
       return;
+    }
+    // Looking costs time: only while a peak is asked for.
+    clearInterval(look);
+    if (question === 'reset') {
+      globalThis.gc?.();
+      peak = process.memoryUsage.rss();
+      look = setInterval(() => {
+        peak = Math.max(peak, process.memoryUsage.rss());
+      }, LOOK_EVERY_MS);
     }
     const { user, system } = process.cpuUsage();
     const rss = process.memoryUsage.rss();

@@ -14,7 +14,11 @@ export function namesDryRun(name: string): boolean {
   return couldMean(name, 'dryrun');
 }
 
+/** Names as the API spells them, which have no second reading; nearly every name is one. */
+const PLAIN_NAME = /^[a-z0-9_]{1,64}$/;
+
 function couldMean(name: string, letters: string): boolean {
+  if (PLAIN_NAME.test(name)) return name.replaceAll('_', '').includes(letters);
   let spelling = name;
   for (let round = 0; round < 4; round++) {
     if (bare(spelling).includes(letters)) return true;
