@@ -199,7 +199,7 @@ test('a caller still sending when it is refused gets to see why', () =>
     }
   }));
 
-describe('what a call is made of has its limits: at each it passes, one past it is refused with a row', () => {
+describe('what a call is made of has its limits: at each it passes, one past it is refused with a row (D.46)', () => {
   let gateway: TestGateway;
   let full = '';
   let writer = '';
@@ -323,6 +323,38 @@ test('decisions beyond those that may wait get 503 with Retry-After, and none of
     expect(await refusals(gateway, 'record-overloaded')).toBeGreaterThan(0);
     expect(responses.filter(({ milliseconds }) => milliseconds < 1000).length).toBeGreaterThan(0);
     expect(await gateway.received()).toHaveLength(1);
+  }));
+
+test('an idle connection is kept for its time and then closed, with no row of its own', () =>
+  withGateway({ IDEOGATE_IDLE_TIMEOUT_MS: '300' }, async (gateway) => {
+    const began = performance.now();
+    // Nobody sends more after the first answer, and nothing asks to close.
+    const { answers, closed } = await exchange(
+      gateway.port,
+      request('GET /models HTTP/1.1', ['Host: a', `Api-Key: ${await gateway.token('reader')}`]),
+      { answers: 2 },
+    );
+    expect(answers.map(({ status }) => status)).toEqual([200]);
+    expect(closed).toBe(true);
+    expect(performance.now() - began).toBeGreaterThan(250);
+    expect(await gateway.ended(1)).toHaveLength(1);
+  }));
+
+test('no more connections are opened to Ideogram than may be; other calls wait their turn', () =>
+  withGateway({ IDEOGATE_UPSTREAM_CONNECTIONS: '2' }, async (gateway) => {
+    const headers = { 'api-key': await gateway.token('reader') };
+    await gateway.fault({ latencyMs: 300 });
+    const calls = Array.from({ length: 5 }, () => fetch(`${gateway.url}/models`, { headers }));
+    await expect.poll(async () => (await gateway.received()).length, { timeout: 5000 }).toBe(2);
+    expect(statuses(await Promise.all(calls))).toEqual([200, 200, 200, 200, 200]);
+  }));
+
+test('who went over a limit goes on when the window is over', () =>
+  withGateway({ IDEOGATE_RATE_PER_SUBJECT: '2', IDEOGATE_RATE_WINDOW_MS: '1000' }, async (gateway) => {
+    const headers = { 'api-key': await gateway.token('reader') };
+    const ask = () => fetch(`${gateway.url}/models`, { headers });
+    expect(statuses(await times(3, ask))).toEqual([200, 200, 429]);
+    await expect.poll(async () => (await ask()).status, { timeout: 5000, interval: 100 }).toBe(200);
   }));
 
 /** Redis behind a relay, in a database of its own, without what earlier runs left. */

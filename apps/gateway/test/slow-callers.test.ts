@@ -40,7 +40,7 @@ function drip(socket: Socket, bytes: () => string, everyMs: number): void {
   socket.once('close', () => clearInterval(timer));
 }
 
-describe('slow senders', () => {
+describe('slow senders (D.46)', () => {
   let gateway: TestGateway;
   let token: string;
 
