@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { openReadPool } from '@ideogate/audit';
-import { FAKE_KEYS, startTestGateway, type TestGateway } from '@ideogate/testkit';
+import { FAKE_KEYS, huntFor, startTestGateway, tableOfPlaces, type TestGateway } from '@ideogate/testkit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { beginUpload, callFrom, postJson } from './raw-caller.ts';
 import { type RawUpstream, sayAndClose, startRawUpstream } from './raw-upstream.ts';
@@ -25,6 +26,8 @@ const tokens: string[] = [];
 const links: string[] = [];
 /** Every answer of the gateway's own, head and body. */
 const problems: string[] = [];
+/** The heads of all answers. */
+const heads: string[] = [];
 
 beforeAll(async () => {
   upstream = await startRawUpstream();
@@ -41,7 +44,13 @@ afterAll(async () => {
   await Promise.all([gateway?.close(), stray?.close()]);
 });
 
-async function send(to: TestGateway, path: string, token: string, body: object | FormData): Promise<void> {
+async function send(
+  to: TestGateway,
+  path: string,
+  token: string,
+  body: object | FormData,
+  more: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const form = body instanceof FormData;
   const response = await fetch(`${to.url}${path}`, {
     method: 'POST',
@@ -50,11 +59,13 @@ async function send(to: TestGateway, path: string, token: string, body: object |
       'x-api-key': IN_HEADER,
       cookie: `session=${IN_HEADER}`,
       ...(form ? {} : { 'content-type': 'application/json' }),
+      ...more,
     },
     body: form ? body : JSON.stringify(body),
   }).catch(() => null);
   const text = (await response?.text().catch(() => '')) ?? '';
   const head = JSON.stringify([...(response?.headers ?? [])]);
+  heads.push(head);
   if (head.includes('problem+json')) problems.push(head + text);
   for (const [, signature = ''] of text.matchAll(/[?&]sig=([0-9a-f]+)/g)) links.push(signature);
 }
@@ -103,6 +114,8 @@ async function everythingThatFails(): Promise<void> {
   problems.push(await garbled.closed);
   const broken = postJson(GENERATE, full, paid).replace(/"prompt":"/, '"prompt":"\\q');
   problems.push(await (await callFrom(gateway.port, broken)).closed);
+  await everythingAstray(full);
+  await faultsOfOurOwn(full);
 
   // Callers who leave, in a body and in an answer.
   const upload = await callFrom(
@@ -131,15 +144,78 @@ async function everythingThatFails(): Promise<void> {
   await send(stray, GENERATE, strange, paid);
 }
 
-/** Rows of every event, as text. */
+/** Secrets where nobody looks for them, and bytes that no parser reads. */
+async function everythingAstray(full: string): Promise<void> {
+  const paid = { prompt: PROMPT, rendering_speed: 'TURBO' };
+  const secret = gateway.clients.get('full') ?? '';
+  await send(gateway, `/v1/${full}/generate`, full, paid);
+  await send(gateway, `/v1/${FAKE_KEYS.write}`, full, paid);
+  await send(gateway, `/models/../${full}`, full, paid);
+  await send(gateway, GENERATE, secret, paid);
+  await send(gateway, GENERATE, full, paid, { authorization: `Basic ${btoa(`full:${secret}`)}` });
+  await send(gateway, GENERATE, full, paid, { authorization: `Bearer ${full}, Bearer ${BAD_TOKEN}` });
+  await send(gateway, GENERATE, full, paid, { [`x-${full}`]: full, referer: full, traceparent: full });
+  await send(gateway, GENERATE, full, paid, { 'content-type': `application/json; charset=${full}` });
+  await send(gateway, GENERATE, full, paid, { 'content-encoding': full });
+  await send(gateway, REMIX, full, paid, {
+    'content-type': `multipart/form-data; boundary=${full.slice(-60)}`,
+  });
+  for (const bytes of [
+    `${full} / HTTP/1.1\r\nHost: a\r\n\r\n`,
+    `CONNECT ${full}:443 HTTP/1.1\r\nHost: a\r\n\r\n`,
+    `GET http://${secret}:${BAD_TOKEN}@a.example/${full} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
+    `GET /${full} HTTP/1.1\r\nHost: ${BAD_TOKEN}/${full}\r\n\r\n`,
+    `GET /models HTTP/1.1\r\nHost: a\r\nUpgrade: ${full}\r\nConnection: Upgrade, ${full}\r\n\r\n`,
+    `GET /models HTTP/1.1\r\nHost: a\r\nExpect: ${full}\r\n\r\n`,
+    `GET /models HTTP/1.1\r\nHost: a\r\nApi-Key: ${full.repeat(60)}\r\n\r\n`,
+    `POST ${GENERATE} HTTP/1.1\r\nHost: a\r\nApi-Key: ${full}\r\nTransfer-Encoding: chunked\r\n\r\n${PROMPT}\r\n`,
+    `POST ${GENERATE} HTTP/1.1\r\nHost: a\r\nContent-Length: ${full}\r\n\r\n`,
+  ])
+    problems.push(await heardFrom(bytes));
+  problems.push(await heardFrom(`GET /${full} HTTP/1.1\r\nApi-Key: ${full}`, true));
+}
+
+/** All that comes back until the gateway closes, which it does at once for all that is sent here. */
+async function heardFrom(bytes: string, end = false): Promise<string> {
+  const caller = await callFrom(gateway.port, bytes);
+  if (end) caller.socket.end();
+  const bound = setTimeout(() => caller.socket.destroy(new Error('left open')), 5000);
+  const heard = await caller.closed;
+  clearTimeout(bound);
+  expect(caller.socket.errored?.message, bytes.slice(0, 20)).not.toBe('left open');
+  return heard;
+}
+
+/** Steps and endings that fail although they never should, with an error that quotes all there is to quote. */
+async function faultsOfOurOwn(full: string): Promise<void> {
+  const { release } = gateway;
+  const quoting = () => {
+    const text = [PROMPT, full, ...Object.values(FAKE_KEYS), ...gateway.clients.values()].join('\n    at ');
+    throw Object.assign(new Error(text, { cause: text }), { name: full, headers: { 'api-key': text } });
+  };
+  for (const member of ['environments', 'callers', 'id'] as const) {
+    const { value } = Object.getOwnPropertyDescriptor(release, member) ?? {};
+    Object.defineProperty(release, member, { get: quoting, configurable: true });
+    await send(gateway, GENERATE, full, { prompt: PROMPT });
+    Object.defineProperty(release, member, { value, configurable: true });
+  }
+}
+
+/** Every table and view there is, row by row, all columns as text. */
 async function rowsOf(of: TestGateway): Promise<string> {
   await of.ended(1);
   const pool = openReadPool(of.databaseUrl);
   try {
-    const { rows } = await pool.query<{ row: string }>(
-      'SELECT event::text AS row FROM ideogate.audit_event event',
+    const { rows: relations } = await pool.query<{ name: string }>(
+      `SELECT format('%I.%I', table_schema, table_name) AS name FROM information_schema.tables
+       WHERE table_schema NOT IN ('pg_catalog', 'information_schema')`,
     );
-    return rows.map(({ row }) => row).join('\n');
+    expect(relations.length).toBeGreaterThan(10);
+    const tables = relations.map(async ({ name }) => {
+      const { rows } = await pool.query<{ row: string }>(`SELECT one::text AS row FROM ${name} one`);
+      return rows.map(({ row }) => row).join('\n');
+    });
+    return (await Promise.all(tables)).join('\n');
   } finally {
     await pool.end();
   }
@@ -157,31 +233,37 @@ async function pagesOf(of: TestGateway): Promise<string> {
   return (await Promise.all(texts)).join('\n');
 }
 
-test.each([
-  ['the log', (of: TestGateway) => Promise.resolve(of.log.join('\n')), '"msg":"call"'],
-  ['the metrics', (of: TestGateway) => of.metrics(), 'ideogate_outcomes_total{'],
-  ['the record', rowsOf, 'v3.generate'],
-  ['the pages', pagesOf, 'invalid-token'],
-  ['the answers', () => Promise.resolve(problems.join('\n')), 'upstream-leak'],
-])('no key, token, secret, prompt, query or link signature is in %s', async (_, read, expected) => {
-  const text = `${await read(gateway)}\n${await read(stray)}`;
-  expect(text).toContain(expected);
+/** Place, what is there, and something that must be in it, or nothing was looked at. */
+const PLACES: readonly (readonly [string, (of: TestGateway) => Promise<string>, string])[] = [
+  ['log lines', (of) => Promise.resolve(of.log.join('\n')), 'a step failed'],
+  ['metrics', (of) => of.metrics(), 'ideogate_outcomes_total{'],
+  ['rows of every table and view', rowsOf, 'v3.generate'],
+  ["the gateway's own pages", pagesOf, 'invalid-token'],
+  ["the gateway's own answers, head and body", () => Promise.resolve(problems.join('\n')), 'upstream-leak'],
+  ['heads of all answers', () => Promise.resolve(heads.join('\n')), 'ideogate-call-id'],
+];
+
+test('no key, token, secret, prompt, query or link signature is anywhere but where it belongs (E.54, F.58)', async () => {
   const signatures = tokens.map((token) => token.slice(token.lastIndexOf('.') + 1));
-  const secrets = [
-    'MARKED',
-    ...Object.values(FAKE_KEYS),
-    ...Object.values(FAKE_KEYS).map((key) => Buffer.from(key).toString('base64').slice(0, 20)),
-    ...tokens,
-    ...signatures,
-    ...gateway.clients.values(),
-    ...stray.clients.values(),
-    ...links,
-    'fake-fingerprint-secret',
-    'fake-prompt-secret',
-    new URL(gateway.databaseUrl).password,
-  ].filter((secret) => secret !== '');
-  expect(links.length).toBeGreaterThan(0);
-  for (const secret of secrets) expect(text.includes(secret), `holds ${secret.slice(0, 12)}…`).toBe(false);
+  const hunt = huntFor({
+    'Ideogram key': Object.values(FAKE_KEYS),
+    'access token': [...tokens, ...signatures, ...signatures.map((text) => text.slice(0, 40))],
+    'client secret': [...gateway.clients.values(), ...stray.clients.values()],
+    prompt: [PROMPT, PROMPT.slice(0, 18)],
+    'link signature': links,
+    'query, cookie, bad token': [IN_QUERY, IN_HEADER, BAD_TOKEN],
+    "the installation's own": ['fake-fingerprint-secret', 'fake-prompt-secret'],
+  });
+  const found: [string, readonly string[]][] = [];
+  for (const [place, read, expected] of PLACES) {
+    const text = `${await read(gateway)}\n${await read(stray)}`;
+    expect(text).toContain(expected);
+    expect(text.split('\n').filter((line) => line.includes('MARKED')), place).toEqual([]);
+    found.push([place, hunt.in(text)]);
+  }
+  const page = readFileSync(new URL('../../../docs/security.md', import.meta.url), 'utf8');
+  const [, told = ''] = /<!-- secrets in the gateway -->\n([^]*?)\n<!-- \/secrets/.exec(page) ?? [];
+  expect(tableOfPlaces(hunt.kinds, found)).toBe(told.trim());
 });
 
 test('no answer of the gateway tells a stack, a library, an address or a statement', () => {

@@ -30,14 +30,14 @@ test('trap 8: promises that nobody waits for are found by oxlint with types, and
     expect.arrayContaining(['oxlint', 'oxlint-tsgolint', 'typescript', '@biomejs/biome']),
   );
   expect(Object.keys(devDependencies).filter((name) => name.includes('eslint'))).toEqual([]);
-  const folder = mkdtempSync(join(REPOSITORY, 'node_modules/.cache/lint-'));
+  const folder = mkdtempSync(join(tmpdir(), 'ideogate-lint-'));
   try {
     const file = join(folder, 'floating.ts');
     writeFileSync(file, 'export function start(): void {\n  Promise.reject(new Error("lost"));\n}\n');
     writeFileSync(join(folder, 'tsconfig.json'), '{"compilerOptions":{"strict":true},"include":["*.ts"]}');
     const oxlint = join(REPOSITORY, 'node_modules/.bin/oxlint');
     const words = ['--type-aware', '--no-ignore', '-D', 'typescript/no-floating-promises', file];
-    const { stdout } = spawnSync(oxlint, words, { encoding: 'utf8', timeout: 20_000 });
+    const { stdout } = spawnSync(oxlint, words, { cwd: folder, encoding: 'utf8', timeout: 20_000 });
     expect(stdout).toContain('no-floating-promises');
   } finally {
     rmSync(folder, { recursive: true, force: true });
