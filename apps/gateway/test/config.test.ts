@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { ConfigError, PLAIN_HTTP_WORDS, readGatewayConfig } from '../src/config.ts';
 import { SETTINGS } from '../src/settings.ts';
@@ -75,6 +76,13 @@ test('no number outside its bounds is taken, and every default lies within its o
     for (const text of [`${min - 1}`, `${max + 1}`, `${min}.5`, `0x10`, `1e3`, ' 5', 'NaN'])
       expect(faults({}, { [variable]: text })).toHaveLength(1);
   }
+});
+
+test('every number has a test that sets it and sees what it does', () => {
+  const folder = new URL('./', import.meta.url);
+  const tests = readdirSync(folder).filter((name) => name.endsWith('.test.ts') && name !== 'config.test.ts');
+  const text = tests.map((name) => readFileSync(new URL(name, folder), 'utf8')).join('\n');
+  for (const { variable } of Object.values(SETTINGS)) expect(text).toContain(`${variable}: `);
 });
 
 test('a whole request with less time than its header section is a fault of the configuration', () => {

@@ -350,7 +350,7 @@ test('no more connections are opened to Ideogram than may be; other calls wait t
   }));
 
 test('who went over a limit goes on when the window is over', () =>
-  withGateway({ IDEOGATE_RATE_PER_SUBJECT: '2', IDEOGATE_RATE_WINDOW_MS: '1000' }, async (gateway) => {
+  withGateway({ IDEOGATE_RATE_PER_SUBJECT: '2', IDEOGATE_RATE_WINDOW_MS: '2000' }, async (gateway) => {
     const headers = { 'api-key': await gateway.token('reader') };
     const ask = () => fetch(`${gateway.url}/models`, { headers });
     expect(statuses(await times(3, ask))).toEqual([200, 200, 429]);
