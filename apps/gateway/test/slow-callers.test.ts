@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { selfSigned, startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { peerOf } from '../src/edge/sockets.ts';
 import { beginUpload, callFrom, callIdOf } from './raw-caller.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ideogate-slow-'));
@@ -200,6 +201,19 @@ describe.each([
     socket.on('error', () => undefined);
     return ask(socket);
   }
+});
+
+test.each([
+  ['127.0.0.1', '127.0.0.1'],
+  ['::ffff:127.0.0.1', '127.0.0.1'],
+  ['2001:db8:0:7::1', '2001:db8:0:7'],
+  ['2001:db8:0:7:ffff:1:2:3', '2001:db8:0:7'],
+  ['2001:0DB8::1', '2001:db8:0:0'],
+  ['::1', '0:0:0:0'],
+  ['fe80::1%eth0', 'fe80:0:0:0'],
+  ['unknown', 'unknown'],
+])('connections from %s count for %s: a network of one peer is one peer', (address, peer) => {
+  expect(peerOf(address)).toBe(peer);
 });
 
 test('a handshake that never comes is ended, counted, and holds up nobody', async () => {
