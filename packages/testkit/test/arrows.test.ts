@@ -57,6 +57,7 @@ const OWNERS: readonly {
 /** Packages have one entry; these are the exceptions, and why. */
 const SECOND_ENTRIES: ReadonlyMap<string, string> = new Map([
   ['@ideogate/ideogram/emulator', 'who wants the catalogue should not load a server'],
+  ['@ideogate/testkit/fuzz', 'who wants the gateway on real parts should not load generators'],
 ]);
 
 /** Besides main.ts of an app, and why. */
