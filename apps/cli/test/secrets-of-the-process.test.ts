@@ -178,7 +178,7 @@ test.each([
 
 test('the table of the security page is what was found (F.58)', () => {
   const found = [...places].map(([place, text]) => [place, hunt.in(text)] as const);
-  for (const [place, text] of places) expect(text.includes('MARKED'), place).toBe(false);
+  for (const [place, text] of places) expect(text.includes('MARKED'), `in ${place}`).toBe(false);
   const page = readFileSync(join(REPOSITORY, 'docs/security.md'), 'utf8');
   const [, told = ''] = /<!-- secrets of the process -->\n([^]*?)\n<!-- \/secrets/.exec(page) ?? [];
   expect(tableOfPlaces(hunt.kinds, found)).toBe(told.trim());

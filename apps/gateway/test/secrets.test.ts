@@ -182,7 +182,7 @@ async function heardFrom(bytes: string, end = false): Promise<string> {
   const bound = setTimeout(() => caller.socket.destroy(new Error('left open')), 5000);
   const heard = await caller.closed;
   clearTimeout(bound);
-  expect(caller.socket.errored?.message, bytes.slice(0, 20)).not.toBe('left open');
+  expect(caller.socket.errored?.message, `after ${bytes.slice(0, 20)}`).not.toBe('left open');
   return heard;
 }
 
@@ -258,7 +258,10 @@ test('no key, token, secret, prompt, query or link signature is anywhere but whe
   for (const [place, read, expected] of PLACES) {
     const text = `${await read(gateway)}\n${await read(stray)}`;
     expect(text).toContain(expected);
-    expect(text.split('\n').filter((line) => line.includes('MARKED')), place).toEqual([]);
+    expect(
+      text.split('\n').filter((line) => line.includes('MARKED')),
+      `in ${place}`,
+    ).toEqual([]);
     found.push([place, hunt.in(text)]);
   }
   const page = readFileSync(new URL('../../../docs/security.md', import.meta.url), 'utf8');

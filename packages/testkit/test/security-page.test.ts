@@ -38,7 +38,7 @@ test('every rule and every trap has its row, in order, and no cell is empty', ()
   expect(traps.map(([first = '']) => first.split(' ')[0])).toEqual(TRAPS);
   for (const row of [...rules, ...traps]) {
     expect(row).toHaveLength(3);
-    for (const cell of row) expect(cell.length, row.join(' | ')).toBeGreaterThan(5);
+    for (const cell of row) expect(cell.length, `in ${row.join(' | ')}`).toBeGreaterThan(5);
     expect(row[0]).toMatch(/^\S+ \S/);
   }
 });

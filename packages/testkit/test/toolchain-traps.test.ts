@@ -69,7 +69,7 @@ test('trap 38: every package of ours is reached by its real path, where Node str
         dependencies?: Readonly<Record<string, string>>;
       }; // as: npm's format
       for (const [dependency, version] of Object.entries(dependencies))
-        if (dependency.startsWith('@ideogate/')) expect(version, folder).toBe('workspace:*');
+        if (dependency.startsWith('@ideogate/')) expect(version, `in ${folder}`).toBe('workspace:*');
     }
   }
   expect(import.meta.resolve('@ideogate/contract')).not.toContain('node_modules');
