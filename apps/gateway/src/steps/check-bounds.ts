@@ -3,6 +3,7 @@ import { pricedFields } from '@ideogate/ideogram';
 import { type BodyReader, checkQuery, openBody } from '@ideogate/policy';
 import type { Call } from '../call.ts';
 import type { Gateway } from '../context.ts';
+import { inviteBody } from '../edge/continue.ts';
 import { CALLER_LEFT, type Refusal, refusalOf } from '../refusal.ts';
 import type { Step } from '../step.ts';
 import { WatchedBody } from '../upstream/watched-body.ts';
@@ -71,7 +72,7 @@ async function readJson(call: Call, reader: BodyReader, gateway: Gateway): Promi
   if (request === null || response === null) return CALLER_LEFT;
   const { maxJsonBytes } = gateway.config.limits;
   if ((call.bodyLength ?? 0) > maxJsonBytes) return tooLarge(maxJsonBytes);
-  if (call.awaitsContinue) response.writeContinue();
+  inviteBody(call);
   const rule = call.allowed?.rule ?? null;
   const body = await readWhole(request, maxJsonBytes, (chunk) => {
     const fault = reader.push(chunk);

@@ -1,6 +1,7 @@
 import { recordDecision } from '../record-of-call.ts';
 import { callerIsGone } from '../call.ts';
 import { CALLER_LEFT } from '../refusal.ts';
+import { inviteBody } from '../edge/continue.ts';
 import type { Step } from '../step.ts';
 import { WatchedBody } from '../upstream/watched-body.ts';
 
@@ -22,7 +23,7 @@ export const writeDecision: Step = async (call, gateway) => {
 export const letBodyIn: Step = (call) => {
   const { request, response, body } = call;
   if (request === null || response === null || !(body instanceof WatchedBody)) return null;
-  if (call.awaitsContinue) response.writeContinue();
+  inviteBody(call);
   request.pipe(body);
   // `pipe` does not carry an abort on: without this the upstream would wait for the rest for ever.
   request.once('close', () => {

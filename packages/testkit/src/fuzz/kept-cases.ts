@@ -70,4 +70,25 @@ export const KEPT_CASES: readonly FuzzCase[] = [
     cuts: [],
     leave: 'answers',
   },
+  // The 100 for a call behind another one went out in the middle of its own answer.
+  {
+    bytes:
+      post(
+        '/v1/edit',
+        ['Api-Key: {{full::1}}', FORM, `Content-Length: ${PROMPT.length + 10}`],
+        `${PROMPT}--fuzz--\r\n`,
+      ) +
+      post(
+        '/v2/image/generate/z-image',
+        [
+          'Api-Key: {{full::1}}',
+          'Expect: 100-continue',
+          'Content-Type: application/json',
+          'Content-Length: 14',
+        ],
+        '{"prompt":"a"}',
+      ),
+    cuts: [],
+    leave: 'answers',
+  },
 ];
