@@ -101,7 +101,8 @@ function isOwnPage(target: string): boolean {
 
 function judgeRows({ answers, read, sent, left }: Played, rows: RowsOfCase): string[] {
   const faults: string[] = [];
-  const most = read.requests.length + (read.rest === 'none' ? 0 : 1);
+  // A head that is broken here may be read there, and refused, and what is behind it broken once more.
+  const most = read.requests.length + { none: 0, partial: 1, broken: 2 }[read.rest];
   // What the parser still read behind a head that could not be trusted has a row too.
   const trusted = [...rows.values()].filter(
     ({ decisions }) => decisions[0]?.reason !== 'after-doubtful-head',
@@ -196,8 +197,11 @@ async function judgeForwarded(
       continue;
     }
     faults.push(...authorityFaults(sent, request, world));
+    // Two calls of one connection may be alike in method and path, and differ in who makes them.
+    const subject = world.known(credentialOf(sent))?.subject;
     const row = allowed.find(
-      ({ method, resource }) => method === sent.method && resource === sent.target.split('?')[0],
+      (one) =>
+        one.method === sent.method && one.resource === partsOf(sent.target)[0] && one.subject === subject,
     );
     if (row === undefined) faults.push('forwarded: without its decision');
     else faults.push(...(await boundFaults(request, row.subject ?? '')));
@@ -235,12 +239,16 @@ function valuesOf(request: ReadRequest, wanted: string): readonly string[] {
   return request.fields.filter(([name]) => name === wanted).map(([, value]) => value);
 }
 
+function credentialOf(request: ReadRequest): string {
+  const bearers = valuesOf(request, 'authorization').map((value) => value.replace(/^bearer +/i, ''));
+  return [...valuesOf(request, 'api-key'), ...bearers][0] ?? '';
+}
+
 function authorityFaults(sent: ReadRequest, got: ReadRequest, world: World): string[] {
   const bearers = valuesOf(sent, 'authorization');
   const keys = valuesOf(sent, 'api-key');
-  const [credential = ''] = [...keys, ...bearers.map((value) => value.replace(/^bearer +/i, ''))];
   if (bearers.length + keys.length !== 1) return ['forwarded: without exactly one credential'];
-  const token = world.known(credential);
+  const token = world.known(credentialOf(sent));
   if (token === undefined || !token.honest) return ['forwarded: for a token that no issuer makes'];
   const [path, query] = partsOf(got.target);
   const operation = ROUTES.find(
