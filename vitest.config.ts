@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     // Most tests wait for databases, processes and sockets: a second and a third file fill the gaps.
     maxWorkers: 3,
     hookTimeout: 60_000,
