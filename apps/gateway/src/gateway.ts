@@ -7,6 +7,7 @@ import { type Call, callOf } from './call.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Gateway, GatewayDeps } from './context.ts';
 import { createListener, onClientError } from './edge/listener.ts';
+import { followSockets } from './edge/sockets.ts';
 import { cutForStop, failForwarded, isOwnPage, refuse } from './endings.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { ownPages, pageMethodRefusal } from './pages/own-pages.ts';
@@ -47,6 +48,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
       void refuse(callOf(request.raw), { problem: 'invalid-target', reason: 'framework' }, ready());
     },
   });
+  const sockets = followSockets(app.server);
   const brakes = await createBrakes(app, config);
   const metrics = createMetrics({
     inFlight: () => calls.size,
@@ -108,9 +110,15 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     await allEnded(calls, config.limits.drainMs);
     for (const call of calls) cutForStop(call);
     await allEnded(calls, 2000);
+    // Node looks at no timeout once it closes: half a head, or an answer nobody reads, would hold the stop for ever.
+    await sockets.end(LINGER_MS);
+    await allEnded(calls, 2000);
   });
   return app;
 }
+
+/** Time for the last answers before a stop to reach their callers, milliseconds. */
+const LINGER_MS = 500;
 
 /** The steps refuse what has no route; whoever sees this found a fault of ours. */
 const UNREACHABLE: Refusal = { problem: 'internal-error', reason: 'no-route' };

@@ -1,3 +1,4 @@
+import { connect, type Socket } from 'node:net';
 import { startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { beginUpload, bodyOf, callFrom, callIdOf, get, postJson } from './raw-caller.ts';
@@ -150,6 +151,57 @@ describe('when the caller leaves', () => {
     expect(await gateway.received()).toEqual([]);
   });
 
+  test.each(['JSON', 'an upload', 'a read'])(
+    'while it waits for a connection to the upstream (%s): it never goes out, and cost nothing',
+    async (kind) => {
+      const upstream = await startRawUpstream();
+      const narrow = await startTestGateway({
+        upstream: `http://127.0.0.1:${upstream.port}`,
+        settings: { IDEOGATE_UPSTREAM_CONNECTIONS: '1' },
+      });
+      try {
+        const ok = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
+        const answered = new WeakMap<Socket, number>();
+        let held: Socket | null = null;
+        upstream.behave((socket, all) => {
+          const heads = all.split(' HTTP/1.1\r\n').length - 1;
+          if (held === null) held = socket;
+          else if (heads > (answered.get(socket) ?? 0)) socket.write(ok);
+          answered.set(socket, heads);
+        });
+        const release = () => held?.write(ok);
+        const full = await narrow.token('full');
+        const first = await callFrom(narrow.port, postJson(GENERATE, full, PAID));
+        await until(() => upstream.bytes() > 0);
+        const form = `${bodyOf(beginUpload(REMIX, full, 0))}fake-image\r\n--XXXX--\r\n`;
+        const request = {
+          JSON: () => postJson(GENERATE, full, { prompt: 'waits' }),
+          'an upload': () => beginUpload(REMIX, full, form.length).split('\r\n\r\n')[0] + '\r\n\r\n' + form,
+          'a read': () => get(READ, full),
+        }[kind];
+        const { bytes, traceId } = traced(request?.() ?? '');
+        const waiting = await callFrom(narrow.port, bytes);
+        await until(async () => (await narrow.calls()).some((call) => call.traceId === traceId));
+        waiting.socket.destroy();
+        expect(await callOfTrace(narrow, traceId)).toMatchObject({
+          outcome: 'aborted',
+          reason: 'caller-left',
+          costUsdMicros: 0,
+          bytesSent: 0,
+        });
+        release();
+        expect(await first.closed).toMatch(/^HTTP\/1\.1 200 /);
+        // What was waiting would go before this one.
+        const models = await fetch(`${narrow.url}/models`, { headers: { 'api-key': full } });
+        expect(models.status).toBe(200);
+        expect(upstream.read().match(/ HTTP\/1\.1\r\n/g)).toHaveLength(2);
+      } finally {
+        await upstream.refuse();
+        await narrow.close();
+      }
+    },
+  );
+
   test('nothing stays behind: no call is in flight when all have ended', async () => {
     await until(async () => /ideogate_calls_in_flight 0\b/.test(await gateway.metrics()));
     await until(async () => /ideogate_rows_waiting 0\b/.test(await gateway.metrics()));
@@ -239,6 +291,40 @@ describe('when the gateway stops', () => {
   });
 });
 
+describe('when a connection would hold up a stop', () => {
+  const PAGES = 'GET /-/whoami HTTP/1.1\r\nHost: gateway.test\r\n\r\n'.repeat(20_000);
+  test.each([
+    ['half a head and then nothing', () => 'GET /models HTTP/1.1\r\nHost: gateway.test\r\n', 'half-request'],
+    ['answers that nobody reads', () => PAGES, null],
+    [
+      'the rest of a refused upload, byte by byte',
+      () => beginUpload(REMIX, 'no-token', 30_000_000).replace('Connection: close\r\n', ''),
+      'token-not-compact',
+    ],
+  ])('%s: it is cut soon after the drain, and keeps its row', async (_, bytes, reason) => {
+    const gateway = await startTestGateway({ settings: { IDEOGATE_DRAIN_MS: '300' } });
+    const socket = connect(gateway.port, '127.0.0.1');
+    const drip = setInterval(() => reason === 'token-not-compact' && socket.write('x'), 50);
+    try {
+      socket.on('error', () => undefined).pause();
+      socket.write(bytes());
+      const listening = `${gateway.url}/-/health`;
+      expect((await fetch(listening)).status).toBe(200);
+      if (reason === 'token-not-compact') await gateway.ended(1);
+      const began = performance.now();
+      await gateway.stop();
+      expect(performance.now() - began).toBeLessThan(6000);
+      if (reason !== null) expect(await gateway.ended(1)).toMatchObject([{ reason }]);
+      // The last reading of the counter, after the stop.
+      expect(await gateway.metrics()).toMatch(/ideogate_calls_in_flight 0\b/);
+    } finally {
+      clearInterval(drip);
+      socket.destroy();
+      await gateway.close();
+    }
+  });
+});
+
 describe('when nobody waits for a paid answer any more', () => {
   let gateway: TestGateway;
   let upstream: RawUpstream;
@@ -270,6 +356,30 @@ describe('when nobody waits for a paid answer any more', () => {
       upstreamStatus: null,
       images: null,
     });
+  });
+
+  test('one that a caller does not take to its end is cut when the call has had its time', async () => {
+    const token = await gateway.token('full');
+    // The kernel takes a part of it, which nobody can tell beforehand: among these some end just beyond.
+    const sizes = Array.from({ length: 24 }, (_, index) => 3_850_000 + index * 8000);
+    const sockets = [];
+    for (const size of sizes) {
+      upstream.behave(
+        say(
+          `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${size}\r\nConnection: close\r\n\r\n${' '.repeat(size)}`,
+        ),
+      );
+      const { bytes } = traced(postJson(GENERATE, token, PAID));
+      const socket = connect(gateway.port, '127.0.0.1').pause();
+      socket.on('error', () => undefined);
+      socket.write(bytes);
+      sockets.push(socket);
+      await until(async () => upstream.bytes() > 0);
+    }
+    await until(async () => /ideogate_calls_in_flight 0\b/.test(await gateway.metrics()));
+    const calls = (await gateway.ended(sizes.length)).slice(-sizes.length);
+    for (const { outcome } of calls) expect(['completed', 'cut']).toContain(outcome);
+    for (const socket of sockets) socket.destroy();
   });
 
   test('one beyond all measure is read no further than the bound', async () => {

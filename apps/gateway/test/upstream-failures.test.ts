@@ -321,6 +321,7 @@ describe('when what answers is not Ideogram', () => {
       'upstream-invalid',
     ],
     ['a status that is none', say('HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n'), 502, 'upstream-invalid'],
+    ['a status below all', say('HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n'), 502, 'upstream-invalid'],
     [
       'a switch of protocols',
       say('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n'),
@@ -341,10 +342,26 @@ describe('when what answers is not Ideogram', () => {
       const problem = await response.json();
       expect(problem).toMatchObject({ status, code });
       expect(response.status).toBe(status);
-      expect(await gateway.call(response)).toMatchObject({ outcome: 'failed', problem: code, status });
+      const call = await gateway.call(response);
+      expect(call).toMatchObject({ outcome: 'failed', problem: code, status });
+      // It went out: that nothing was bought is said only of a status that says so.
+      if (call.upstreamStatus === null) expect(call.costUsdMicros).toBeNull();
       expect(upstream.read().match(/POST /g)).toHaveLength(1);
     },
   );
+
+  test('an answer with two Connection fields passes, without the fields that they name', async () => {
+    upstream.behave(
+      say(
+        `${ok}Connection: a, retry-after\r\nConnection: b\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\n{}`,
+      ),
+    );
+    const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
+    expect(response.status).toBe(200);
+    expect(response.headers.get('retry-after')).toBeNull();
+    expect(await response.text()).toBe('{}');
+    expect(await gateway.call(response)).toMatchObject({ outcome: 'completed', costUsdMicros: 30_000 });
+  });
 
   test.each<[string, Behaviour]>([
     ['shorter than it announced', sayAndClose(`${ok}Content-Length: 100\r\n\r\n{"data":`)],

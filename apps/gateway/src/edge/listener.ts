@@ -237,6 +237,7 @@ function turnAway(
     'remoteAddress' in socket && typeof socket.remoteAddress === 'string' ? socket.remoteAddress : null;
   socket.on('error', () => socket.destroy());
   const call = newCall(gateway.newCallId(), performance.now(), address, request, null);
+  gateway.remember(call);
   walk(ARRIVAL.slice(0, 1), call, gateway)
     .then(async (braked) => {
       const final = braked ?? refusal;

@@ -43,10 +43,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#gateway = gateway;
     this.#onHead = onHead;
     this.#scan = gateway.keys.scanBody();
-    this.#whole = setTimeout(
-      () => this.cancel(new UpstreamProblem('upstream-timeout', 'whole-call')),
-      gateway.config.upstream.wholeMs,
-    );
+    this.#whole = setTimeout(() => this.#timeIsUp(), gateway.config.upstream.wholeMs);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -123,12 +120,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#over) return;
-    const problem = problemOfError(error, this.#call);
+    const problem = problemOfError(error, this.#call, this.#controller !== null);
     if (this.#head !== null) return this.#breakOff(endOfCut(problem));
-    this.#end();
-    if (problem instanceof UpstreamProblem && problem.problem === 'upstream-unreachable')
-      this.#call.bodySent = false;
-    this.#onHead(problem);
+    this.#fail(problem);
   }
 
   /** The caller has gone. A paid call that was sent is read to its end; anything else is let go. */
@@ -136,8 +130,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#over || this.#callerGone) return;
     this.#callerGone = true;
     const { bodySent, operation } = this.#call;
-    if (!bodySent || operation?.capability !== 'write') this.#letGo();
-    else this.#controller?.resume();
+    if (this.#controller === null || !bodySent || operation?.capability !== 'write') this.#letGo();
+    else this.#controller.resume();
   }
 
   /** As http-proxy calls it when the caller had gone before the head came. */
@@ -151,6 +145,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#cancelled = reason;
     if (this.#controller !== null) this.#controller.abort(reason);
     else this.#fail(reason);
+  }
+
+  /** The call has had its time: the upstream's answer, or a caller who does not take what is left of it. */
+  #timeIsUp(): void {
+    if (!this.#over) return this.cancel(new UpstreamProblem('upstream-timeout', 'whole-call'));
+    if (this.#call.upstreamEnd === 'complete') this.#call.upstreamEnd = 'slow';
+    this.#call.response?.destroy();
+    return undefined;
   }
 
   /** Nobody waits for it, and nothing was bought. */
@@ -169,7 +171,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     breakAnswer(this.#call, end, this.#gateway);
   }
 
-  #fail(problem: UpstreamProblem): void {
+  #fail(problem: UpstreamProblem | BodyRefused): void {
     if (this.#over) return;
     this.#end();
     this.#onHead(problem);
@@ -177,7 +179,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #end(): void {
     this.#over = true;
-    clearTimeout(this.#whole);
+    const { body, response } = this.#call;
+    if (this.#controller === null) {
+      // It never went out: what its body has let go of so far went nowhere.
+      this.#call.bodySent = false;
+      this.#call.bytesSent = 0;
+      if (body !== null && !Buffer.isBuffer(body)) body.destroy();
+    }
+    if (response === null || response.closed) clearTimeout(this.#whole);
+    else response.once('close', () => clearTimeout(this.#whole));
   }
 
   #drop(reason: UpstreamProblem): void {

@@ -43,7 +43,8 @@ export function responseFields(upstream: IncomingHttpHeaders, call: Call): Incom
   return fields;
 }
 
-/** Fields that `Connection` names end at this hop (RFC 9110 section 7.6.1). */
-function namedBy(connection: string | undefined): ReadonlySet<string> {
-  return new Set(connection?.split(',').map((name) => name.trim().toLowerCase()));
+/** Fields that `Connection` names end at this hop (RFC 9110 section 7.6.1). Undici gives a repeated field as a list. */
+function namedBy(connection: string | readonly string[] | undefined): ReadonlySet<string> {
+  const names = [connection ?? []].flat().flatMap((value) => value.split(','));
+  return new Set(names.map((name) => name.trim().toLowerCase()));
 }

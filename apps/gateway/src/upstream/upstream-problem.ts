@@ -16,8 +16,11 @@ export class UpstreamProblem extends Error {
   }
 }
 
-/** Sorts a failure of the exchange into the closed set of problems. */
-export function problemOfError(error: unknown, call: Call): UpstreamProblem | BodyRefused {
+/**
+ * Sorts a failure of the exchange into the closed set of problems.
+ * @param wentOut the request has begun on a connection: the upstream was reached, whatever failed then
+ */
+export function problemOfError(error: unknown, call: Call, wentOut: boolean): UpstreamProblem | BodyRefused {
   const refused = [error, bodyErrorOf(call)].find(
     (cause) => cause instanceof BodyRefused || cause instanceof UpstreamProblem,
   );
@@ -39,8 +42,10 @@ export function problemOfError(error: unknown, call: Call): UpstreamProblem | Bo
   }
   if (error instanceof errors.RequestContentLengthMismatchError)
     return new UpstreamProblem('upstream-ended-early', 'body-length');
+  // A status below 100 fails in undici's own check.
+  if (code === 'ERR_ASSERTION') return new UpstreamProblem('upstream-invalid', 'malformed-answer');
   return new UpstreamProblem(
-    'upstream-unreachable',
+    wentOut ? 'upstream-ended-early' : 'upstream-unreachable',
     code === null ? 'unknown' : code.toLowerCase().replaceAll('_', '-'),
   );
 }
