@@ -445,6 +445,7 @@ const TARGETS: readonly (readonly [target: string, reason: string])[] = [
   ['/models"x', 'path-byte'],
   ['/models?', 'empty-query'],
   ['/models?a=<b>', 'query-byte'],
+  ['/models?a=b?api_key=c', 'query-byte'],
   ['/models?a=%', 'query-byte'],
   ['/models?a=b#c', 'query-byte'],
 ];

@@ -5,7 +5,8 @@ export interface Target {
 }
 
 const PATH = /^(?:\/(?:[A-Za-z0-9\-._~!$&'()*+,=:@]|%[0-9A-Fa-f]{2})*)+$/;
-const QUERY = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*$/;
+/** A second question mark would be part of a value to one reader and a border to another. */
+const QUERY = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*$/;
 /** Escapes of bytes that mean something unescaped: NUL, `#`, `%`, `.`, `/`, `;`, `?`, `\`. */
 const RESERVED_ESCAPE = /%(?:00|23|25|2e|2f|3b|3f|5c)/i;
 /** Escapes of unreserved bytes: another spelling of a plain path (RFC 3986 section 6.2.2.2). */
