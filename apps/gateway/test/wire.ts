@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
 /** One answer as it came over the wire. Interim answers (1xx) are answers of their own, with no body. */
-export interface WireAnswer {
+interface WireAnswer {
   readonly status: number;
   /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
