@@ -118,7 +118,10 @@ export class AppendLoop {
     if (this.#unresolved !== undefined) return this.#resolve(session, this.#unresolved);
     if (this.#probes.length > 0) return this.#answerProbes(await mayInsert(session));
     if (!this.#room.hasDecisions() && !(this.#othersDue && this.#room.hasOthers())) return this.#bell();
+    // What this turn of the event loop still brings goes along: its callers would wait for a commit more.
+    await endOfTurn();
     const batch = this.#room.take(MAX_BATCH);
+    if (batch.length === 0) return undefined;
     this.#othersDue = this.#room.hasOthers();
     clearTimeout(this.#quiet);
     this.#quiet = undefined;
@@ -276,6 +279,12 @@ export class AppendLoop {
     }
     this.#rung = false;
   }
+}
+
+function endOfTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 async function mayInsert(session: Session): Promise<boolean> {

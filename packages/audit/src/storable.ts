@@ -19,7 +19,11 @@ const UNSAFE = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\\\p{Su
 const ESCAPE = /\\(?:\\|u([0-9a-f]{4}))/g;
 const CUT = /(?<!\\)(?:\\\\)*\\\[[0-9]+ more, sha256:[0-9a-f]{16}\]$/;
 
+/** Printable ASCII without the backslash is stored as it is; nearly every text is such. */
+const PLAIN = /^[\x20-\x5b\x5d-\x7e]*$/;
+
 export function storableText(text: string, maxBytes = MAX_TEXT_BYTES): string {
+  if (text.length <= maxBytes && PLAIN.test(text)) return text;
   // No character needs fewer bytes stored than one, so what is surely too long isn't escaped first.
   const whole = text.length <= maxBytes ? escape(text) : undefined;
   if (whole !== undefined && Buffer.byteLength(whole) <= maxBytes) return whole;
