@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { EnvironmentName } from '@ideogate/contract';
+import { type EnvironmentName, isLoopback } from '@ideogate/contract';
 import { type Numbers, readNumbers, type Environment } from './settings.ts';
 
 /** All a gateway needs to know, already valid. */
@@ -181,8 +181,4 @@ function isPlainUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
   return /^https?:$/.test(url.protocol) && !url.search && !url.hash && !url.username && !url.password;
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || host === '::1' || /^127(?:\.[0-9]{1,3}){3}$/.test(host);
 }

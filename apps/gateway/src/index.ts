@@ -2,7 +2,6 @@ export {
   ConfigError,
   type GatewayConfig,
   type GatewayPlace,
-  isLoopback,
   readGatewayConfig,
 } from './config.ts';
 export type { GatewayDeps, Log } from './context.ts';

@@ -1,3 +1,5 @@
+import { isLoopback } from '@ideogate/contract';
+
 export const ALGORITHMS = ['ES256', 'ES384', 'EdDSA', 'PS256', 'RS256'] as const;
 
 /** JWS algorithms a trusted issuer may sign with (RFC 7518 section 3.1, RFC 8037): asymmetric ones only. */
@@ -125,9 +127,4 @@ export function addressFault(address: string): string | undefined {
   if (url.protocol === 'https:') return undefined;
   if (url.protocol !== 'http:') return `is ${url.protocol}, not https:`;
   return isLoopback(url.hostname) ? undefined : 'is plain http to a host that is not loopback; use https';
-}
-
-// `URL` writes every spelling of an IPv4 address (octal, decimal, short) in this one form.
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }

@@ -2,6 +2,7 @@ import {
   ENVIRONMENTS,
   type EnvironmentName,
   isEnvironmentName,
+  isLoopback,
   isReadScope,
   isWildcard,
   type Operation,
@@ -262,10 +263,6 @@ function readUrl(
     return null;
   }
   return { text, parsed };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host);
 }
 
 function readCaller(node: PolicyNode, draft: Draft): void {

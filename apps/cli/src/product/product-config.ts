@@ -2,14 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { TrustedIssuer } from '@ideogate/access-token';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ENVIRONMENTS, type EnvironmentName, isEnvironmentName } from '@ideogate/contract';
-import {
-  ConfigError,
-  type GatewayConfig,
-  type GatewayPlace,
-  isLoopback,
-  readGatewayConfig,
-} from '@ideogate/gateway';
+import { ENVIRONMENTS, type EnvironmentName, isEnvironmentName, isLoopback } from '@ideogate/contract';
+import { ConfigError, type GatewayConfig, type GatewayPlace, readGatewayConfig } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
 import {
   type EnvironmentPolicy,

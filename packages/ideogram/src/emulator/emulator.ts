@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type AddressInfo, isIPv4, isIPv6 } from 'node:net';
-import { type Method, type Operation } from '@ideogate/contract';
+import { type AddressInfo, isIPv6 } from 'node:net';
+import { isLoopback, type Method, type Operation } from '@ideogate/contract';
 import { OPERATIONS } from '../catalogue/all.ts';
 import { buildRouter, type Route } from '../catalogue/router.ts';
 import { Account, type Call, promptOf } from './account.ts';
@@ -207,8 +207,4 @@ function perCallFault(request: IncomingMessage): Fault | undefined {
 function headerOf(request: IncomingMessage, name: string): string {
   const value = request.headers[name];
   return typeof value === 'string' ? value : '';
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
