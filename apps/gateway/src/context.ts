@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { TokenVerifier } from '@ideogate/access-token';
 import type { AuditRecord } from '@ideogate/audit';
-import type { CallId, Operation } from '@ideogate/contract';
+import type { CallId } from '@ideogate/contract';
 import type { Router } from '@ideogate/ideogram';
 import type { Release } from '@ideogate/policy';
 import type { KeyRing } from '@ideogate/upstream-keys';
@@ -33,7 +33,6 @@ export interface GatewayDeps {
 /** What the steps work with. */
 export interface Gateway extends GatewayDeps {
   readonly config: GatewayConfig;
-  readonly operations: readonly Operation[];
   readonly router: Router;
   readonly brakes: Brakes;
   readonly metrics: Metrics;

@@ -70,8 +70,6 @@ function answer(call: Call, refusal: Refusal, gateway: Gateway): void {
     call.id,
     gateway.config.identifier,
   );
-  // An answer of the upstream's that broke off before its first byte has left its fields here.
-  for (const name of response.getHeaderNames()) response.removeHeader(name);
   const mistrusted =
     DOUBTFUL_FRAMING.has(refusal.problem) ||
     call.interruption !== null ||
@@ -165,14 +163,10 @@ const BROKEN = {
 } as const satisfies Record<string, Refusal>;
 
 /** An answer that began at the upstream and did not come to its end. */
-export type BrokenEnd = keyof typeof BROKEN;
+export type BrokenEnd = keyof typeof BROKEN | Exclude<UpstreamEnd, string>;
 
 /** The answer broke off: a caller who has had none of it yet still gets a problem in its place. */
-export function breakAnswer(
-  call: Call,
-  end: BrokenEnd | Exclude<UpstreamEnd, string>,
-  gateway: Gateway,
-): void {
+export function breakAnswer(call: Call, end: BrokenEnd, gateway: Gateway): void {
   answer(call, typeof end === 'object' ? end.failed : BROKEN[end], gateway);
 }
 

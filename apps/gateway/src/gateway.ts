@@ -59,7 +59,6 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   gateway = {
     ...deps,
     config,
-    operations: deps.release.operations,
     router: buildRouter(deps.release.operations),
     brakes,
     metrics,

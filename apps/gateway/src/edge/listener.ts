@@ -12,6 +12,7 @@ import { type Call, newCall, rememberCall } from '../call.ts';
 import { answerOnSocket, refuse } from '../endings.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { Gateway } from '../context.ts';
+import { faultOf } from '../log.ts';
 import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 import { ARRIVAL, walk } from '../request-path.ts';
 import { followCertificate } from './certificate.ts';
@@ -52,7 +53,7 @@ export function createListener(
   const arrive = (request: IncomingMessage, response: ServerResponse) => {
     admit(request, response, gateway(), application, uploads).catch((error: unknown) => {
       // why: even this could not be answered; the connection is all that is left to end
-      gateway().log.error({ error: nameOf(error) }, 'a call could not be ended');
+      gateway().log.error({ error: faultOf(error) }, 'a call could not be ended');
       response.destroy();
     });
   };
@@ -139,7 +140,7 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
     return;
   }
   SEEN.add(socket);
-  if (PROGRESS.get(socket)?.bytes === bytesOf(socket) && error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+  if (!bringsMore(socket) && error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     // Connected and never asked for anything: no call, whose row would let idle sockets fill the record.
     gateway.metrics.refused('idle-connection');
     socket.destroy();
@@ -274,7 +275,7 @@ function bytesOf(socket: Duplex & { bytesRead?: number }): number {
 
 /** Bytes have come since the last call ended. */
 function bringsMore(socket: Duplex & { bytesRead?: number }): boolean {
-  return (socket.bytesRead ?? 0) > (PROGRESS.get(socket)?.bytes ?? 0);
+  return bytesOf(socket) > (PROGRESS.get(socket)?.bytes ?? 0);
 }
 
 function followRequest(call: Call, socket: Duplex): void {
@@ -298,8 +299,4 @@ function closed(call: Call): Promise<void> {
   return new Promise((resolve) => {
     response.once('close', () => resolve());
   });
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : 'unknown';
 }

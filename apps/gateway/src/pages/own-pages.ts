@@ -42,7 +42,7 @@ export async function ownPages(app: FastifyInstance, options: { gateway: Gateway
     resource_name: `Ideogate, ${config.environment}`,
     authorization_servers: config.issuers,
     bearer_methods_supported: ['header'],
-    scopes_supported: [...new Set(gateway.operations.flatMap((operation) => operation.scope ?? []))].sort(),
+    scopes_supported: [...new Set(release.operations.flatMap((operation) => operation.scope ?? []))].sort(),
   }));
 
   app.get('/-/whoami', async (request, reply) => {
@@ -55,7 +55,7 @@ export async function ownPages(app: FastifyInstance, options: { gateway: Gateway
     const { token } = call;
     if (token === null) return reply.callNotFound();
     const caller = { issuer: token.issuer, subject: token.subject };
-    const operations = gateway.operations.map((operation) => {
+    const operations = release.operations.map((operation) => {
       const ask = { environment: config.environment, caller, scopes: token.scopes, operation, quote: false };
       const decision = decide(release, ask);
       return decision.allow

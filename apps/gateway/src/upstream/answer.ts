@@ -8,6 +8,4 @@ export interface Answer {
   bytes: number;
   /** The whole JSON text, once it has ended and if it was small enough to read; else null. */
   text: string | null;
-  /** The upstream sent all it had announced. */
-  complete: boolean;
 }

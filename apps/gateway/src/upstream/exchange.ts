@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { LeakScan } from '@ideogate/upstream-keys';
 import type { Dispatcher } from 'undici';
-import type { Call, UpstreamEnd } from '../call.ts';
+import type { Call } from '../call.ts';
 import { type BrokenEnd, breakAnswer, upstreamDone } from '../endings.ts';
 import type { Gateway } from '../context.ts';
 import { capabilityOf } from '../record-of-call.ts';
@@ -71,7 +71,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
       json: isJson(headers['content-type']),
       bytes: 0,
       text: null,
-      complete: false,
     };
     this.#call.answer = answer;
     const problem = this.#problemOfHead(status, headers);
@@ -109,7 +108,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { answer, response } = this.#call;
     if (this.#over || answer === null) return;
     this.#end();
-    answer.complete = true;
     if (answer.json && answer.bytes <= READ_LIMIT) answer.text = Buffer.concat(this.#text).toString();
     if (!this.#callerGone && response !== null) {
       this.#sendHead(response);
@@ -163,7 +161,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     upstreamDone(this.#call, 'left', this.#gateway);
   }
 
-  #breakOff(end: BrokenEnd | Exclude<UpstreamEnd, string>): void {
+  #breakOff(end: BrokenEnd): void {
     if (this.#over) return;
     this.#end();
     this.#drop(new UpstreamProblem('upstream-ended-early', 'answer-broken-off'));
@@ -224,7 +222,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 }
 
 /** Why an answer broke off: a body that broke a bound, the time that was up, or the upstream itself. */
-function endOfCut(problem: UpstreamProblem | BodyRefused): BrokenEnd | Exclude<UpstreamEnd, string> {
+function endOfCut(problem: UpstreamProblem | BodyRefused): BrokenEnd {
   if (problem instanceof BodyRefused) return { failed: problem.refusal, byBody: true };
   return problem.problem === 'upstream-timeout' ? 'slow' : 'cut';
 }
