@@ -6,12 +6,17 @@ export {
   type RecordedEvent,
   showCall,
   tailCalls,
-} from './calls.ts';
-export { type ChainedEvent, type ChainFault, hashEvent, verifyChain } from './chain.ts';
-export { createLogins, type Login, LoginError, type LoginFault } from './logins.ts';
-export { MigrationError, type MigrationFault, migrate } from './migrate.ts';
-export { partitionsAheadDays, topUpPartitions } from './partitions.ts';
-export { openReadPool } from './read-pool.ts';
-export { type AuditRecord, openRecord, type RecordOptions } from './record.ts';
+} from './reading/calls.ts';
+export { type ChainedEvent, type ChainFault, hashEvent, verifyChain } from './chain/chain.ts';
+export { createLogins, type Login, LoginError, type LoginFault } from './database/logins.ts';
+export { MigrationError, type MigrationFault, migrate } from './database/migrate.ts';
+export { partitionsAheadDays, topUpPartitions } from './database/partitions.ts';
+export { openReadPool } from './database/read-pool.ts';
+export {
+  type AuditRecord,
+  openRecord,
+  type RecordOptions,
+  type WriterOpening,
+} from './writing/record.ts';
 export { MAX_TEXT_BYTES, originalText, storableText } from './storable.ts';
-export { claimDatabase, DatabaseClaimError, ensureDatabase } from './database.ts';
+export { claimDatabase, DatabaseClaimError, ensureDatabase } from './database/database.ts';

@@ -57,6 +57,17 @@ export function storableList(items: readonly string[]): string[] {
   return items.length > MAX_ITEMS ? [...kept, `\\[${items.length - MAX_ITEMS} more]`] : kept;
 }
 
+const MAX_MEMBERS = 16;
+
+/** The RFC 8785 form of an object of texts: at most 16 members of at most 64 + 256 bytes, each text made storable. */
+export function storableDetail(detail: Readonly<Record<string, string>>): string {
+  const members = Object.entries(detail)
+    .slice(0, MAX_MEMBERS)
+    .map(([name, value]) => [storableText(name, 64), storableText(value, MAX_ITEM_BYTES)] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`;
+}
+
 const MAX_INTEGER = 2_147_483_647;
 
 /** A count that fits an `integer` column: rounded, held between 0 and 2,147,483,647; null when it is not a number. */

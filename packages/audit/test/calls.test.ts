@@ -17,6 +17,7 @@ import {
   type RecordDatabase,
   recordDatabase,
   refusal,
+  OPENING,
 } from './record-under-test.ts';
 
 let database: RecordDatabase;
@@ -25,7 +26,12 @@ let pool: Pool;
 
 beforeAll(async () => {
   database = await recordDatabase();
-  record = openRecord({ appendUrl: database.appendUrl, readUrl: database.readUrl, now: nowMicros });
+  record = openRecord({
+    appendUrl: database.appendUrl,
+    readUrl: database.readUrl,
+    opening: OPENING,
+    now: nowMicros,
+  });
   pool = openReadPool(database.readUrl);
 });
 afterAll(async () => {
@@ -177,7 +183,12 @@ describe('asking the record', () => {
     const seen: string[] = [];
     const give = new Map<number, () => Promise<unknown>>();
     const event = decision({ subject: caller });
-    const other = openRecord({ appendUrl: database.appendUrl, readUrl: database.readUrl, now: nowMicros });
+    const other = openRecord({
+      appendUrl: database.appendUrl,
+      readUrl: database.readUrl,
+      opening: OPENING,
+      now: nowMicros,
+    });
     const late = refusal({ subject: caller, atMicros: nowMicros() - 30_000_000n });
     await record.decide(event);
     give.set(1, async () => {

@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
+import type { CallId } from '@ideogate/contract';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type ChainedEvent, hashEvent, verifyChain } from '../src/index.ts';
 import canonicalize from 'canonicalize';
-import { canonicalForm, chain, EMPTY_CHAIN } from '../src/chain.ts';
-import { eventColumns } from '../src/event-columns.ts';
+import { canonicalForm, chain, EMPTY_CHAIN } from '../src/chain/chain.ts';
+import { eventColumns } from '../src/writing/event-columns.ts';
 import { decision, outcome } from './record-under-test.ts';
 
 const WRITER = '00000000-0000-4000-8000-000000000001';
-const CALL = '00000000-0000-7000-8000-000000000002';
+const CALL = '00000000-0000-7000-8000-000000000002' as CallId; // as: it is one
 
 function chainOf(length: number): readonly ChainedEvent[] {
   const events = Array.from({ length }, (_, index) =>
@@ -16,7 +17,13 @@ function chainOf(length: number): readonly ChainedEvent[] {
       index % 2 === 0 ? decision({ atMicros: BigInt(index) }) : outcome({ atMicros: BigInt(index) }),
     ),
   );
-  return chain(WRITER, EMPTY_CHAIN, events);
+  const timed = events.map((columns) => ({ columns, atMicros: columns.atMicros }));
+  return chain(WRITER, EMPTY_CHAIN, timed).map(({ form: _, ...link }, index) => ({
+    ...eventColumns(index % 2 === 0 ? decision({}) : outcome({})),
+    ...events[index],
+    ...link,
+    writer: WRITER,
+  }));
 }
 
 describe('the hash chain', () => {
@@ -31,14 +38,16 @@ describe('the hash chain', () => {
       operation: null,
       reason: null,
     };
-    const [event] = chain(WRITER, EMPTY_CHAIN, [
-      {
-        ...eventColumns(
-          outcome({ ...nothing, atMicros: 1_700_000_000_000_001n, promptDigest: null, promptLength: null }),
-        ),
+    const columns = eventColumns(
+      outcome({
+        ...nothing,
         callId: CALL,
-      },
-    ]);
+        atMicros: 1_700_000_000_000_001n,
+        promptDigest: null,
+        promptLength: null,
+      }),
+    );
+    const [event] = chain(WRITER, EMPTY_CHAIN, [{ columns, atMicros: columns.atMicros }]);
     const form =
       `{"at":"1700000000000001","bytes_received":"4096","bytes_sent":"120","call_id":"${CALL}","cost_usd_micros":"60000",` +
       `"duration_ms":"40","environment":"staging","first_byte_ms":"12","images":"1","kind":"outcome",` +
@@ -57,7 +66,12 @@ describe('the hash chain', () => {
           const columns = eventColumns(
             outcome({ subject: one, operation: other, made: [one, other], bytesSent: count }),
           );
-          const form = canonicalForm({ ...columns, writer: WRITER, seq: 7n, prevHash: '0'.repeat(64) });
+          const form = canonicalForm(columns, {
+            writer: WRITER,
+            seq: 7n,
+            atMicros: 7n,
+            prevHash: '0'.repeat(64),
+          });
           expect(form).toBe(canonicalize(JSON.parse(form)));
         },
       ),

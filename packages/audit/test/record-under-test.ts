@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type CallId, type DecisionEvent, type OutcomeEvent, parseCallId } from '@ideogate/contract';
 import { createDatabase, type Relay, startRelay } from '@ideogate/testkit';
 import { Client } from 'pg';
-import { createLogins, migrate, topUpPartitions } from '../src/index.ts';
+import { createLogins, migrate, topUpPartitions, type WriterOpening } from '../src/index.ts';
 
 export const nowMicros = (): bigint => BigInt(Date.now()) * 1_000n;
 
@@ -21,6 +21,14 @@ export interface RecordDatabase {
   rows(): Promise<readonly Record<string, unknown>[]>;
   close(): Promise<void>;
 }
+
+/** What a writer of these tests says of itself. */
+export const OPENING: WriterOpening = {
+  environment: 'staging',
+  instance: 'test',
+  release: null,
+  version: '0',
+};
 
 export async function recordDatabase(): Promise<RecordDatabase> {
   const database = await createDatabase();

@@ -6,7 +6,7 @@ import {
   type RecordOptions,
   verifyChain,
 } from '../src/index.ts';
-import { writerLock } from '../src/event-store.ts';
+import { writerLock } from '../src/writing/event-store.ts';
 import { readChain } from './chain-of.ts';
 import {
   decision,
@@ -17,6 +17,7 @@ import {
   recordDatabase,
   refusal,
   until,
+  OPENING,
 } from './record-under-test.ts';
 
 let database: RecordDatabase;
@@ -38,13 +39,18 @@ afterEach(async () => {
 
 function open(changes: Partial<RecordOptions> = {}): AuditRecord {
   const { relayedAppendUrl: appendUrl, readUrl } = database;
-  const record = openRecord({ appendUrl, readUrl, now: nowMicros, ...changes });
+  const record = openRecord({ appendUrl, readUrl, opening: OPENING, now: nowMicros, ...changes });
   opened.push(record);
   return record;
 }
 
 function chainOf(record: AuditRecord): Promise<readonly ChainedEvent[]> {
   return readChain(database.owner, record.writer);
+}
+
+/** A chain without what the writer says of itself. */
+function callsIn(chain: readonly ChainedEvent[]): readonly ChainedEvent[] {
+  return chain.filter(({ kind }) => kind !== 'notice');
 }
 
 /** Holds a writer's advisory lock, so that its batches wait inside Postgres. */
@@ -80,7 +86,7 @@ describe('group commit', () => {
     expect(Math.max(...batches)).toBeLessThanOrEqual(1_000);
     const chain = await chainOf(record);
     expect(chain.map(({ seq }) => seq)).toEqual(
-      Array.from({ length: 2_500 }, (_, index) => BigInt(index + 1)),
+      Array.from({ length: 2_501 }, (_, index) => BigInt(index + 1)),
     );
     expect(verifyChain(chain)).toBeNull();
   });
@@ -97,10 +103,33 @@ describe('group commit', () => {
     });
     await until('the batch waits in Postgres', waitsForLock);
     expect(answered).toBe(false);
-    expect((await chainOf(record)).length).toBe(1);
+    expect(callsIn(await chainOf(record)).length).toBe(1);
     await release();
     expect(await answer).toBe('committed');
-    expect((await chainOf(record)).map(({ callId }) => callId)).toContain(event.callId);
+    expect(callsIn(await chainOf(record)).map(({ callId }) => callId)).toContain(event.callId);
+  });
+
+  test('a writer registers itself before anything else, and closes its chain when it stops', async () => {
+    const opening = { ...OPENING, instance: 'host 1', release: 'sha256:fake', version: '1.2.3' };
+    const record = open({ opening });
+    record.outcome(outcome({ atMicros: 0n }));
+    await record.decide(decision({ atMicros: 0n }));
+    await record.close(2_000);
+    const chain = await chainOf(record);
+    expect(chain.map(({ kind, result }) => [kind, result])).toEqual([
+      ['notice', 'writer-opened'],
+      ['decision', 'allowed'],
+      ['outcome', 'completed'],
+      ['notice', 'writer-closed'],
+    ]);
+    expect(chain[0]).toMatchObject({
+      seq: 1n,
+      callId: null,
+      environment: 'staging',
+      release: 'sha256:fake',
+      detail: '{"instance":"host 1","version":"1.2.3"}',
+    });
+    expect(verifyChain(chain)).toBeNull();
   });
 
   test('outcomes and refusals ride with the next decision, and go alone when none comes', async () => {
@@ -111,12 +140,13 @@ describe('group commit', () => {
     const refused = record.refuse(refusal());
     await record.decide(decision());
     expect(await refused).toBe('committed');
-    expect(batches).toEqual([1, 3]);
+    // The first carries what the writer says of itself.
+    expect(batches).toEqual([2, 3]);
     record.outcome(outcome());
     expect(await record.flush(2_000)).toBe(true);
     record.outcome(outcome());
     await until('the outcome goes alone', () => record.waiting() === 0);
-    expect(batches).toEqual([1, 3, 1, 1]);
+    expect(batches).toEqual([2, 3, 1, 1]);
   });
 
   test('time never goes back within a writer, whatever the events say', async () => {
@@ -128,17 +158,6 @@ describe('group commit', () => {
     const chain = await chainOf(record);
     expect(verifyChain(chain)).toBeNull();
     expect(chain.at(-1)?.atMicros).toBeLessThanOrEqual(nowMicros());
-  });
-
-  test('a writer that is named goes on with its own chain', async () => {
-    const first = open();
-    await first.decide(decision());
-    await first.close(1_000);
-    const second = open({ writer: first.writer });
-    expect(await second.decide(decision())).toBe('committed');
-    const chain = await chainOf(second);
-    expect(chain.length).toBe(2);
-    expect(verifyChain(chain)).toBeNull();
   });
 });
 
@@ -209,7 +228,7 @@ describe('a database that is away', () => {
     database.relay.restore();
     expect(await record.flush(3_000)).toBe(true);
     expect(record.notWritten().get('token-expired')).toBe(2);
-    expect((await chainOf(record)).length).toBe(5);
+    expect(callsIn(await chainOf(record)).length).toBe(5);
   });
 
   test('trap 23: a silent network is given up, and loses neither order nor rows', async () => {
@@ -267,8 +286,8 @@ describe('a commit whose answer is lost', () => {
     database.relay.restore();
     expect(new Set(await Promise.all(answers))).toEqual(new Set(['committed']));
     const chain = await chainOf(record);
-    expect(chain.length).toBe(21);
-    expect(new Set(chain.map(({ callId }) => callId)).size).toBe(21);
+    expect(callsIn(chain).length).toBe(21);
+    expect(new Set(callsIn(chain).map(({ callId }) => callId)).size).toBe(21);
     expect(verifyChain(chain)).toBeNull();
   });
 
@@ -297,7 +316,7 @@ describe('a commit whose answer is lost', () => {
       await database.owner.query('SELECT pg_advisory_unlock(42)');
       expect(await answer).toBe('committed');
       const chain = await chainOf(record);
-      expect(chain.length).toBe(2);
+      expect(callsIn(chain).length).toBe(2);
       expect(verifyChain(chain)).toBeNull();
     } finally {
       await database.owner.query('SELECT pg_advisory_unlock_all()');
@@ -323,7 +342,7 @@ describe('a commit whose answer is lost', () => {
       await database.owner.query('ROLLBACK');
     }
     const chain = await chainOf(record);
-    expect(chain.length).toBe(2);
+    expect(callsIn(chain).length).toBe(2);
     expect(verifyChain(chain)).toBeNull();
   });
 
@@ -344,7 +363,7 @@ describe('a commit whose answer is lost', () => {
 
   test('a decision that commits after its caller was answered 503 gets the outcome not-forwarded', async () => {
     const record = open({ commitTimeoutMs: 200 });
-    await until('it is ready', async () => (await record.ready()).ok);
+    expect(await record.flush(2_000)).toBe(true);
     database.relay.delayAnswers(350);
     const events = [decision(), decision()];
     expect(await Promise.all(events.map((event) => record.decide(event)))).toEqual([
@@ -394,7 +413,7 @@ describe('rows that Postgres will not take', () => {
         outcome: 1,
       });
       const chain = await chainOf(record);
-      expect(chain.length).toBe(40);
+      expect(callsIn(chain).length).toBe(40);
       expect(verifyChain(chain)).toBeNull();
     } finally {
       await database.owner.query('ALTER TABLE ideogate.audit_event DROP CONSTRAINT no_poison');
@@ -415,7 +434,7 @@ describe('rows that Postgres will not take', () => {
       `CREATE TABLE ideogate.far PARTITION OF ideogate.audit_event FOR VALUES FROM ('${from}') TO ('${to}')`,
     );
     expect(await record.flush(3_000)).toBe(true);
-    expect((await chainOf(record)).map(({ callId }) => callId)).toEqual([kept.callId]);
+    expect(callsIn(await chainOf(record)).map(({ callId }) => callId)).toEqual([kept.callId]);
     expect(record.notWritten()).toEqual(new Map([['record-unavailable', 1]]));
   });
 
@@ -471,7 +490,7 @@ describe('rows that Postgres will not take', () => {
     expect(await record.flush(2_000)).toBe(true);
     expect(record.notWritten()).toEqual(new Map());
     const chain = await chainOf(record);
-    expect(chain.length).toBe(3);
+    expect(callsIn(chain).length).toBe(3);
     expect(verifyChain(chain)).toBeNull();
   });
 
@@ -495,7 +514,7 @@ describe('rows that Postgres will not take', () => {
       expect(await record.refuse(refusal({ status: number }))).toBe('committed');
       expect(await record.flush(2_000)).toBe(true);
       const chain = await chainOf(record);
-      expect(chain.length).toBe(2);
+      expect(callsIn(chain).length).toBe(2);
       expect(verifyChain(chain)).toBeNull();
     },
   );
@@ -507,14 +526,19 @@ describe('stopping', () => {
     await record.decide(decision());
     record.outcome(outcome());
     await record.close(2_000);
-    expect((await chainOf(record)).length).toBe(2);
+    expect(callsIn(await chainOf(record)).length).toBe(2);
     expect(await record.decide(decision())).toBe('unavailable');
 
     database.relay.cut();
     const other = open();
     other.outcome(outcome());
     await other.close(50);
-    expect(other.notWritten()).toEqual(new Map([['outcome', 1]]));
+    expect(other.notWritten()).toEqual(
+      new Map([
+        ['outcome', 1],
+        ['notice', 1],
+      ]),
+    );
     expect(other.waiting()).toBe(0);
   });
 

@@ -49,6 +49,8 @@ export async function singleRowCommit(database: BenchDatabase): Promise<number> 
   return times.sort((a, b) => a - b)[100] ?? Number.NaN;
 }
 
+const OPENING = { environment: 'staging', instance: 'bench', release: null, version: '0' } as const;
+
 /** Rows a second with so many callers waiting: group commit, over one INSERT each on as many connections. */
 export async function groupCommit(
   database: BenchDatabase,
@@ -60,7 +62,7 @@ export async function groupCommit(
 }
 
 async function grouped(database: BenchDatabase, waiting: number, seconds: number): Promise<number> {
-  const record = openRecord({ ...database, now: () => BigInt(Date.now()) * 1000n });
+  const record = openRecord({ ...database, opening: OPENING, now: () => BigInt(Date.now()) * 1000n });
   await record.decide(decision());
   const rows = await keepBusy(waiting, seconds, async () => {
     if ((await record.decide(decision())) !== 'committed')

@@ -27,6 +27,7 @@ let observe: (rows: number, milliseconds: number) => void = () => undefined;
 const record = openRecord({
   appendUrl,
   readUrl,
+  opening: { environment: 'staging', instance: 'bench', release: parsed.release.id, version: '0' },
   now: nowMicros,
   observe: { batch: (rows, milliseconds) => observe(rows, milliseconds) },
 });

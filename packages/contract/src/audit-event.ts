@@ -1,9 +1,8 @@
 import type { CallId } from './call-id.ts';
 import type { EnvironmentName } from './environments.ts';
 
-/** What every event of the record carries: who, from where, what, in which call. */
+/** What every event of the record carries: when, and where. */
 interface EventBase {
-  readonly callId: CallId;
   /** Microseconds since the Unix epoch, by the gateway's clock, never going back within a writer. */
   readonly atMicros: bigint;
   readonly environment: EnvironmentName;
@@ -27,6 +26,7 @@ export interface Caller {
  */
 export interface DecisionEvent extends EventBase, Caller {
   readonly kind: 'decision';
+  readonly callId: CallId;
   readonly result: 'allowed' | 'refused';
   /** Problem code of a refusal, or null. */
   readonly problem: string | null;
@@ -69,11 +69,14 @@ export type OutcomeResult =
   /** A bound found broken in a streamed body: the upstream never got a complete request. */
   | 'bound-exceeded'
   /** The decision committed after the caller had been answered 503; nothing was sent. */
-  | 'not-forwarded';
+  | 'not-forwarded'
+  /** Nobody could write how it ended: `reason` says why. A true outcome may follow, and then counts instead. */
+  | 'unknown';
 
 /** The record of how an allowed call ended. */
 export interface OutcomeEvent extends EventBase, Pick<DecisionEvent, keyof Caller | 'operation'> {
   readonly kind: 'outcome';
+  readonly callId: CallId;
   readonly result: OutcomeResult;
   readonly problem: string | null;
   readonly reason: string | null;
@@ -103,4 +106,29 @@ export interface OutcomeEvent extends EventBase, Pick<DecisionEvent, keyof Calle
   readonly promptLength: number | null;
 }
 
-export type AuditEvent = DecisionEvent | OutcomeEvent;
+/** What the record says beside calls. */
+export type NoticeName =
+  /** The first event of a writer: a gateway process that began to write. */
+  | 'writer-opened'
+  /** The last event of a writer that stopped in order. */
+  | 'writer-closed';
+
+/** Something the record says beside calls: about its writers, its keepers and its readers. */
+export interface NoticeEvent extends EventBase {
+  readonly kind: 'notice';
+  readonly result: NoticeName;
+  /** Who did it, if anybody did: a login name, a caller. */
+  readonly subject: string | null;
+  /** What was done with what: a command, an operation. */
+  readonly operation: string | null;
+  readonly problem: string | null;
+  readonly reason: string | null;
+  /** Policy release in force, or null. */
+  readonly release: string | null;
+  /** Fingerprint of the Ideogram key it is about, or null. */
+  readonly keyId: string | null;
+  /** What else there is to say: at most 16 members, each at most 256 bytes once stored. */
+  readonly detail: Readonly<Record<string, string>>;
+}
+
+export type AuditEvent = DecisionEvent | OutcomeEvent | NoticeEvent;

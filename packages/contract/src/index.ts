@@ -1,4 +1,12 @@
-export type { AuditEvent, Caller, DecisionEvent, OutcomeEvent, OutcomeResult } from './audit-event.ts';
+export type {
+  AuditEvent,
+  Caller,
+  DecisionEvent,
+  NoticeEvent,
+  NoticeName,
+  OutcomeEvent,
+  OutcomeResult,
+} from './audit-event.ts';
 export { type CallId, parseCallId } from './call-id.ts';
 export { ENVIRONMENTS, type EnvironmentName, isEnvironmentName } from './environments.ts';
 export { isLoopback } from './loopback.ts';

@@ -169,6 +169,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const record = openRecord({
     appendUrl: through(relay, database.url, append),
     readUrl: through(relay, database.url, read),
+    opening: { environment, instance: 'test', release: release.id, version: '0' },
     commitTimeoutMs: config.limits.commitMs,
     maxWaiting: config.limits.maxWaiting,
     now: nowMicros,

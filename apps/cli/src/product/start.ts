@@ -16,7 +16,9 @@ import {
 import { type CallerIdentity, expandPattern, grantedScopes, grantOf, type Release } from '@ideogate/policy';
 import { createKeyRing, KeyError, type KeyRing } from '@ideogate/upstream-keys';
 import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
+import manifest from '../../package.json' with { type: 'json' };
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { banner } from './banner.ts';
 import {
@@ -134,6 +136,12 @@ async function assemble(
   const record = openRecord({
     appendUrl: database.appendUrl,
     readUrl: database.readUrl,
+    opening: {
+      environment,
+      instance: `${hostname()} ${process.pid}`,
+      release: release.id,
+      version: manifest.version,
+    },
     commitTimeoutMs: commitMs,
     maxWaiting,
     now: nowMicros,

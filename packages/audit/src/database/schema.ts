@@ -25,8 +25,9 @@ export const auditEvent = ideogate.table(
     writer: uuid('writer').notNull(),
     seq: bigint('seq', { mode: 'bigint' }).notNull(),
     at: timestamp('at', { withTimezone: true, precision: 6, mode: 'string' }).notNull(),
-    kind: text('kind', { enum: ['decision', 'outcome'] }).notNull(),
-    callId: uuid('call_id').notNull(),
+    kind: text('kind', { enum: ['decision', 'outcome', 'notice'] }).notNull(),
+    /** Null in a notice. */
+    callId: uuid('call_id'),
     environment: text('environment').notNull(),
     issuer: text('issuer'),
     subject: text('subject'),
@@ -61,6 +62,7 @@ export const auditEvent = ideogate.table(
     prevHash: bytea('prev_hash').notNull(),
     hash: bytea('hash').notNull(),
     actor: text('actor'),
+    detail: text('detail'),
   },
   (table) => [unique('audit_event_writer_seq_at_key').on(table.writer, table.seq, table.at)],
 );
@@ -69,7 +71,7 @@ export const auditEvent = ideogate.table(
 export const auditCall = ideogate
   .view('audit_call', {
     callId: uuid('call_id').notNull(),
-    state: text('state', { enum: ['refused', 'open', 'done'] }).notNull(),
+    state: text('state', { enum: ['refused', 'open', 'gap', 'done'] }).notNull(),
     result: text('result', { enum: ['success', 'failure'] }).notNull(),
     decidedAt: timestamp('decided_at', { withTimezone: true, precision: 6, mode: 'string' }).notNull(),
     endedAt: timestamp('ended_at', { withTimezone: true, precision: 6, mode: 'string' }),

@@ -1,59 +1,46 @@
 import { createHash } from 'node:crypto';
 import { getTableColumns } from 'drizzle-orm';
-import type { ChainedEvent, ChainHead } from './chain.ts';
-import { auditEvent } from './schema.ts';
-import type { Session } from './session.ts';
-import { isoFromMicros } from './timestamp.ts';
+import type { ChainHead, Link } from '../chain/chain.ts';
+import { auditEvent } from '../database/schema.ts';
+import type { Session } from '../database/session.ts';
 
-const COLUMNS = Object.entries(getTableColumns(auditEvent)).map(([key, column]) => ({
-  key: key as keyof typeof auditEvent.$inferSelect, // as: these are the keys of that very table
+/** How the members of a canonical form that are not texts of their column become so. */
+const TYPE_OF_ITS_FORM: Readonly<Record<string, string>> = { at: 'bigint', prev_hash: 'text', hash: 'text' };
+const STORED: Readonly<Record<string, string>> = {
+  // Exact: a double holds every microsecond before the year 2255.
+  at: `'epoch'::timestamptz + r.at * interval '1 microsecond'`,
+  prev_hash: `decode(r.prev_hash, 'hex')`,
+  hash: `decode(r.hash, 'hex')`,
+};
+
+const COLUMNS = Object.values(getTableColumns(auditEvent)).map((column) => ({
   name: column.name,
-  type: column.getSQLType(),
+  type: TYPE_OF_ITS_FORM[column.name] ?? column.getSQLType(),
+  stored: STORED[column.name] ?? `r.${column.name}`,
 }));
-const NAMES = COLUMNS.map(({ name }) => name).join(', ');
-const TYPED = COLUMNS.map(({ name, type }) => `${name} ${type}`).join(', ');
 
 // One statement is one transaction: the writer's lock, the rows, the commit, in one round trip. The lock is taken
 // before the first row is made, since every row comes out of a join with it, and let go by the commit. All rows are
 // one JSON parameter, so that one prepared statement serves batches of every size. The INSERT-only role may neither
 // RETURN nor name a conflict target, and needs neither.
 const APPEND = `WITH writer_lock AS MATERIALIZED (SELECT pg_advisory_xact_lock($1::bigint))
-  INSERT INTO ideogate.audit_event (${NAMES})
-  SELECT ${COLUMNS.map(({ name }) => `r.${name}`).join(', ')}
-  FROM writer_lock CROSS JOIN json_to_recordset($2::json) AS r(${TYPED})`;
+  INSERT INTO ideogate.audit_event (${COLUMNS.map(({ name }) => name).join(', ')})
+  SELECT ${COLUMNS.map(({ stored }) => stored).join(', ')}
+  FROM writer_lock CROSS JOIN json_to_recordset($2::json) AS r(${COLUMNS.map(({ name, type }) => `${name} ${type}`).join(', ')})`;
 
 /** The writer's advisory lock: whoever appends to or reads back a writer's events holds it. */
 export function writerLock(writer: string): bigint {
   return createHash('sha256').update(`ideogate writer ${writer}`).digest().readBigInt64BE(0);
 }
 
-/** Appends events, all or none. When this throws, they may have been committed all the same: see `appendFailure`. */
-export async function appendEvents(
-  session: Session,
-  writer: string,
-  events: readonly ChainedEvent[],
-): Promise<void> {
-  const rows = events.map((event) => {
-    const row: Record<string, unknown> = {};
-    for (const { key, name } of COLUMNS) {
-      const value = storedValue(event, key);
-      // A member that is not there is null to Postgres, and need not be written.
-      if (value !== null) row[name] = value;
-    }
-    return row;
-  });
-  await session.query({
-    name: 'append',
-    text: APPEND,
-    values: [writerLock(writer).toString(), JSON.stringify(rows)],
-  });
-}
-
-function storedValue(event: ChainedEvent, key: keyof typeof auditEvent.$inferSelect): unknown {
-  if (key === 'at') return isoFromMicros(event.atMicros);
-  if (key === 'prevHash' || key === 'hash') return `\\x${event[key]}`;
-  const value = event[key];
-  return typeof value === 'bigint' ? value.toString() : value;
+/**
+ * Appends events, all or none: what was hashed is what is sent. When this throws, they may have been committed all
+ * the same: see `appendFailure`.
+ * @param lock `writerLock` of the writer
+ */
+export async function appendEvents(session: Session, lock: bigint, links: readonly Link[]): Promise<void> {
+  const rows = links.map(({ form, hash }) => `${form.slice(0, -1)},"hash":"${hash}"}`);
+  await session.query({ name: 'append', text: APPEND, values: [lock.toString(), `[${rows.join(',')}]`] });
 }
 
 export type ReadBack =
@@ -67,11 +54,7 @@ export type ReadBack =
  * under way holds it, and looking before it ends would miss its rows.
  * @param reader a session of the read login, used for nothing else
  */
-export async function readBack(
-  reader: Session,
-  writer: string,
-  events: readonly ChainedEvent[],
-): Promise<ReadBack> {
+export async function readBack(reader: Session, writer: string, events: readonly Link[]): Promise<ReadBack> {
   const first = events[0];
   if (first === undefined) return 'committed';
   const found = await lockedRead(reader, writer, 'AND seq >= $2 ORDER BY seq LIMIT 1001', [
@@ -83,7 +66,7 @@ export async function readBack(
 }
 
 /** Where a writer's chain stands in the record; null when it has no event. */
-export async function readHead(reader: Session, writer: string): Promise<ChainHead | null> {
+async function readHead(reader: Session, writer: string): Promise<ChainHead | null> {
   const [head] = await lockedRead(reader, writer, 'ORDER BY seq DESC LIMIT 1', []);
   return head ?? null;
 }

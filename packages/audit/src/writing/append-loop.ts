@@ -1,16 +1,13 @@
 import { appendFailure } from './append-failure.ts';
-import { type ChainedEvent, type ChainHead, chain, EMPTY_CHAIN } from './chain.ts';
-import type { EventColumns } from './event-columns.ts';
-import { appendEvents, readBack, readHead } from './event-store.ts';
-import { openSession, type Session, type SessionTimeouts } from './session.ts';
+import { type ChainHead, chain, EMPTY_CHAIN, type Link, type Timed } from '../chain/chain.ts';
+import { appendEvents, readBack, writerLock } from './event-store.ts';
+import { openSession, type Session, type SessionTimeouts } from '../database/session.ts';
 import type { Entry, WaitingRoom } from './waiting-room.ts';
 
 export interface AppendLoopOptions {
   readonly appendUrl: string;
   readonly readUrl: string;
   readonly writer: string;
-  /** The writer may have events already: its chain goes on after them. */
-  readonly resume: boolean;
   readonly timeouts: SessionTimeouts;
   /** How long outcomes and refusals wait for a decision to ride with, milliseconds. */
   readonly quietMs: number;
@@ -27,7 +24,7 @@ const MAX_AGE_MICROS = 28n * 86_400_000_000n;
 /** A batch whose answer was lost. Until it is known to be there or not, nothing else may take its place. */
 interface Unresolved {
   readonly entries: readonly Entry[];
-  readonly events: readonly ChainedEvent[];
+  readonly events: readonly Link[];
 }
 
 /**
@@ -39,7 +36,8 @@ export class AppendLoop {
   readonly #options: AppendLoopOptions;
   readonly #done: Promise<void>;
   #session: Session | undefined;
-  #head: ChainHead | undefined;
+  readonly #lock: bigint;
+  #head: ChainHead = EMPTY_CHAIN;
   #unresolved: Unresolved | undefined;
   /** Failures since anything last worked. */
   #failures = 0;
@@ -54,7 +52,7 @@ export class AppendLoop {
   constructor(room: WaitingRoom, options: AppendLoopOptions) {
     this.#room = room;
     this.#options = options;
-    this.#head = options.resume ? undefined : EMPTY_CHAIN;
+    this.#lock = writerLock(options.writer);
     this.#done = this.#run();
   }
 
@@ -130,10 +128,7 @@ export class AppendLoop {
   }
 
   async #connect(): Promise<void> {
-    const { appendUrl, writer, timeouts } = this.#options;
-    if (this.#head === undefined) {
-      this.#head = (await this.#withReader((reader) => readHead(reader, writer))) ?? EMPTY_CHAIN;
-    }
+    const { appendUrl, timeouts } = this.#options;
     const session = await openSession(appendUrl, 'ideogate-append', timeouts, () => this.#wake());
     this.#session = session;
     // An acknowledged row must be on disk, whatever the server's default says.
@@ -143,7 +138,7 @@ export class AppendLoop {
   }
 
   async #append(session: Session, entries: readonly Entry[]): Promise<void> {
-    const head = this.#head ?? EMPTY_CHAIN; // set before any session is
+    const head = this.#head;
     const events = chain(this.#options.writer, head, inTime(head, this.#options.now(), entries));
     const failure = await this.#send(session, events);
     switch (failure?.kind) {
@@ -194,10 +189,10 @@ export class AppendLoop {
     return this.#isolate(session, batch.entries);
   }
 
-  async #send(session: Session, events: readonly ChainedEvent[]) {
+  async #send(session: Session, events: readonly Link[]) {
     const started = performance.now();
     try {
-      await appendEvents(session, this.#options.writer, events);
+      await appendEvents(session, this.#lock, events);
     } catch (error) {
       return { kind: appendFailure(error), error };
     }
@@ -299,12 +294,12 @@ async function mayInsert(session: Session): Promise<boolean> {
  * The events with times that never go back within the writer and that a partition can be expected for, whatever the
  * event says: not after now, not more than 28 days before.
  */
-function inTime(head: ChainHead, now: bigint, entries: readonly Entry[]): readonly EventColumns[] {
+function inTime(head: ChainHead, now: bigint, entries: readonly Entry[]): readonly Timed[] {
   let last = head.atMicros;
   return entries.map(({ columns }) => {
     const { atMicros } = columns;
     last = latest(last, atMicros > now ? now : latest(atMicros, now - MAX_AGE_MICROS));
-    return last === atMicros ? columns : { ...columns, atMicros: last };
+    return { columns, atMicros: last };
   });
 }
 

@@ -4,9 +4,9 @@ import { and, desc, eq, getTableColumns, gte, inArray, type SQL, sql } from 'dri
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { getViewConfig, type PgColumn } from 'drizzle-orm/pg-core';
 import type { Pool } from 'pg';
-import { auditCall, auditEvent } from './schema.ts';
-import { storableText } from './storable.ts';
-import { isoFromMicros } from './timestamp.ts';
+import { auditCall, auditEvent } from '../database/schema.ts';
+import { storableText } from '../storable.ts';
+import { isoFromMicros } from '../timestamp.ts';
 
 type Row = typeof auditCall.$inferSelect;
 

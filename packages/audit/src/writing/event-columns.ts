@@ -1,6 +1,6 @@
-import type { AuditEvent, DecisionEvent, OutcomeEvent } from '@ideogate/contract';
-import type { auditEvent } from './schema.ts';
-import { storableBigint, storableInteger, storableList, storableText } from './storable.ts';
+import type { AuditEvent, DecisionEvent, NoticeEvent, OutcomeEvent } from '@ideogate/contract';
+import type { auditEvent } from '../database/schema.ts';
+import { storableBigint, storableDetail, storableInteger, storableList, storableText } from '../storable.ts';
 
 type Row = typeof auditEvent.$inferSelect;
 
@@ -66,7 +66,14 @@ const NO_OUTCOME: Pick<EventColumns, OnlyOutcome> = {
 
 /** The columns of an event. Never throws for any string or number in it. */
 export function eventColumns(event: AuditEvent): EventColumns {
-  return event.kind === 'decision' ? decisionColumns(event) : outcomeColumns(event);
+  switch (event.kind) {
+    case 'decision':
+      return decisionColumns(event);
+    case 'outcome':
+      return outcomeColumns(event);
+    case 'notice':
+      return noticeColumns(event);
+  }
 }
 
 /** The outcome of a decision that committed after its call had been answered 503. */
@@ -96,6 +103,7 @@ function decisionColumns(event: DecisionEvent): EventColumns {
     ...common(event),
     ...NO_OUTCOME,
     kind: 'decision',
+    detail: null,
     address: textOrNull(event.address),
     method: textOrNull(event.method),
     resource: textOrNull(event.resource),
@@ -114,6 +122,7 @@ function outcomeColumns(event: OutcomeEvent): EventColumns {
     ...common(event),
     ...NO_DECISION,
     kind: 'outcome',
+    detail: null,
     upstreamStatus: integerOrNull(event.upstreamStatus),
     bytesSent: storableBigint(event.bytesSent),
     bytesReceived: storableBigint(event.bytesReceived),
@@ -128,9 +137,36 @@ function outcomeColumns(event: OutcomeEvent): EventColumns {
   };
 }
 
+function noticeColumns(event: NoticeEvent): EventColumns {
+  return {
+    ...NO_DECISION,
+    ...NO_OUTCOME,
+    kind: 'notice',
+    atMicros: event.atMicros,
+    callId: null,
+    environment: event.environment,
+    issuer: null,
+    subject: textOrNull(event.subject),
+    clientId: null,
+    tokenId: null,
+    actor: null,
+    operation: textOrNull(event.operation),
+    result: event.result,
+    problem: textOrNull(event.problem),
+    reason: textOrNull(event.reason),
+    status: null,
+    release: textOrNull(event.release),
+    keyId: textOrNull(event.keyId),
+    detail: storableDetail(event.detail),
+  };
+}
+
 function common(
-  event: AuditEvent,
-): Pick<EventColumns, 'atMicros' | Exclude<keyof Row, ChainColumn | OnlyDecision | OnlyOutcome | 'kind'>> {
+  event: DecisionEvent | OutcomeEvent,
+): Pick<
+  EventColumns,
+  'atMicros' | Exclude<keyof Row, ChainColumn | OnlyDecision | OnlyOutcome | 'kind' | 'detail'>
+> {
   return {
     atMicros: event.atMicros,
     callId: event.callId,

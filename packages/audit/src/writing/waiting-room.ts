@@ -1,9 +1,9 @@
-import type { DecisionEvent, OutcomeEvent } from '@ideogate/contract';
+import type { DecisionEvent, NoticeEvent, OutcomeEvent } from '@ideogate/contract';
 import { type EventColumns, eventColumns, notForwarded } from './event-columns.ts';
 
 /** An event on its way into the record. */
 export interface Entry {
-  readonly kind: 'decision' | 'refusal' | 'outcome';
+  readonly kind: 'decision' | 'refusal' | 'outcome' | 'notice';
   readonly columns: EventColumns;
   /** Whoever waited was answered before the row was known to be committed. */
   late: boolean;
@@ -34,6 +34,7 @@ export class WaitingRoom {
   #decisions = new Set<Entry>();
   #refusals = new Set<Entry>();
   #outcomes = new Set<Entry>();
+  #notices = new Set<Entry>();
   #taken = new Set<Entry>();
   readonly #notWritten = new Map<string, number>();
   #closed = false;
@@ -76,19 +77,34 @@ export class WaitingRoom {
     this.#addOutcome(eventColumns(event));
   }
 
+  /** A notice takes its place before whatever else waits: a writer's first event stays its first. */
+  note(event: NoticeEvent): void {
+    if (this.#notices.size >= this.#options.maxWaiting) {
+      this.#count('notice', 1);
+      return;
+    }
+    this.#notices.add({ kind: 'notice', columns: eventColumns(event), late: false, answer: () => {} });
+    this.#options.onArrival('notice');
+  }
+
   /**
-   * Takes the next batch, decisions first, in the order of time. Every entry of it must come back by `committed`,
+   * Takes the next batch, notices first, then decisions, each in the order of time. Every entry of it must come back by `committed`,
    * `giveBack` or `rejected`.
    */
   take(limit: number): readonly Entry[] {
     const others = this.#refusals.size + this.#outcomes.size;
     const reserved = Math.min(others, Math.floor(limit / RESERVED_SHARE));
-    const batch: Entry[] = [];
-    move(this.#decisions, batch, limit - reserved);
-    move(this.#refusals, batch, limit);
-    move(this.#outcomes, batch, limit);
+    const notices: Entry[] = [];
+    move(this.#notices, notices, limit);
+    const calls: Entry[] = [];
+    const room = limit - notices.length;
+    move(this.#decisions, calls, room - reserved);
+    move(this.#refusals, calls, room);
+    move(this.#outcomes, calls, room);
+    calls.sort((a, b) => compare(a.columns.atMicros, b.columns.atMicros));
+    const batch = notices.length === 0 ? calls : [...notices, ...calls];
     for (const entry of batch) this.#taken.add(entry);
-    return batch.sort((a, b) => compare(a.columns.atMicros, b.columns.atMicros));
+    return batch;
   }
 
   /** The rows are committed. */
@@ -102,7 +118,12 @@ export class WaitingRoom {
 
   /** The rows are certainly not there, and may be written yet. */
   giveBack(entries: readonly Entry[]): void {
-    const back = { decision: new Set<Entry>(), refusal: new Set<Entry>(), outcome: new Set<Entry>() };
+    const back = {
+      decision: new Set<Entry>(),
+      refusal: new Set<Entry>(),
+      outcome: new Set<Entry>(),
+      notice: new Set<Entry>(),
+    };
     for (const entry of entries) {
       this.#taken.delete(entry);
       // The caller has its 503: a row now would only say that nothing was forwarded.
@@ -112,6 +133,7 @@ export class WaitingRoom {
     this.#decisions = back.decision.union(this.#decisions);
     this.#refusals = back.refusal.union(this.#refusals);
     this.#outcomes = back.outcome.union(this.#outcomes);
+    this.#notices = back.notice.union(this.#notices);
   }
 
   /** Postgres takes the row in no company: it is counted and forgotten. */
@@ -129,7 +151,8 @@ export class WaitingRoom {
 
   /** Events neither written nor given up. */
   waiting(): number {
-    return this.#decisions.size + this.#refusals.size + this.#outcomes.size + this.#taken.size;
+    const calls = this.#decisions.size + this.#refusals.size + this.#outcomes.size;
+    return calls + this.#notices.size + this.#taken.size;
   }
 
   hasDecisions(): boolean {
@@ -137,18 +160,19 @@ export class WaitingRoom {
   }
 
   hasOthers(): boolean {
-    return this.#refusals.size + this.#outcomes.size > 0;
+    return this.#refusals.size + this.#outcomes.size + this.#notices.size > 0;
   }
 
-  /** Lets nothing in any more but outcomes. */
+  /** Lets nothing in any more but outcomes and notices. */
   close(): void {
     this.#closed = true;
   }
 
   /** Gives up whatever is still here: answered, and counted. */
   abandon(): void {
-    const left = [...this.#taken, ...this.#decisions, ...this.#refusals, ...this.#outcomes];
-    for (const room of [this.#decisions, this.#refusals, this.#outcomes]) room.clear();
+    const rooms = [this.#decisions, this.#refusals, this.#outcomes, this.#notices];
+    const left = [this.#taken, ...rooms].flatMap((room) => [...room]);
+    for (const room of rooms) room.clear();
     for (const entry of left) this.rejected(entry);
   }
 
@@ -198,7 +222,7 @@ export class WaitingRoom {
 }
 
 function reasonOfEntry({ kind, columns }: Entry): string {
-  if (kind === 'outcome') return 'outcome';
+  if (kind === 'outcome' || kind === 'notice') return kind;
   return kind === 'decision' ? 'record-unavailable' : reasonOf(columns);
 }
 

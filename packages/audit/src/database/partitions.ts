@@ -1,6 +1,6 @@
 import type { ClientBase, Pool } from 'pg';
 import { inTransaction, type Session, sqlState, withOwner, withSchemaLock } from './session.ts';
-import { isoFromMicros } from './timestamp.ts';
+import { isoFromMicros } from '../timestamp.ts';
 
 const MONTHS_BEHIND = 1;
 const MONTHS_AHEAD = 12;

@@ -1,8 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { DecisionEvent, OutcomeEvent } from '@ideogate/contract';
+import type {
+  DecisionEvent,
+  EnvironmentName,
+  NoticeEvent,
+  NoticeName,
+  OutcomeEvent,
+} from '@ideogate/contract';
 import { AppendLoop } from './append-loop.ts';
-import { partitionsAheadDays } from './partitions.ts';
-import { openReadPool } from './read-pool.ts';
+import { partitionsAheadDays } from '../database/partitions.ts';
+import { openReadPool } from '../database/read-pool.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
 export interface RecordOptions {
@@ -10,8 +16,8 @@ export interface RecordOptions {
   readonly appendUrl: string;
   /** The read login; asked only after a lost answer, and by `ready`. */
   readonly readUrl: string;
-  /** UUID of the writer whose chain goes on; a new one if not given. */
-  readonly writer?: string;
+  /** What the writer says of itself in its first event. */
+  readonly opening: WriterOpening;
   /** How long a call waits for its row, milliseconds. */
   readonly commitTimeoutMs?: number;
   /** How many decisions may wait before `overloaded`; as many refusals beside them. */
@@ -23,6 +29,17 @@ export interface RecordOptions {
   /** The gateway's clock, microseconds since the Unix epoch. */
   readonly now: () => bigint;
   readonly observe?: { batch(rows: number, milliseconds: number): void };
+}
+
+/** Who writes: one process run of a gateway, or of a command that has something to add. */
+export interface WriterOpening {
+  readonly environment: EnvironmentName;
+  /** Which process: host and process id, container, pod. */
+  readonly instance: string;
+  /** Policy release in force, or null. */
+  readonly release: string | null;
+  /** Software version. */
+  readonly version: string;
 }
 
 /** The way into the record. Whatever the database does, nothing here throws or rejects. */
@@ -38,9 +55,11 @@ export interface AuditRecord {
   refuse(event: DecisionEvent): Promise<'committed' | 'late'>;
   /** Writes an outcome, now or as soon as the database is back. */
   outcome(event: OutcomeEvent): void;
+  /** Writes a notice, now or as soon as the database is back. */
+  note(event: NoticeEvent): void;
   /**
    * How many events have no row, exactly: refusals by their reason, `record-unavailable` and `overloaded` for calls
-   * that would have been allowed, `outcome` for outcomes.
+   * that would have been allowed, `outcome` for outcomes, `notice` for notices.
    */
   notWritten(): ReadonlyMap<string, number>;
   /** Events neither written nor given up. */
@@ -60,8 +79,8 @@ const MIN_DAYS_AHEAD = 7;
 /** Opens the record. The database need not be up. */
 export function openRecord(options: RecordOptions): AuditRecord {
   const { appendUrl, readUrl, now, commitTimeoutMs = 2_000, maxWaiting = 10_000 } = options;
-  const { maxOutcomes = 100_000, quietMs = 20 } = options;
-  const writer = options.writer?.toLowerCase() ?? randomUUID();
+  const { maxOutcomes = 100_000, quietMs = 20, opening } = options;
+  const writer = randomUUID();
   const room: WaitingRoom = new WaitingRoom({
     commitTimeoutMs,
     maxWaiting,
@@ -73,7 +92,6 @@ export function openRecord(options: RecordOptions): AuditRecord {
     appendUrl,
     readUrl,
     writer,
-    resume: options.writer !== undefined,
     timeouts: { connectMs: CONNECT_MS, statementMs: commitTimeoutMs, graceMs: GRACE_MS },
     quietMs,
     now,
@@ -81,6 +99,20 @@ export function openRecord(options: RecordOptions): AuditRecord {
   });
   const pool = openReadPool(readUrl);
   let closing: Promise<void> | undefined;
+  const aboutWriter = (result: NoticeName, detail: NoticeEvent['detail']): NoticeEvent => ({
+    kind: 'notice',
+    result,
+    atMicros: now(),
+    environment: opening.environment,
+    release: opening.release,
+    subject: null,
+    operation: null,
+    problem: null,
+    reason: null,
+    keyId: null,
+    detail,
+  });
+  room.note(aboutWriter('writer-opened', { instance: opening.instance, version: opening.version }));
 
   async function ready() {
     if (!(await loop.probe(commitTimeoutMs))) return notReady('no row can be added to the record');
@@ -95,8 +127,13 @@ export function openRecord(options: RecordOptions): AuditRecord {
   }
 
   async function close(timeoutMs: number) {
+    const until = performance.now() + timeoutMs;
     room.close();
-    await loop.flush(timeoutMs);
+    // The chain is closed only over a record that is whole.
+    if (await loop.flush(timeoutMs)) {
+      room.note(aboutWriter('writer-closed', {}));
+      await loop.flush(until - performance.now());
+    }
     await loop.stop();
     room.abandon();
     // On a silent network the pool's goodbye would wait for ever; its sockets end with the process.
@@ -108,6 +145,7 @@ export function openRecord(options: RecordOptions): AuditRecord {
     decide: (event) => room.decide(event),
     refuse: (event) => room.refuse(event),
     outcome: (event) => room.outcome(event),
+    note: (event) => room.note(event),
     notWritten: () => room.notWritten(),
     waiting: () => room.waiting(),
     ready,

@@ -29,7 +29,7 @@ interface Migration {
   readonly sha256: string;
 }
 
-const FOLDER = new URL('../../../migrations/', import.meta.url);
+const FOLDER = new URL('../../../../migrations/', import.meta.url);
 
 /**
  * Brings the database's schema up to date: every file of `folder` named `NNNN_words.sql`, in the order of names,

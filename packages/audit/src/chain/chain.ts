@@ -1,0 +1,125 @@
+import { hash as digest } from 'node:crypto';
+import { getTableColumns } from 'drizzle-orm';
+import type { EventColumns } from '../writing/event-columns.ts';
+import { auditEvent } from '../database/schema.ts';
+
+/**
+ * The hash chain of one writer: each event holds the hash of the one before it.
+ *
+ * An event's hash is SHA-256 over the RFC 8785 form of an object that has one member for each column that is not
+ * null, named as the column, `hash` itself left out. Values are strings, so that no reader's number type matters:
+ * integers in decimal; `at` as microseconds since the Unix epoch in decimal; booleans `true` and `false`; uuids in
+ * lower case with hyphens; bytes as lower-case hex; text as it is stored. `made` is an array of such text.
+ */
+
+/** What a writer adds to an event when it takes its place in the chain. */
+export interface Place {
+  readonly writer: string;
+  /** 1 for a writer's first event, without holes. */
+  readonly seq: bigint;
+  /** Never before that of the event before; microseconds since the Unix epoch. */
+  readonly atMicros: bigint;
+  /** 64 lower-case hex digits: the hash of the event before, or 64 zeros. */
+  readonly prevHash: string;
+}
+
+/** An event at its place in the chain. */
+export type ChainedEvent = EventColumns & Place & { readonly hash: string };
+
+/** Where a writer's chain stands. */
+export interface ChainHead {
+  readonly seq: bigint;
+  readonly hash: string;
+  readonly atMicros: bigint;
+}
+
+/** What an event became: its place, its hash, and the very text that was hashed. */
+export interface Link extends ChainHead {
+  readonly prevHash: string;
+  readonly form: string;
+}
+
+/** The `prev_hash` of a writer's first event: 32 zero bytes. */
+const FIRST_PREV_HASH = '0'.repeat(64);
+
+/** The head of a chain that has no event yet. */
+export const EMPTY_CHAIN: ChainHead = { seq: 0n, hash: FIRST_PREV_HASH, atMicros: 0n };
+
+type Key = keyof EventColumns | keyof Place;
+
+// In the order of RFC 8785 section 3.2.3; a test compares what is made of it with what a library writes.
+const MEMBERS = Object.entries(getTableColumns(auditEvent))
+  .filter(([key]) => key !== 'hash')
+  .map(([key, column]) => ({
+    key: (key === 'at' ? 'atMicros' : key) as Key, // as: the table's other keys are those of an event and its place
+    name: column.name,
+    prefix: `,"${column.name}":`,
+  }))
+  .sort((a, b) => (a.name < b.name ? -1 : 1));
+
+const PLACED: ReadonlySet<Key> = new Set<keyof Place>(['writer', 'seq', 'atMicros', 'prevHash']);
+const COLUMNS = MEMBERS.map((member) => ({ ...member, placed: PLACED.has(member.key) }));
+
+/** 64 lower-case hex digits. */
+export function hashEvent(event: Omit<ChainedEvent, 'hash'>): string {
+  return hashForm(canonicalForm(event, event));
+}
+
+function hashForm(form: string): string {
+  return digest('sha256', form, 'hex');
+}
+
+/** The RFC 8785 form of an event at its place, as the head of this file tells. */
+export function canonicalForm(event: EventColumns, place: Place): string {
+  let members = '';
+  for (const { key, prefix, placed } of COLUMNS) {
+    const value = placed ? place[key as keyof Place] : event[key as keyof EventColumns]; // as: `placed` says which
+    if (value !== null) members += prefix + textOf(value);
+  }
+  return `{${members.slice(1)}}`;
+}
+
+/** Printable ASCII but quotation mark and backslash stands for itself in JSON. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+function textOf(value: string | number | bigint | boolean | readonly string[]): string {
+  if (typeof value === 'string') return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value);
+  return typeof value === 'object' ? JSON.stringify(value) : `"${value}"`;
+}
+
+/** An event and the time it takes its place with. */
+export interface Timed {
+  readonly columns: EventColumns;
+  readonly atMicros: bigint;
+}
+
+/** Gives events their places after `head`, in the order given. */
+export function chain(writer: string, head: ChainHead, events: readonly Timed[]): readonly Link[] {
+  let { seq, hash: prevHash } = head;
+  return events.map(({ columns, atMicros }) => {
+    seq += 1n;
+    const form = canonicalForm(columns, { writer, seq, atMicros, prevHash });
+    const link = { seq, atMicros, prevHash, form, hash: hashForm(form) };
+    prevHash = link.hash;
+    return link;
+  });
+}
+
+export type ChainFault = 'hole' | 'unlinked' | 'altered' | 'time-went-back';
+
+/**
+ * Checks one writer's events, in the order of `seq`, from its first on.
+ * @returns the first fault and the `seq` where it shows, or null.
+ */
+export function verifyChain(events: readonly ChainedEvent[]): { fault: ChainFault; seq: bigint } | null {
+  let head = EMPTY_CHAIN;
+  for (const event of events) {
+    const { seq, hash, atMicros } = event;
+    if (seq !== head.seq + 1n) return { fault: 'hole', seq };
+    if (event.prevHash !== head.hash) return { fault: 'unlinked', seq };
+    if (hashEvent(event) !== hash) return { fault: 'altered', seq };
+    if (atMicros < head.atMicros) return { fault: 'time-went-back', seq };
+    head = { seq, hash, atMicros };
+  }
+  return null;
+}
