@@ -15,6 +15,8 @@ import type { ProductConfig } from './product-config.ts';
 
 /** The database of the record, migrated, with its two logins. */
 export interface RecordDatabase {
+  /** Makes partitions, migrates and archives; the gateway never gets it. */
+  readonly ownerUrl: string;
   readonly appendUrl: string;
   readonly readUrl: string;
   /** Superuser of the embedded Postgres; null with `DATABASE_URL`. */
@@ -23,8 +25,6 @@ export interface RecordDatabase {
   readonly notice: string | null;
   stop(): Promise<void>;
 }
-
-const DAY_MS = 86_400_000;
 
 /** @throws CommandError, LocalPostgresError, FolderInUseError */
 export async function openRecordDatabase(
@@ -36,7 +36,7 @@ export async function openRecordDatabase(
   const local =
     config.databaseUrl === null ? await startLocalPostgres({ folder: join(folder, 'postgres'), log }) : null;
   try {
-    return await prepare(config, local, secrets, log);
+    return await prepare(config, local, secrets);
   } catch (error) {
     await local?.stop();
     if (error instanceof MigrationError)
@@ -57,7 +57,6 @@ async function prepare(
   config: ProductConfig,
   local: LocalPostgres | null,
   secrets: InstallationSecrets,
-  log: (line: string) => void,
 ): Promise<RecordDatabase> {
   const embedded = `ideogate_${config.environment}`;
   if (local !== null) await ensureDatabase(local.superuserUrl('postgres'), embedded);
@@ -65,30 +64,20 @@ async function prepare(
   const database = decodeURIComponent(new URL(ownerUrl).pathname.slice(1)) || new URL(ownerUrl).username;
   await migrate(ownerUrl);
   await claimDatabase(ownerUrl, config.environment);
-  await topUp(ownerUrl);
+  await topUpPartitions(ownerUrl, BigInt(Date.now()) * 1000n);
   const append = { user: `${database}_append`, password: secrets.appendPassword };
   const read = { user: `${database}_read`, password: secrets.readPassword };
   await createLogins(ownerUrl, { database, append, read });
-  const daily = setInterval(() => {
-    topUp(ownerUrl).catch((error: unknown) =>
-      log(`partitions could not be topped up (${codeOf(error)}); next try in a day`),
-    );
-  }, DAY_MS);
-  daily.unref();
   return {
+    ownerUrl,
     appendUrl: loginUrl(ownerUrl, append),
     readUrl: loginUrl(ownerUrl, read),
     adminUrl: local === null ? null : ownerUrl,
     notice: local?.notice ?? null,
     async stop() {
-      clearInterval(daily);
       await local?.stop();
     },
   };
-}
-
-function topUp(ownerUrl: string): Promise<unknown> {
-  return topUpPartitions(ownerUrl, BigInt(Date.now()) * 1000n);
 }
 
 function loginUrl(ownerUrl: string, login: { user: string; password: string }): string {

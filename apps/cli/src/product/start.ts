@@ -34,6 +34,7 @@ import { endEmulator, runsEmulator, startEmulator } from './emulator-process.ts'
 import { requireFreePorts } from './ports.ts';
 import { type ProductConfig, readProductConfig } from './product-config.ts';
 import { openRecordDatabase } from './record-database.ts';
+import { keepRecord } from './record-keeping.ts';
 
 /** A running product. */
 export interface Product {
@@ -148,6 +149,8 @@ async function assemble(
     observe: { batch: (rows, milliseconds) => observe(rows, milliseconds) },
   });
   undo.push(() => closeRecord(record, log));
+  const keeping = keepRecord({ config, folder, database, record, log, nowMicros });
+  undo.push(() => keeping.stop());
 
   const verifier = createTokenVerifier(
     {
