@@ -28,6 +28,7 @@ import {
   type CallerPolicy,
   type EnvironmentPolicy,
   type Release,
+  type Retention,
   releaseId,
   type Scopes,
 } from './release.ts';
@@ -50,9 +51,13 @@ const DEFAULT_CEILINGS: Readonly<Record<EnvironmentName, readonly ScopePattern[]
   production: null,
 };
 const ALL_PATTERNS: readonly string[] = [...WILDCARDS, ...SCOPE_NAMES];
+/** PCI DSS 4.0.1, requirement 10.5.1: twelve months, the last three at once. */
+const LEAST_RETENTION: Retention = { months: 12, inDatabase: 3 };
+const MAX_MONTHS = 600;
 const MAX_SUBJECT = 255;
 const MAX_DESCRIPTION = 500;
 const MAX_FILES = 100;
+const ENVIRONMENT_SETTINGS = ['identifier', 'upstream', 'ceiling', 'keys', 'retention'];
 
 /** A list of scopes, with places for faults that only show when all files are read. */
 interface PlacedScopes extends Scopes {
@@ -165,7 +170,7 @@ function readEnvironment(entry: PolicyEntry, draft: Draft): void {
   const settings =
     entry.value.kind === 'empty'
       ? new Map<string, PolicyEntry>()
-      : members(entry.value, `environment ${name}`, ['identifier', 'upstream', 'ceiling', 'keys'], faults);
+      : members(entry.value, `environment ${name}`, ENVIRONMENT_SETTINGS, faults);
   const identifier = settings.get('identifier');
   const keys = settings.get('keys');
   const ceiling = settings.get('ceiling');
@@ -182,6 +187,7 @@ function readEnvironment(entry: PolicyEntry, draft: Draft): void {
     ceiling:
       ceiling === undefined ? defaultCeiling(name, entry.at, faults) : readScopes(ceiling, name, faults),
     keys: keys === undefined ? { read: null, write: null } : readKeys(keys, faults),
+    retention: readRetention(settings.get('retention'), faults),
   };
   if (first === undefined) environments.set(name, environment);
 }
@@ -219,6 +225,46 @@ function readKeyName(entry: PolicyEntry | undefined, faults: FaultList): string 
     `keys.${entry.key} must be the name of an environment variable, such as IDEOGRAM_READ_KEY; never write a key here`,
   );
   return null;
+}
+
+/** A number below the least is taken only with the reason in words beside it. */
+function readRetention(entry: PolicyEntry | undefined, faults: FaultList): Retention {
+  if (entry === undefined) return LEAST_RETENTION;
+  const settings = members(entry.value, 'retention', ['months', 'in_database', 'shorter_because'], faults);
+  const because = settings.get('shorter_because');
+  const saysWhy = because !== undefined && readReason(because, faults);
+  const read = (name: 'months' | 'in_database', least: number) => {
+    const setting = settings.get(name);
+    const months = setting === undefined ? null : readMonths(setting, faults);
+    if (setting !== undefined && months !== null && months < least && !saysWhy) {
+      faults.add(
+        setting.value.at,
+        `${name} is ${months}, and PCI DSS 10.5.1 asks for at least ${least}: if less is right here, say why in shorter_because`,
+      );
+    }
+    return months ?? least;
+  };
+  const months = read('months', LEAST_RETENTION.months);
+  const inDatabase = read('in_database', LEAST_RETENTION.inDatabase);
+  if (inDatabase > months)
+    faults.add(entry.at, `in_database is ${inDatabase}, more than the ${months} months kept in all`);
+  return { months, inDatabase };
+}
+
+function readMonths(entry: PolicyEntry, faults: FaultList): number | null {
+  const { value } = entry;
+  const months = value.kind === 'number' && /^[1-9][0-9]{0,2}$/.test(value.text) ? Number(value.text) : 0;
+  if (months >= 1 && months <= MAX_MONTHS) return months;
+  faults.add(value.at, `${entry.key} must be a number of months from 1 to ${MAX_MONTHS}`);
+  return null;
+}
+
+function readReason(entry: PolicyEntry, faults: FaultList): boolean {
+  const text = readText(entry, faults);
+  if (text === null) return false;
+  if (text.trim().length >= 10) return true;
+  faults.add(entry.value.at, `${entry.key} must say why, for the auditor who reads it`);
+  return false;
 }
 
 function readOptionalOrigin(entry: PolicyEntry | undefined, faults: FaultList): string | null {
@@ -490,12 +536,18 @@ function listItems(node: PolicyNode, what: string, faults: FaultList): readonly 
 
 function readText(entry: PolicyEntry, faults: FaultList): string | null {
   if (entry.value.kind === 'text') return entry.value.text;
-  const hint = entry.value.kind === 'other' ? ' (put it in quotes)' : '';
+  const hint = entry.value.kind === 'other' || entry.value.kind === 'number' ? ' (put it in quotes)' : '';
   faults.add(entry.value.at, `${entry.key} must be text, found ${nameOf(entry.value)}${hint}`);
   return null;
 }
 
-const KIND_NAMES = { text: 'text', list: 'a list', map: 'a map', empty: 'nothing' } as const;
+const KIND_NAMES = {
+  text: 'text',
+  number: 'a number',
+  list: 'a list',
+  map: 'a map',
+  empty: 'nothing',
+} as const;
 
 function nameOf(node: PolicyNode): string {
   return node.kind === 'other' ? node.name : KIND_NAMES[node.kind];

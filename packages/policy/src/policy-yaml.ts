@@ -26,10 +26,12 @@ const SECRET = /eyJ[\w-]{8,}\.|\b(?:bearer|dpop|basic)\s+\S{8}|-----BEGIN /iu;
 /** A value in a policy file, with the place it was written at. */
 export type PolicyNode =
   | { readonly kind: 'text'; readonly at: Place; readonly text: string }
+  /** A number as it is written: `012` and `1e1` mean something else to some readers, so the reader looks at the text. */
+  | { readonly kind: 'number'; readonly at: Place; readonly text: string }
   | { readonly kind: 'list'; readonly at: Place; readonly items: readonly PolicyNode[] }
   | { readonly kind: 'map'; readonly at: Place; readonly entries: readonly PolicyEntry[] }
   | { readonly kind: 'empty'; readonly at: Place }
-  /** A number or a boolean, which no setting takes. */
+  /** A boolean, which no setting takes. */
   | { readonly kind: 'other'; readonly at: Place; readonly name: string };
 
 export interface PolicyEntry {
@@ -183,6 +185,7 @@ function convert(node: Node, depth: number, reading: Reading): PolicyNode {
     return { kind: 'list', at, items };
   }
   if (!isScalar(node) || node.value === null) return { kind: 'empty', at };
+  if (typeof node.value === 'number') return { kind: 'number', at, text: node.source ?? String(node.value) };
   if (typeof node.value !== 'string') return { kind: 'other', at, name: `a ${typeof node.value}` };
   if (SECRET.test(node.value)) {
     faults.add(at, 'this looks like a key or a token: a policy holds names, never secrets');

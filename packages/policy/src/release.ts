@@ -26,6 +26,15 @@ export interface EnvironmentPolicy {
   readonly ceiling: Scopes;
   /** Names of where the environment's keys come from, never a key. */
   readonly keys: { readonly read: string | null; readonly write: string | null };
+  readonly retention: Retention;
+}
+
+/** How long the record is kept. */
+export interface Retention {
+  /** Months kept in all, the database's among them; the month under way isn't counted. */
+  readonly months: number;
+  /** Months kept where questions are answered at once. */
+  readonly inDatabase: number;
 }
 
 export interface CallerPolicy {

@@ -120,6 +120,53 @@ operations:
   });
 });
 
+describe('how long the record is kept', () => {
+  const retentionOf = (text: string) =>
+    releaseOf(`environments: {staging: {retention: ${text}}}\n`).environments.get('staging')?.retention;
+  const faultsIn = (text: string) => faultsOf(`environments:\n  staging:\n    retention: ${text}\n`);
+
+  it('is twelve months, the last three in the database, unless the policy says otherwise', () => {
+    expect(releaseOf(STAGING).environments.get('staging')?.retention).toEqual({ months: 12, inDatabase: 3 });
+    expect(retentionOf('{months: 84, in_database: 13}')).toEqual({ months: 84, inDatabase: 13 });
+    expect(retentionOf('{in_database: 6}')).toEqual({ months: 12, inDatabase: 6 });
+  });
+
+  it('may be shorter only where the policy says why in words', () => {
+    const because = 'shorter_because: nothing but test calls';
+    expect(retentionOf(`{months: 2, in_database: 1, ${because}}`)).toEqual({ months: 2, inDatabase: 1 });
+    expect(faultsIn('{months: 11, in_database: 2}')).toEqual([
+      'a.yaml:3:25: months is 11, and PCI DSS 10.5.1 asks for at least 12: if less is right here, say why in shorter_because',
+      'a.yaml:3:42: in_database is 2, and PCI DSS 10.5.1 asks for at least 3: if less is right here, say why in shorter_because',
+    ]);
+    expect(faultsIn('{months: 11, shorter_because: "-"}')).toContain(
+      'a.yaml:3:46: shorter_because must say why, for the auditor who reads it',
+    );
+  });
+
+  it.each([
+    ['0', 'months must be a number of months from 1 to 600'],
+    ['1e2', 'months must be a number of months from 1 to 600'],
+    ['0x20', 'months must be a number of months from 1 to 600'],
+    ['601', 'months must be a number of months from 1 to 600'],
+    ['"24"', 'months must be a number of months from 1 to 600'],
+    ['.inf', 'months must be a number of months from 1 to 600'],
+  ])('is not %s months', (written, fault) => {
+    expect(faultsIn(`{months: ${written}}`)).toEqual([`a.yaml:3:25: ${fault}`]);
+  });
+
+  it('is never shorter in all than in the database', () => {
+    expect(faultsIn('{in_database: 13}')).toEqual([
+      'a.yaml:3:5: in_database is 13, more than the 12 months kept in all',
+    ]);
+  });
+
+  it('knows its words', () => {
+    expect(faultsIn('{month: 12}')).toEqual([
+      'a.yaml:3:17: unknown setting in retention: "month" (did you mean months?)',
+    ]);
+  });
+});
+
 describe('the id of a release', () => {
   const one = { name: 'one.yaml', text: STAGING };
   const two = { name: 'two.yaml', text: 'operations: {upscale: {scope: write:edit}}\n' };
