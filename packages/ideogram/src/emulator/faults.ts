@@ -1,3 +1,9 @@
+/** The members of a fault that choose one of several ways. */
+const CHOICES = {
+  reset: ['before', 'within'],
+  echoKey: ['header', 'body', 'split-body'],
+} as const satisfies Partial<Record<keyof Fault, readonly string[]>>;
+
 /** A way in which the emulator misbehaves. Times in milliseconds. */
 export interface Fault {
   /** Waits before it answers. */
@@ -7,7 +13,7 @@ export interface Fault {
   /** Body of the answer: a string as it is, anything else as JSON. */
   readonly body?: unknown;
   /** Resets the connection before the answer, or in the middle of its body. */
-  readonly reset?: 'before' | 'within';
+  readonly reset?: (typeof CHOICES.reset)[number];
   /** Sends the body in pieces of so many bytes, with a pause after each. */
   readonly drip?: { readonly bytes: number; readonly everyMs: number };
   /** The body goes on with spaces and never ends. */
@@ -17,7 +23,7 @@ export interface Fault {
   /** Answers as soon as the head is there, and closes without reading the body. */
   readonly earlyClose?: { readonly status: number };
   /** Sends the caller's key back: in a header, in the body, or in the body cut in two pieces. */
-  readonly echoKey?: 'header' | 'body' | 'split-body';
+  readonly echoKey?: (typeof CHOICES.echoKey)[number];
   /** Redirects there (status 302, if no other is named). */
   readonly redirect?: string;
   readonly setCookie?: true;
@@ -75,13 +81,13 @@ const MEMBERS: Readonly<Record<keyof Fault, (value: unknown) => boolean>> = {
   latencyMs: isWhole,
   status,
   body: () => true,
-  reset: oneOf('before', 'within'),
+  reset: oneOf(...CHOICES.reset),
   drip: (value) =>
     isRecord(value) && isWhole(value['bytes']) && value['bytes'] > 0 && isWhole(value['everyMs']),
   neverEnd: switchedOn,
   neverAnswer: switchedOn,
   earlyClose: (value) => isRecord(value) && status(value['status']),
-  echoKey: oneOf('header', 'body', 'split-body'),
+  echoKey: oneOf(...CHOICES.echoKey),
   redirect: (value) => typeof value === 'string',
   setCookie: switchedOn,
   hugeHeaders: switchedOn,
@@ -89,6 +95,30 @@ const MEMBERS: Readonly<Record<keyof Fault, (value: unknown) => boolean>> = {
   match: (value) => isRecord(value) && [value['path'], value['method']].every(isOptionalText),
   times: isWhole,
 };
+
+/**
+ * Every way to misbehave, by its member and, where that has choices, the choice: `drip`, `reset within`. For a table
+ * that must leave none out.
+ */
+export const FAULT_NAMES: readonly string[] = Object.keys(MEMBERS)
+  .filter(saysWhat)
+  .flatMap((member) => choicesOf(member)?.map((choice) => `${member} ${choice}`) ?? [member]);
+
+/** The ways in which this fault misbehaves, as `FAULT_NAMES` words them. */
+export function faultNames(fault: Fault): readonly string[] {
+  return Object.entries(fault)
+    .filter(([member]) => saysWhat(member))
+    .map(([member, value]) => (choicesOf(member) === undefined ? member : `${member} ${value}`));
+}
+
+/** The others say when. */
+function saysWhat(member: string): boolean {
+  return member !== 'match' && member !== 'times';
+}
+
+function choicesOf(member: string): readonly string[] | undefined {
+  return Object.entries(CHOICES).find(([name]) => name === member)?.[1];
+}
 
 /** The fault, or the names of the members that are unknown or have a wrong value. */
 export function parseFault(value: unknown): Fault | readonly string[] {
