@@ -47,6 +47,13 @@ export const EMPTY_CHAIN: ChainHead = { seq: 0n, hash: FIRST_PREV_HASH, atMicros
 
 type Key = keyof EventColumns | keyof Place;
 
+/** How Postgres gives the text of columns whose own text is another. */
+const SQL_OF_TEXT: Readonly<Record<string, string>> = {
+  at: '(extract(epoch FROM at) * 1000000)::bigint::text',
+  made: 'array_to_json(made)::text',
+  prev_hash: `encode(prev_hash, 'hex')`,
+};
+
 // In the order of RFC 8785 section 3.2.3; a test compares what is made of it with what a library writes.
 const MEMBERS = Object.entries(getTableColumns(auditEvent))
   .filter(([key]) => key !== 'hash')
@@ -56,6 +63,18 @@ const MEMBERS = Object.entries(getTableColumns(auditEvent))
     prefix: `,"${column.name}":`,
   }))
   .sort((a, b) => (a.name < b.name ? -1 : 1));
+
+/** Names of the columns in a form, in its order. */
+export const FORM_COLUMNS: readonly string[] = MEMBERS.map(({ name }) => name);
+
+/**
+ * The select list that gives each of `FORM_COLUMNS` as its text in a form. Postgres writes a JSON array of texts as
+ * RFC 8785 does, so `made` comes as it stands there.
+ */
+export const FORM_TEXTS = FORM_COLUMNS.map((name) => SQL_OF_TEXT[name] ?? `${name}::text`).join(', ');
+
+const PREFIXES = MEMBERS.map(({ prefix }) => prefix);
+const MADE = FORM_COLUMNS.indexOf('made');
 
 const PLACED: ReadonlySet<Key> = new Set<keyof Place>(['writer', 'seq', 'atMicros', 'prevHash']);
 const COLUMNS = MEMBERS.map((member) => ({ ...member, placed: PLACED.has(member.key) }));
@@ -91,6 +110,19 @@ function textOf(value: string | number | bigint | boolean | readonly string[]): 
 export interface Timed {
   readonly columns: EventColumns;
   readonly atMicros: bigint;
+}
+
+/**
+ * The form again from a row of the record, whose columns come as `FORM_TEXTS` gives them.
+ * @param texts in the order of `FORM_COLUMNS`
+ */
+export function formOfTexts(texts: readonly (string | null)[]): string {
+  let members = '';
+  for (let index = 0; index < FORM_COLUMNS.length; index++) {
+    const text = texts[index];
+    if (typeof text === 'string') members += PREFIXES[index] + (index === MADE ? text : textOf(text));
+  }
+  return `{${members.slice(1)}}`;
 }
 
 /** Gives events their places after `head`, in the order given. */
