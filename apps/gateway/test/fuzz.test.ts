@@ -1,4 +1,4 @@
-import { fuzz } from '@ideogate/testkit/fuzz';
+import { type FuzzCase, fuzz } from '@ideogate/testkit/fuzz';
 import { expect, test } from 'vitest';
 
 /** The long form is `pnpm fuzz`; docs/test.md tells how to keep a case that it finds. */
@@ -10,4 +10,20 @@ test('whatever bytes a caller sends, what goes out is what was decided on, and e
   expect(result.cases).toBeGreaterThan(50);
   expect(result.forwarded).toBeGreaterThan(result.cases / 20);
   expect(result.statuses['400']).toBeGreaterThan(result.cases / 10);
+});
+
+test('a call without a mark is held against the case that made it, not against an alike one', async () => {
+  const call = (token: string) =>
+    `GET /models HTTP/1.1\r\nHost: gateway.test\r\nApi-Key: {{${token}}}\r\n\r\n`;
+  const cases: readonly FuzzCase[] = [
+    { bytes: call('full:expired:1'), cuts: [], leave: 'answers' },
+    // Of two calls that go out, one has no answer that anybody hears.
+    { bytes: call('full::1') + call('reader::1'), cuts: [], leave: 'reset-on-answer' },
+    { bytes: call('full:other-key:1'), cuts: [], leave: 'half-close' },
+  ];
+  const result = await fuzz({ seed: 1, only: Array.from({ length: 20 }, () => cases).flat() });
+  expect(result.failures).toEqual([]);
+  expect(result.faults).toEqual([]);
+  // Some went out, though nobody heard the answer: without these the test means nothing.
+  expect(result.forwarded).toBeGreaterThan(result.statuses['200'] ?? 0);
 });

@@ -13,6 +13,8 @@ export interface Played {
   readonly sent: string;
   /** The oracle's reading of them. */
   readonly read: ReturnType<typeof readRequests>;
+  /** Before anything was sent: `performance.now()`. */
+  readonly began: number;
   /** All but interim ones. */
   readonly answers: readonly ReadAnswer[];
   /** Everything that came back. */
@@ -42,11 +44,11 @@ function bytesOf(one: FuzzCase, number: number, mint: Mint): string {
 }
 
 /** A case about to be played. */
-export type Playing = Pick<Played, 'case' | 'number' | 'address' | 'sent' | 'read'>;
+export type Playing = Pick<Played, 'case' | 'number' | 'address' | 'sent' | 'read' | 'began'>;
 
 export function prepare(one: FuzzCase, number: number, address: string, mint: Mint): Playing {
   const sent = bytesOf(one, number, mint);
-  return { case: one, number, address, sent, read: readRequests(sent) };
+  return { case: one, number, address, sent, read: readRequests(sent), began: performance.now() };
 }
 
 /** Plays a case on a connection of its own. Never rejects. */

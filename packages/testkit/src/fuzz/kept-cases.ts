@@ -7,6 +7,8 @@ const post = (path: string, more: readonly string[], body: string) =>
 const FORM = 'Content-Type: multipart/form-data; boundary="fuzz"';
 const CHUNKED = 'Transfer-Encoding: chunked';
 const PROMPT = '--fuzz\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na lighthouse\r\n';
+const HOOK_IN_TEXT =
+  '--fuzz\r\nContent-Disposition: form-data; name="aspect_ratio"\r\n\r\n{"webhook_url":1}\r\n';
 
 /** Cases that failed once. Both forms of the fuzz run play them first. */
 export const KEPT_CASES: readonly FuzzCase[] = [
@@ -88,6 +90,16 @@ export const KEPT_CASES: readonly FuzzCase[] = [
         ],
         '{"prompt":"a"}',
       ),
+    cuts: [],
+    leave: 'answers',
+  },
+  // False alarm: a text that reads as JSON was said to hold a webhook_url.
+  {
+    bytes: post(
+      '/v1/ideogram-v3/generate',
+      ['Api-Key: {{full::1}}', FORM, `Content-Length: ${PROMPT.length + HOOK_IN_TEXT.length + 10}`],
+      `${PROMPT}${HOOK_IN_TEXT}--fuzz--\r\n`,
+    ),
     cuts: [],
     leave: 'answers',
   },

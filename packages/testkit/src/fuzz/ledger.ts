@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'pg';
 
 /** One event of the record. */
-interface Row {
+export interface Row {
   readonly seq: string;
   readonly kind: 'decision' | 'outcome';
   readonly call_id: string;
@@ -29,8 +29,15 @@ export type RowsOfCase = ReadonlyMap<
 export interface Ledger {
   /** Rows of the calls from an address, forgotten with this call. */
   take(address: string): RowsOfCase;
+  /** Decisions that allowed a call from an address, so far. */
+  allowedFrom(address: string): readonly Row[];
   /** `performance.now()` when the last look that found nothing new began. */
   caughtUpAt(): number;
+  /**
+   * `performance.now()` of the newest event. The writer keeps its order, so that whatever happened well before is on
+   * record too, however slow the disk is.
+   */
+  writtenUpTo(): number;
   close(): Promise<void>;
 }
 
@@ -46,17 +53,21 @@ export function openLedger(databaseUrl: string, onError: (error: unknown) => voi
   const addressOf = new Map<string, string>();
   let caughtUp = 0;
   let last = '0';
+  let newest = 0;
   const closing = new AbortController();
 
   async function look(): Promise<void> {
     const began = performance.now();
-    const { rows } = await pool.query<Row>(
+    const { rows } = await pool.query<Row & { readonly at: Date }>(
       `SELECT seq, kind, call_id, address, method, resource, operation, subject, level, scope_needed, result, problem,
-              reason, status
+              reason, status, at
        FROM ideogate.audit_event WHERE seq > $1 ORDER BY seq LIMIT ${AT_ONCE}`,
       [last],
     );
-    for (const row of rows) file(row);
+    for (const { at, ...row } of rows) {
+      file(row);
+      newest = Math.max(newest, at.getTime() - performance.timeOrigin);
+    }
     last = rows.at(-1)?.seq ?? last;
     if (rows.length < AT_ONCE) caughtUp = began;
   }
@@ -65,7 +76,7 @@ export function openLedger(databaseUrl: string, onError: (error: unknown) => voi
     // An outcome doesn't repeat the address: its decision came before it.
     const address =
       row.kind === 'decision' ? (row.address ?? 'none') : (addressOf.get(row.call_id) ?? 'none');
-    if (row.kind === 'decision' && row.result === 'allowed') addressOf.set(row.call_id, address);
+    if (row.kind === 'decision' && isAllowed(row)) addressOf.set(row.call_id, address);
     const calls: Rows = byAddress.get(address) ?? new Map();
     const events = calls.get(row.call_id) ?? { decisions: [], outcomes: [] };
     (row.kind === 'decision' ? events.decisions : events.outcomes).push(row);
@@ -87,11 +98,18 @@ export function openLedger(databaseUrl: string, onError: (error: unknown) => voi
       for (const id of rows.keys()) addressOf.delete(id);
       return rows;
     },
+    allowedFrom: (address) =>
+      [...(byAddress.get(address)?.values() ?? [])].flatMap(({ decisions }) => decisions.filter(isAllowed)),
     caughtUpAt: () => caughtUp,
+    writtenUpTo: () => newest,
     async close() {
       closing.abort();
       await looking;
       await pool.end();
     },
   };
+}
+
+export function isAllowed({ result }: Row): boolean {
+  return result === 'allowed';
 }

@@ -1,12 +1,13 @@
 import { Busboy } from '@fastify/busboy';
-import type { Operation } from '@ideogate/contract';
+import type { Field, Operation } from '@ideogate/contract';
 import type { ReadRequest } from './http-reader.ts';
 
 type Values = readonly (readonly [name: string, value: unknown])[];
 
 /**
  * A forwarded call as a reader sees it that takes whatever it can get: the common libraries, the last of two equal
- * names and each of them, escapes decoded. What must not be there is looked for in everything that it sees.
+ * names and each of them, escapes decoded. What must not be there is looked for in everything that it sees; only the
+ * text of a field that is declared as text, a number or a flag is never taken for JSON, since no reader of it does.
  */
 export async function lenientFaults(
   operation: Operation,
@@ -19,8 +20,8 @@ export async function lenientFaults(
   const body = request.body === '' ? [] : await bodyValues(type, request.body);
   if (typeof body === 'string') return limited || !type.startsWith('multipart/') ? [body] : [];
   const faults: string[] = [];
-  const all = [...query, ...body];
-  if (all.some(([name, value]) => namesWebhook(name) || holdsWebhook(value))) faults.push('webhook_url');
+  if (anyWebhook(query, operation.query) || anyWebhook(body, operation.fields ?? []))
+    faults.push('webhook_url');
   if (limited) faults.push(...outOfBounds(operation, body));
   return faults;
 }
@@ -54,13 +55,21 @@ function namesWebhook(name: string): boolean {
   return plain(name).includes('webhookurl');
 }
 
-function holdsWebhook(value: unknown): boolean {
-  const read = parsed(value);
-  if (Array.isArray(read)) return read.some(holdsWebhook);
-  return (
-    isObject(read) && Object.entries(read).some(([name, inner]) => namesWebhook(name) || holdsWebhook(inner))
-  );
+function anyWebhook(values: Values, declared: readonly Field[]): boolean {
+  return values.some(([name, value]) => {
+    const field = declared.find((one) => one.name === name);
+    return namesWebhook(name) || holdsWebhook(value, field);
+  });
 }
+
+/** @param field what the catalogue says of it; undefined when it says nothing. */
+function holdsWebhook(value: unknown, field: Field | undefined): boolean {
+  const read = field !== undefined && SCALARS.has(field.type) ? value : parsed(value);
+  if (Array.isArray(read)) return read.some((item) => holdsWebhook(item, undefined));
+  return isObject(read) && anyWebhook(Object.entries(read), field?.fields ?? []);
+}
+
+const SCALARS: ReadonlySet<Field['type']> = new Set(['string', 'integer', 'number', 'boolean']);
 
 /** JSON inside text is read too, as some APIs do. */
 function parsed(value: unknown): unknown {

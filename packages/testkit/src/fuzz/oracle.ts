@@ -2,10 +2,10 @@ import { isProblemCode, type Operation } from '@ideogate/contract';
 import { OPERATIONS } from '@ideogate/ideogram';
 import type { Played } from './caller.ts';
 import type { ReadAnswer, ReadRequest } from './http-reader.ts';
-import type { RowsOfCase } from './ledger.ts';
+import { isAllowed, type Row, type RowsOfCase } from './ledger.ts';
 import { lenientFaults } from './lenient-reader.ts';
 import type { Minted } from './tokens.ts';
-import type { Arrived } from './upstream.ts';
+import { type Arrived, answerNumber } from './upstream.ts';
 
 /** What the oracle needs to know of the world. */
 export interface World {
@@ -173,38 +173,21 @@ async function judgeForwarded(
   world: World,
 ): Promise<string[]> {
   const faults: string[] = [];
-  const allowed = [...rows.values()].flatMap(({ decisions }) =>
-    decisions.filter((row) => row.result === 'allowed'),
-  );
+  const allowed = [...rows.values()].flatMap(({ decisions }) => decisions.filter(isAllowed));
   if (arrived.length > allowed.length)
     faults.push(`forwarded: ${arrived.length} of ${allowed.length} decided calls`);
-  const left = [...read.requests];
-  for (const { request, raw } of arrived) {
-    if (request === null) {
-      if (
-        !read.requests.some((sent) => raw.startsWith(`${sent.method} ${sent.target} `)) &&
-        read.rest === 'none'
-      )
-        faults.push('forwarded: the beginning of what was not sent');
-      continue;
-    }
-    const equal = left.filter((one) => sameMessage(one, request));
-    // Equal ones may differ in their tokens, which don't go on.
-    const sent = equal.find((one) => authorityFaults(one, request, world).length === 0) ?? equal[0];
-    if (sent !== undefined) left.splice(left.indexOf(sent), 1);
-    if (sent === undefined) {
-      faults.push(`forwarded: ${request.method} ${request.target}, which the caller did not send so`);
-      continue;
-    }
-    faults.push(...authorityFaults(sent, request, world));
-    // Two calls of one connection may be alike in method and path, and differ in who makes them.
-    const subject = world.known(credentialOf(sent))?.subject;
-    const row = allowed.find(
-      (one) =>
-        one.method === sent.method && one.resource === partsOf(sent.target)[0] && one.subject === subject,
-    );
-    if (row === undefined) faults.push('forwarded: without its decision');
-    else faults.push(...(await boundFaults(request, row.subject ?? '')));
+  const unused: Unused = { requests: [...read.requests], decisions: [...allowed] };
+  const callIds = callIdsHeard(answers);
+  // Those whose call is known first: the others have to do with what is left.
+  const inOrder = [...arrived].sort((a, b) => Number(callIds.has(b.number)) - Number(callIds.has(a.number)));
+  for (const { request, raw, number } of inOrder) {
+    if (request !== null)
+      faults.push(...(await judgeRequest(request, callIds.get(number) ?? null, unused, world)));
+    else if (
+      !read.requests.some((sent) => raw.startsWith(`${sent.method} ${sent.target} `)) &&
+      read.rest === 'none'
+    )
+      faults.push('forwarded: the beginning of what was not sent');
   }
   const served = answers.filter(
     (answer, index) => answer.status === 200 && !isOwnPage(read.requests[index]?.target ?? ''),
@@ -212,6 +195,54 @@ async function judgeForwarded(
   if (served.length > arrived.filter(({ request }) => request !== null).length)
     faults.push('answer: 200 for a call that was not forwarded');
   return faults;
+}
+
+/** What a forwarded request must find, each for itself: the request it was sent as, and its decision. */
+interface Unused {
+  readonly requests: ReadRequest[];
+  readonly decisions: Row[];
+}
+
+/** @param callId of the answer to it, when that came back: no other call's decision will do then. */
+async function judgeRequest(
+  got: ReadRequest,
+  callId: string | null,
+  { requests, decisions }: Unused,
+  world: World,
+): Promise<string[]> {
+  const decisionOn = (sent: ReadRequest) =>
+    decisions.find(
+      (row) =>
+        (callId === null || row.call_id === callId) &&
+        isDecisionOn(row, sent.method, sent.target) &&
+        row.subject === world.known(credentialOf(sent))?.subject,
+    );
+  const isAuthorised = (sent: ReadRequest) => authorityFaults(sent, got, world).length === 0;
+  const equal = requests.filter((sent) => sameMessage(sent, got));
+  // Equal ones may differ in their tokens, which don't go on, and so in who makes them.
+  const sent = equal.find((one) => isAuthorised(one) && decisionOn(one) !== undefined) ?? equal[0];
+  if (sent === undefined) return [`forwarded: ${got.method} ${got.target}, which the caller did not send so`];
+  requests.splice(requests.indexOf(sent), 1);
+  const faults = authorityFaults(sent, got, world);
+  const row = decisionOn(sent);
+  if (row === undefined) return [...faults, 'forwarded: without its decision'];
+  decisions.splice(decisions.indexOf(row), 1);
+  return [...faults, ...(await boundFaults(got, row.subject ?? ''))];
+}
+
+/** Whether a row of the record is about a call like this. */
+export function isDecisionOn(row: Row, method: string, target: string): boolean {
+  return row.method === method && row.resource === partsOf(target)[0];
+}
+
+/** Call ids by the number of the upstream's answer that came back with them. */
+function callIdsHeard(answers: readonly ReadAnswer[]): ReadonlyMap<number, string> {
+  return new Map(
+    answers.flatMap(({ fields }) => {
+      const number = answerNumber(fields.get('x-request-id') ?? '');
+      return number === null ? [] : [[number, fields.get('ideogate-call-id') ?? '']];
+    }),
+  );
 }
 
 /** Byte for byte: method, target, body, and the fields that are passed on. */

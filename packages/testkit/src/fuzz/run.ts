@@ -6,14 +6,16 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { FAKE_KEYS, startTestGateway, type TestGateway } from '../gateway.ts';
+import { attribute, couldHaveSent } from './attribution.ts';
 import { type Played, type Playing, play, prepare } from './caller.ts';
 import { type FuzzCase, fuzzCase } from './cases.ts';
-import type { ReadAnswer } from './http-reader.ts';
 import { KEPT_CASES } from './kept-cases.ts';
 import { type Ledger, openLedger, type RowsOfCase } from './ledger.ts';
-import { judge, sameMessage, type World } from './oracle.ts';
+import { judge, type World } from './oracle.ts';
 import { createFuzzMint, FUZZ_ISSUER } from './tokens.ts';
 import { type Arrived, type FuzzUpstream, startFuzzUpstream } from './upstream.ts';
+
+export type { FuzzCase };
 
 export interface FuzzOptions {
   readonly seed: number;
@@ -59,8 +61,11 @@ export interface FuzzResult {
 
 const AT_ONCE = 24;
 const CHUNK = 200;
-/** A case is judged so long after its end: every row is there by then. */
+/** A case is judged so long after its end, and when the record is nearly as far: every row is there by then. */
 const REST_MS = 1500;
+const RECORD_REST_MS = 1000;
+/** The last cases are judged after so long even if the record has not come so far. */
+const LAST_REST_MS = 20_000;
 /** More would only say the same again. */
 const MAX_FAILURES = 25;
 const PROBE_BOUND_MS = 4000;
@@ -191,7 +196,8 @@ class Run {
     await Promise.all(Array.from({ length: AT_ONCE }, work));
     const seconds = (performance.now() - began) / 1000;
     const played = this.#number;
-    await delay(REST_MS);
+    // With the neighbour still there, whose rows show how far the record is.
+    await this.#allJudged(LAST_REST_MS);
     ending.abort();
     await judging;
     await beside;
@@ -217,17 +223,29 @@ class Run {
   /** Judges the cases that ended so long ago that their rows must be there. */
   async #judgeRested(restMs: number): Promise<void> {
     this.#arrived.push(...this.#upstream.take().filter(({ raw }) => !raw.includes(NEIGHBOUR)));
-    const until = Math.min(performance.now() - restMs, this.#ledger.caughtUpAt() - Math.min(restMs, 300));
-    const rested = this.#waiting.filter(({ endedAt }) => endedAt < until || restMs === 0);
-    if (rested.length === 0) return;
+    const until = Math.min(
+      performance.now() - restMs,
+      this.#ledger.caughtUpAt() - 300,
+      this.#ledger.writtenUpTo() - RECORD_REST_MS,
+    );
+    const ended = this.#waiting.filter(({ endedAt }) => endedAt < until || restMs === 0);
+    if (ended.length === 0) return;
+    const { of, open } = attribute(this.#arrived, {
+      ended: this.#waiting,
+      playing: [...this.#playing],
+      allowedFrom: (address) => this.#ledger.allowedFrom(address),
+      readUntil: restMs === 0 ? Number.POSITIVE_INFINITY : this.#ledger.caughtUpAt(),
+    });
+    const rested = ended.filter((played) => !open.some((one) => couldHaveSent(played, one)));
     this.#waiting = this.#waiting.filter((played) => !rested.includes(played));
-    const arrived = this.#sorted(rested);
+    const taken = new Set(rested.flatMap((played) => of.get(played) ?? []));
+    this.#arrived = this.#arrived.filter((one) => !taken.has(one));
     for (const played of rested) {
       for (const { status } of played.answers) {
         this.#statuses[status] = (this.#statuses[status] ?? 0) + 1;
         if (status === 429) this.#braked++;
       }
-      const came = arrived.get(played) ?? [];
+      const came = of.get(played) ?? [];
       this.#forwarded += came.filter(({ request }) => request !== null).length;
       const rows = this.#ledger.take(played.address);
       const faults = await judge(played, rows, came, this.#world);
@@ -237,23 +255,9 @@ class Run {
     }
   }
 
-  /** Which case each arrival belongs to: by the number in its User-Agent, or by what was sent. */
-  #sorted(rested: readonly Played[]): ReadonlyMap<Playing, Arrived[]> {
-    const sorted = new Map<Playing, Arrived[]>();
-    const others: readonly Playing[] = [...this.#waiting, ...this.#playing];
-    const candidates = [...rested, ...others];
-    const numbers = new Map(candidates.map((playing) => [String(playing.number), playing]));
-    const left: Arrived[] = [];
-    for (const one of this.#arrived) {
-      // Twice, so that a number with a slip in it is seen to be none.
-      const [, number, again] = /\r\nuser-agent: (?:fuzz|other)-(\d+)-(\d+)\r/i.exec(one.raw) ?? [];
-      const numbered = number !== undefined && number === again;
-      const belongs = numbered ? numbers.get(number) : likeliest(one, candidates, sorted);
-      if (belongs === undefined || others.includes(belongs)) left.push(one);
-      else sorted.set(belongs, [...(sorted.get(belongs) ?? []), one]);
-    }
-    this.#arrived = left;
-    return sorted;
+  async #allJudged(boundMs: number): Promise<void> {
+    const until = performance.now() + boundMs;
+    while (this.#waiting.length > 0 && performance.now() < until) await delay(50);
   }
 
   #fail(played: Played, faults: readonly string[], rows: RowsOfCase, arrived: readonly Arrived[]): void {
@@ -297,25 +301,6 @@ class Run {
     if (sockets > most)
       this.#faults.push(`sockets: ${sockets} are open when all is over, at most ${most} have a use`);
   }
-}
-
-/** The case that an arrival without a number fits best: sent just so, and not used up by others. */
-function likeliest(
-  { request, raw }: Arrived,
-  cases: readonly Playing[],
-  sorted: ReadonlyMap<Playing, readonly Arrived[]>,
-): Playing | undefined {
-  const line = raw.split(' HTTP/', 1)[0] ?? '';
-  const fits = ({ sent, read }: Playing) =>
-    request === null ? sent.includes(line) : read.requests.some((one) => sameMessage(one, request));
-  const free = (playing: Playing) => served(playing) - (sorted.get(playing)?.length ?? 0);
-  return cases.filter(fits).sort((a, b) => free(b) - free(a))[0];
-}
-
-function served(playing: Playing): number {
-  return 'answers' in playing && Array.isArray(playing.answers)
-    ? playing.answers.filter((answer: ReadAnswer) => answer.status === 200).length
-    : 0;
 }
 
 /** Metrics once nothing is in flight, or as they are after a bounded while. */
