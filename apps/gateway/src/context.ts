@@ -24,8 +24,11 @@ export interface GatewayDeps {
   readonly record: AuditRecord;
   readonly keys: KeyRing;
   readonly log: Log;
-  /** Key of the digest under which prompts are recognised in the record. */
-  readonly promptSecret: string;
+  /**
+   * The key of the digests by which prompts of one month are recognised in the record; null when there is none, and
+   * then nothing is kept of a prompt but its length. Never waits.
+   */
+  readonly promptKey: (atMicros: bigint) => KeyObject | null;
   /** Microseconds since the epoch. */
   readonly nowMicros: () => bigint;
 }
@@ -38,8 +41,6 @@ export interface Gateway extends GatewayDeps {
   readonly metrics: Metrics;
   /** Address of the protected-resource metadata (RFC 9728 section 3.1). */
   readonly metadataUrl: string;
-  /** `promptSecret` as a key, made once. */
-  readonly promptKey: KeyObject;
   newCallId(): CallId;
   remember(call: Call): void;
   forget(call: Call): void;

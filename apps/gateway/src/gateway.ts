@@ -1,4 +1,4 @@
-import { createSecretKey, randomUUIDv7 } from 'node:crypto';
+import { randomUUIDv7 } from 'node:crypto';
 import type { CallId } from '@ideogate/contract';
 import { buildRouter } from '@ideogate/ideogram';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -63,7 +63,6 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     brakes,
     metrics,
     metadataUrl: metadataUrlOf(config.identifier),
-    promptKey: createSecretKey(Buffer.from(deps.promptSecret)),
     newCallId: () => randomUUIDv7() as CallId, // as: it makes what the brand says
     remember: (call) => void calls.add(call),
     forget: (call) => void calls.delete(call),

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, type KeyObject } from 'node:crypto';
 import type { Capability, DecisionEvent, OutcomeEvent, OutcomeResult } from '@ideogate/contract';
 import { PROBLEMS } from '@ideogate/contract';
 import { priceOf, readAnswer } from '@ideogate/ideogram';
@@ -92,8 +92,9 @@ export function recordOutcome(call: Call, ending: Ending, gateway: Gateway): Out
       ? readAnswer(operation, upstreamStatus, answer.text)
       : { images: null, safe: null, made: [] };
   const prompt = promptOf(call);
+  const base = eventBase(call, gateway);
   return {
-    ...eventBase(call, gateway),
+    ...base,
     ...ending,
     kind: 'outcome',
     upstreamStatus,
@@ -106,8 +107,7 @@ export function recordOutcome(call: Call, ending: Ending, gateway: Gateway): Out
     costUsdMicros: costOf(call, read.images),
     safe: read.safe,
     made: read.made,
-    promptDigest:
-      prompt === null ? null : createHmac('sha256', gateway.promptKey).update(prompt).digest('hex'),
+    promptDigest: prompt === null ? null : digestOf(prompt, gateway.promptKey(base.atMicros)),
     promptLength: prompt === null ? null : prompt.length,
   };
 }
@@ -117,6 +117,10 @@ function costOf(call: Call, images: number | null): number | null {
   if (!call.bodySent || call.operation === null) return 0;
   if (call.answer === null) return call.quote || call.operation.price.kind === 'free' ? 0 : null;
   return priceOf(call.operation, call.fields, { status: call.answer.status, images, dryRun: call.quote });
+}
+
+function digestOf(prompt: string, key: KeyObject | null): string | null {
+  return key === null ? null : createHmac('sha256', key).update(prompt).digest('hex');
 }
 
 function promptOf(call: Call): string | null {

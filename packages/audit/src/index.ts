@@ -12,6 +12,10 @@ export { createLogins, type Login, LoginError, type LoginFault } from './databas
 export { MigrationError, type MigrationFault, migrate } from './database/migrate.ts';
 export { partitionsAheadDays, topUpPartitions } from './database/partitions.ts';
 export { openReadPool } from './database/read-pool.ts';
+export { type Month, parseMonth } from './month.ts';
+export { ForgetError, type ForgetFault, forgetMonth } from './month-keys/forget-month.ts';
+export { MonthKeyError, type MonthKeys, openMonthKeys } from './month-keys/month-keys.ts';
+export { NoticeError, type NoticeOptions, writeNotice } from './writing/write-notice.ts';
 export {
   type AuditRecord,
   openRecord,

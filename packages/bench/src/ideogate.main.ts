@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import { createTokenVerifier, DEFAULT_VERIFIER } from '@ideogate/access-token';
 import { openRecord } from '@ideogate/audit';
 import { createGateway, readGatewayConfig } from '@ideogate/gateway';
@@ -40,6 +41,7 @@ const verifier = createTokenVerifier(
   { now: Date.now },
 );
 await verifier.warm();
+const promptKey = createSecretKey(Buffer.from('fake-prompt-secret'));
 const lines: string[] = [];
 const app = await createGateway(config, {
   release: parsed.release,
@@ -55,7 +57,7 @@ const app = await createGateway(config, {
     info: (fields) => void (lines[0] = JSON.stringify(fields)),
     error: (fields) => console.error(fields),
   },
-  promptSecret: 'fake-prompt-secret',
+  promptKey: () => promptKey,
   nowMicros,
 });
 observe = (rows, milliseconds) => app.ideogateMetrics.batch(rows, milliseconds);

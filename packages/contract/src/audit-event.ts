@@ -111,7 +111,22 @@ export type NoticeName =
   /** The first event of a writer: a gateway process that began to write. */
   | 'writer-opened'
   /** The last event of a writer that stopped in order. */
-  | 'writer-closed';
+  | 'writer-closed'
+  /**
+   * Calls refused for `reason` that have no row of their own: `detail` holds their exact `count`, and when the first
+   * and the last were counted (`from`, `to`).
+   */
+  | 'refusals-summed'
+  /** Outcomes (or notices, as `reason` says) that could not be written; `detail` as in `refusals-summed`. */
+  | 'events-lost'
+  /** A month leaves the database: `detail` names its file and the file's SHA-256. Written before the partition goes. */
+  | 'month-archived'
+  /** The file of an archived month is removed for its age. Written before the file goes. */
+  | 'archive-removed'
+  /** Somebody reads an archived month back for questions. */
+  | 'archive-imported'
+  /** The key of a month is destroyed, and with it what was kept under it. Written before the key goes. */
+  | 'month-forgotten';
 
 /** Something the record says beside calls: about its writers, its keepers and its readers. */
 export interface NoticeEvent extends EventBase {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,6 +37,8 @@ export const FAKE_KEYS = {
   read: 'fake-read-key-MARKED-0123456789',
   write: 'fake-write-key-MARKED-9876543210',
 } as const;
+
+const PROMPT_KEY = createSecretKey(Buffer.from('fake-prompt-secret'));
 
 /** Callers for tests: reader and writer as `start` has them, and `full`, whose grant has no bounds. */
 export const TEST_POLICY = `
@@ -194,7 +196,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     record,
     keys: createKeyRing({ environment, ...keys, fingerprintSecret: 'fake-fingerprint-secret' }),
     log: { info: write, error: write },
-    promptSecret: 'fake-prompt-secret',
+    promptKey: () => PROMPT_KEY,
     nowMicros,
   });
   await app.listen({ host: '127.0.0.1', port });

@@ -44,7 +44,7 @@ export interface InstallationSecrets {
   readonly readPassword: string;
   /** Under this key ids are made from keys. */
   readonly fingerprint: string;
-  /** Under this prompts are recognised in the record. */
+  /** The keys under which prompts are recognised in the record are wrapped with this. */
   readonly prompt: string;
   /** Keys that the emulator takes in place of real ones. */
   readonly emulatorReadKey: string;

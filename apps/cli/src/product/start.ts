@@ -3,7 +3,7 @@ import {
   createTokenVerifier,
   DEFAULT_VERIFIER,
 } from '@ideogate/access-token';
-import { type AuditRecord, openRecord } from '@ideogate/audit';
+import { type AuditRecord, MonthKeyError, openMonthKeys, openRecord } from '@ideogate/audit';
 import { ENVIRONMENTS, type EnvironmentName } from '@ideogate/contract';
 import { createGateway, type Log, serveMetrics } from '@ideogate/gateway';
 import { createIssuer, loadOrCreateClients, loadOrCreateIssuerKeys } from '@ideogate/issuer';
@@ -149,6 +149,15 @@ async function assemble(
     observe: { batch: (rows, milliseconds) => observe(rows, milliseconds) },
   });
   undo.push(() => closeRecord(record, log));
+  const monthKeys = await openMonthKeys({
+    appendUrl: database.appendUrl,
+    secret: secrets.prompt,
+    environment,
+    now: nowMicros,
+    onFault: (error) =>
+      log.error({ error: codeOf(error) }, 'the keys of the months could not be had; asking again'),
+  });
+  undo.push(() => monthKeys.stop());
   const keeping = keepRecord({ config, folder, database, record, log, nowMicros });
   undo.push(() => keeping.stop());
 
@@ -172,7 +181,7 @@ async function assemble(
     record,
     keys,
     log,
-    promptSecret: secrets.prompt,
+    promptKey: (atMicros) => monthKeys.digestKey(atMicros),
     nowMicros,
   });
   observe = gateway.ideogateMetrics.batch;
@@ -292,6 +301,11 @@ function inWords(error: unknown): unknown {
     return new CommandError(
       EXIT.invalidInput,
       `${error.message}: check IDEOGRAM_API_KEY, IDEOGRAM_READ_KEY and IDEOGRAM_WRITE_KEY.`,
+    );
+  if (error instanceof MonthKeyError)
+    return new CommandError(
+      EXIT.failed,
+      `The record's database does not fit this data folder: ${error.message}. Restore secrets.json from the folder that first used it.`,
     );
   if (error instanceof FolderInUseError || error instanceof LocalPostgresError)
     return new CommandError(EXIT.failed, error.message);
