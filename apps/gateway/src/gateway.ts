@@ -41,6 +41,8 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     exposeHeadRoutes: false,
     bodyLimit: config.limits.maxBodyBytes,
     forceCloseConnections: 'idle',
+    // The same bound holds for what `preClose` does: 10 seconds, the default, would break off the drain with an error.
+    pluginTimeout: config.limits.drainMs + STOP_MS,
     routerOptions: { maxParamLength: config.limits.maxTargetBytes },
     serverFactory: (application) => createListener(config, ready, application),
     clientErrorHandler: (error, socket) => onClientError(error, socket, ready()),
@@ -114,6 +116,9 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   });
   return app;
 }
+
+/** More than all that a stop does once the drain is over can take, and enough to start in; milliseconds. */
+const STOP_MS = 20_000;
 
 /** Time for the last answers before a stop to reach their callers, milliseconds. */
 const LINGER_MS = 500;

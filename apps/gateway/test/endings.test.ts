@@ -261,6 +261,23 @@ describe('when the gateway stops', () => {
     }
   });
 
+  test('a picture that takes longer than fastify lets a hook take is still waited for', async () => {
+    const gateway = await startTestGateway();
+    try {
+      const token = await gateway.token('full');
+      // By default fastify ends what runs before a close after 10 seconds, as an error that nobody can catch.
+      await gateway.fault({ latencyMs: 11_000 });
+      const { bytes, traceId } = traced(postJson(GENERATE, token, PAID));
+      const caller = await callFrom(gateway.port, bytes);
+      await until(async () => (await gateway.received()).length === 1);
+      await gateway.stop();
+      expect(await caller.closed).toMatch(/^HTTP\/1\.1 200 /);
+      expect(await callOfTrace(gateway, traceId)).toMatchObject({ outcome: 'completed', result: 'success' });
+    } finally {
+      await gateway.close();
+    }
+  });
+
   test('what outlives the time a stop allows is cut, and on record as aborted', async () => {
     const gateway = await startTestGateway({ settings: { IDEOGATE_DRAIN_MS: '300' } });
     try {
