@@ -24,3 +24,16 @@ export {
 } from './writing/record.ts';
 export { MAX_TEXT_BYTES, originalText, storableText } from './storable.ts';
 export { claimDatabase, DatabaseClaimError, ensureDatabase } from './database/database.ts';
+export {
+  type CheckpointDestination,
+  fileDestination,
+  httpDestination,
+  streamDestination,
+} from './checkpoints/destinations.ts';
+export {
+  type CheckpointKeys,
+  KeyFileError,
+  openCheckpointKeys,
+  prepareNextKey,
+} from './checkpoints/key-file.ts';
+export { signCheckpoints, type SigningOptions } from './checkpoints/sign-checkpoints.ts';
