@@ -1,18 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import {
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import { type Binaries, runAs, SERVER_ENVIRONMENT } from './binaries.ts';
+import { clearHalves, clusterInHalf, newHalf } from './halves.ts';
 import { clusterIn, type Home } from './home.ts';
 import { errorCode, LocalPostgresError, onPath, onPathAsync, shortened } from './local-postgres-error.ts';
 
@@ -27,7 +19,7 @@ const HOST_BASED_AUTHENTICATION = 'host all all 127.0.0.1/32 scram-sha-256\n';
  * folder, ours alone), and returns that password.
  */
 export async function prepareCluster(folder: string, home: Home, binaries: Binaries): Promise<string> {
-  removeHalves(home.folder);
+  await clearHalves(home.folder);
   const cluster = clusterIn(home.folder);
   const passwordFile = join(folder, 'superuser-password');
   const kept = readPassword(passwordFile);
@@ -52,22 +44,9 @@ export async function prepareCluster(folder: string, home: Home, binaries: Binar
   return password;
 }
 
-const HALF_PREFIX = 'initdb-';
-
-/** Halves of an `initdb` that was killed. Nobody else makes one now: we hold the folder's lock. */
-function removeHalves(home: string): void {
-  onPath('clean', home, () => {
-    for (const entry of readdirSync(home)) {
-      // An initdb whose parent was killed may still be writing for a moment.
-      if (entry.startsWith(HALF_PREFIX))
-        rmSync(join(home, entry), { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
-    }
-  });
-}
-
 /** Under another name until it is whole: what is called `cluster` is one. */
 async function createCluster(home: Home, binaries: Binaries, password: string): Promise<void> {
-  const half = join(home.folder, `${HALF_PREFIX}${randomBytes(6).toString('hex')}`);
+  const half = newHalf(home.folder);
   await onPathAsync('make the database in', home.folder, async () => {
     mkdirSync(half, { mode: 0o700 });
     const passwordFile = join(half, 'password');
@@ -76,7 +55,7 @@ async function createCluster(home: Home, binaries: Binaries, password: string): 
       chownSync(passwordFile, home.account.uid, home.account.gid);
       chownSync(half, home.account.uid, home.account.gid);
     }
-    const cluster = join(half, 'cluster');
+    const cluster = clusterInHalf(half);
     await runInitdb(half, home, binaries, [
       `--pgdata=${cluster}`,
       `--username=${SUPERUSER}`,

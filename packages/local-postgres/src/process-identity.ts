@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { errorCode } from './local-postgres-error.ts';
 
 /**
@@ -34,14 +34,31 @@ function signalReaches(pid: number): boolean {
 }
 
 function linuxStart(pid: number): string | null {
-  const stat = readOrNull(`/proc/${pid}/stat`);
+  const stat = linuxStat(pid);
   if (stat === null) return signalReaches(pid) ? UNKNOWN : null;
-  // proc_pid_stat(5): the name in parentheses may hold anything; state is the first field after it, starttime the 20th.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  if (fields[0] === 'Z' || fields[0] === 'X') return null;
+  if (isDead(stat.state)) return null;
   // Ticks count from boot, and two boots may agree on pid and ticks.
   const boot = readOrNull('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
-  return `${boot}:${fields[19] ?? ''}`;
+  return `${boot}:${stat.startTicks}`;
+}
+
+interface LinuxStat {
+  readonly state: string;
+  readonly group: number;
+  readonly startTicks: string;
+}
+
+/** proc_pid_stat(5): the name in parentheses may hold anything; state, pgrp and starttime are the 1st, 3rd and 20th after it. */
+function linuxStat(pid: number): LinuxStat | null {
+  const stat = readOrNull(`/proc/${pid}/stat`);
+  if (stat === null) return null;
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0] ?? '', group: Number(fields[2]), startTicks: fields[19] ?? '' };
+}
+
+/** A zombie, or one that is just vanishing. */
+function isDead(state: string): boolean {
+  return state.startsWith('Z') || state.startsWith('X');
 }
 
 function psStart(pid: number): string | null {
@@ -51,7 +68,7 @@ function psStart(pid: number): string | null {
   });
   const line = ps.status === 0 ? ps.stdout.trim() : '';
   if (line === '') return signalReaches(pid) ? UNKNOWN : null;
-  if (line.startsWith('Z')) return null;
+  if (isDead(line)) return null;
   return line.slice(line.indexOf(' ')).trim();
 }
 
@@ -72,6 +89,41 @@ export function isPostgresOn(cluster: string, pid: number): boolean {
   const command = ps.stdout.trim();
   const at = command.indexOf(` -D ${cluster} `);
   return ps.status === 0 && at !== -1 && isPostgresProgram(command.slice(0, at));
+}
+
+export interface LivingProcess {
+  readonly pid: number;
+  /** Process group: the pid of its leader. */
+  readonly group: number;
+  /** Program and arguments, joined by spaces; '' where it is hidden from this user. */
+  readonly command: string;
+}
+
+/** Every process of the machine that lives now, as far as this user sees them. Zombies don't count. */
+export function livingProcesses(): readonly LivingProcess[] {
+  return process.platform === 'linux' ? linuxProcesses() : psProcesses();
+}
+
+function linuxProcesses(): readonly LivingProcess[] {
+  const pids = readdirSync('/proc').map(Number).filter(Number.isSafeInteger);
+  return pids.flatMap((pid) => {
+    const stat = linuxStat(pid);
+    if (stat === null || isDead(stat.state)) return [];
+    const command = readOrNull(`/proc/${pid}/cmdline`)?.replaceAll('\0', ' ') ?? '';
+    return [{ pid, group: stat.group, command }];
+  });
+}
+
+function psProcesses(): readonly LivingProcess[] {
+  const ps = spawnSync('ps', ['-axww', '-o', 'pid=,pgid=,stat=,command='], {
+    encoding: 'utf8',
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return ps.stdout.split('\n').flatMap((line) => {
+    const [, pid, group, state = '', command = ''] = /^ *(\d+) +(\d+) +(\S+) +(.*)$/.exec(line) ?? [];
+    return pid === undefined || isDead(state) ? [] : [{ pid: Number(pid), group: Number(group), command }];
+  });
 }
 
 function isPostgresProgram(program: string): boolean {

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Binaries, prepareBinaries } from './binaries.ts';
 import { prepareCluster, SUPERUSER } from './cluster.ts';
 import { lockFolder } from './folder-lock.ts';
+import { clearHalves } from './halves.ts';
 import { chooseHome, clusterIn, type Home, prepareFolder } from './home.ts';
 import { LocalPostgresError } from './local-postgres-error.ts';
 import { HOST, isFree, keptPort, newPort } from './port.ts';
@@ -83,7 +84,7 @@ export async function startLocalPostgres(options: LocalPostgresOptions): Promise
 }
 
 /**
- * Stops a Postgres that a killed run left on this data folder, and starts none. Throws `FolderInUseError` when the
+ * Stops a Postgres that a killed run left on this data folder, finished or not, and starts none. Throws `FolderInUseError` when the
  * run isn't dead.
  */
 export async function stopLeftoverPostgres(folder: string, log: (line: string) => void): Promise<void> {
@@ -93,6 +94,7 @@ export async function stopLeftoverPostgres(folder: string, log: (line: string) =
     await clearLeftover(clusterIn(real), log);
     const home = chooseHome(real, serverAccount());
     if (home.folder !== real) await clearLeftover(clusterIn(home.folder), log);
+    await clearHalves(home.folder);
   } finally {
     lock.release();
   }

@@ -30,6 +30,7 @@ import {
   startLocalPostgres,
 } from '../src/index.ts';
 import { clearLeftover } from '../src/postmaster-file.ts';
+import { livingProcesses } from '../src/process-identity.ts';
 
 const asRoot = process.getuid?.() === 0;
 const NOBODY = 65534;
@@ -276,16 +277,54 @@ describe('on one data folder, start after start', () => {
 describe('a predecessor that was killed', () => {
   const folder = (): string => join(work, 'killed', 'postgres');
 
-  test('in the middle of making the database: the next start makes it', async () => {
-    const { child, ended } = supervise(join(source, 'index.ts'), folder());
-    await until(
-      () => existsSync(folder()) && readdirSync(folder()).some((name) => name.startsWith('initdb-')),
+  const halves = (): string[] => readdirSync(folder()).filter((name) => name.startsWith('initdb-'));
+  const halfHas = (path: string): boolean =>
+    existsSync(folder()) && halves().some((half) => existsSync(join(folder(), half, path)));
+
+  test.each(['', 'cluster/global'])(
+    'in the middle of making the database (initdb-…/%s is there): the next start makes it',
+    async (made) => {
+      rmSync(folder(), { recursive: true, force: true });
+      const { child, ended, ready } = supervise(join(source, 'index.ts'), folder());
+      // On a machine so busy that the moment is missed, it is killed a moment later.
+      await Promise.race([until(() => halfHas(made)), ready]);
+      child.kill('SIGKILL');
+      await ended;
+      const postgres = await start(folder());
+      await query(postgres.superuserUrl('postgres'), 'CREATE TABLE kept (n int)');
+      expect(halves()).toEqual([]);
+    },
+  );
+
+  test('in the middle of making the database: the initdb that lives on is ended, with all it runs', async () => {
+    rmSync(folder(), { recursive: true, force: true });
+    const clone = join(work, 'clone-with-endless-initdb');
+    const module = makeClone(clone);
+    const initdb = join(clone, 'node_modules', PLATFORM_PACKAGE, 'native', 'bin', 'initdb');
+    rmSync(initdb);
+    writeFileSync(
+      initdb,
+      '#!/bin/sh\nsleep 600 &\nmkdir -p cluster\nwhile :; do n=$(((n+1)%1000)); echo >cluster/$n; done\n',
+      { mode: 0o755 },
+    );
+    const { child, ended } = supervise(module, folder());
+    await until(() => halfHas('cluster/1'));
+    const [half = ''] = halves();
+    const orphan = livingProcesses().find(({ command }) =>
+      command.includes(`--pgdata=${join(folder(), half)}/`),
     );
     child.kill('SIGKILL');
     await ended;
-    const postgres = await start(folder());
-    await query(postgres.superuserUrl('postgres'), 'CREATE TABLE kept (n int)');
-    expect(readdirSync(folder()).filter((name) => name.startsWith('initdb-'))).toEqual([]);
+    const living = () => livingProcesses().filter(({ group }) => group === orphan?.group);
+    try {
+      expect(living()).toHaveLength(2);
+      const postgres = await start(folder());
+      expect(living()).toEqual([]);
+      expect(halves()).toEqual([]);
+      await query(postgres.superuserUrl('postgres'), 'CREATE TABLE kept (n int)');
+    } finally {
+      for (const { pid } of living()) process.kill(pid, 'SIGKILL');
+    }
   });
 
   test('leaves its Postgres running: the next start stops it, says so, and has every row', async () => {
@@ -558,7 +597,7 @@ function modeOf(path: string): string {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 50_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error('it never came true');
     await new Promise((resolve) => setTimeout(resolve, 2));
