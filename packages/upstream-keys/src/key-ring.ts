@@ -36,7 +36,7 @@ export interface KeyRing {
   /** Sets the upstream credential header for `capability`, last of all fields. Sets nothing for `none`. */
   setHeader(capability: Capability, headers: Record<string, string>): void;
   /** True when any header value holds any key of this ring. */
-  inHeaders(headers: Iterable<string>): boolean;
+  inHeaders(values: Iterable<string | readonly string[] | undefined>): boolean;
   /** Watches a body for every key of this ring, across chunk borders. */
   scanBody(): LeakScan;
   /** Marks the key behind `capability` as refused by the upstream. */
@@ -64,6 +64,7 @@ export function createKeyRing(source: KeySource): KeyRing {
     write: fingerprint(slots.write, source.fingerprintSecret),
   };
   const secrets = [...new Set([slots.read, slots.write])];
+  const holdsSecret = (text: string) => secrets.some((secret) => text.includes(secret));
   const { now = () => performance.now() } = source;
   const suspects = new Map<string, number>();
   return {
@@ -73,7 +74,9 @@ export function createKeyRing(source: KeySource): KeyRing {
       if (capability !== 'none') headers['api-key'] = slots[capability];
     },
     inHeaders(values) {
-      for (const value of values) if (secrets.some((secret) => value.includes(secret))) return true;
+      for (const value of values) {
+        if (typeof value === 'string' ? holdsSecret(value) : value?.some(holdsSecret)) return true;
+      }
       return false;
     },
     scanBody: () => scanForSecret(secrets),

@@ -207,8 +207,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
    */
   #problemOfHead(status: number, headers: IncomingHttpHeaders): UpstreamProblem | null {
     const { keys, config } = this.#gateway;
-    const values = Object.values(headers).flatMap((value) => value ?? []);
-    if (keys.inHeaders(values)) return new UpstreamProblem('upstream-leak', 'key-in-header');
+    if (keys.inHeaders(Object.values(headers))) return new UpstreamProblem('upstream-leak', 'key-in-header');
     if (this.#call.operation?.keyRefusedStatus.includes(status)) {
       keys.markSuspect(capabilityOf(this.#call));
       return new UpstreamProblem('upstream-key-refused', `status-${status}`);

@@ -5,7 +5,7 @@ import type { Call } from '../call.ts';
 const REQUEST_FIELDS = ['accept', 'accept-language', 'content-type', 'user-agent'] as const;
 
 /** Response fields that come back to the caller. */
-const RESPONSE_FIELDS = new Set([
+const RESPONSE_FIELDS = [
   'content-disposition',
   'content-encoding',
   'content-language',
@@ -16,7 +16,7 @@ const RESPONSE_FIELDS = new Set([
   'x-ratelimit-limit',
   'x-ratelimit-remaining',
   'x-ratelimit-reset',
-]);
+] as const;
 
 /** A new set of request fields for the upstream; nothing of the caller's gets in but by the list. */
 export function requestFields(call: Call): Record<string, string> {
@@ -32,19 +32,22 @@ export function requestFields(call: Call): Record<string, string> {
   return fields;
 }
 
-/** The fields of the caller's answer. Answers to authorised calls are never stored (RFC 9111 section 5.2.2.5). */
+/** The fields of the caller's answer, from those of the upstream's with names in lower case. Answers to authorised calls are never stored (RFC 9111 section 5.2.2.5). */
 export function responseFields(upstream: IncomingHttpHeaders, call: Call): IncomingHttpHeaders {
   const fields: IncomingHttpHeaders = { 'ideogate-call-id': call.id, 'cache-control': 'no-store' };
   const hopByHop = namedBy(upstream.connection);
-  for (const [name, value] of Object.entries(upstream)) {
-    const listed = RESPONSE_FIELDS.has(name.toLowerCase()) && !hopByHop.has(name.toLowerCase());
-    if (listed && typeof value === 'string') fields[name] = value;
+  for (const name of RESPONSE_FIELDS) {
+    const value = upstream[name];
+    if (typeof value === 'string' && !hopByHop.has(name)) fields[name] = value;
   }
   return fields;
 }
 
 /** Fields that `Connection` names end at this hop (RFC 9110 section 7.6.1). Undici gives a repeated field as a list. */
 function namedBy(connection: string | readonly string[] | undefined): ReadonlySet<string> {
+  if (connection === undefined || connection === 'keep-alive') return NO_NAMES;
   const names = [connection ?? []].flat().flatMap((value) => value.split(','));
   return new Set(names.map((name) => name.trim().toLowerCase()));
 }
+
+const NO_NAMES: ReadonlySet<string> = new Set();
