@@ -34,6 +34,9 @@ export interface Comparison {
   readonly ratios: Readonly<Record<string, Figure>>;
   /** What Ideogate adds to the median at 200 calls/s, in single-row commits of the same Postgres. */
   readonly addedP50Commits: Figure;
+  /** The same in milliseconds, and one such commit. */
+  readonly addedP50Ms: Figure;
+  readonly commitMs: Figure;
   /** Forwarded calls without decision and outcome in the record. */
   readonly lost: number;
 }
@@ -85,6 +88,8 @@ export async function compare(scene: Scene, rounds: number): Promise<Comparison>
       postgresCpu: over((round) => round.ideogate.postgresCpuAt1000 / round.bare.cpuAt1000),
     },
     addedP50Commits: over((round) => (round.ideogate.p50At200 - round.bare.p50At200) / round.commitMs),
+    addedP50Ms: over((round) => round.ideogate.p50At200 - round.bare.p50At200),
+    commitMs: over((round) => round.commitMs),
     lost: await lostCalls(scene.database, forwarded),
   };
 }

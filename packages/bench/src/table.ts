@@ -4,7 +4,12 @@ import type { Figure } from './figures.ts';
 /** The table a person reads. */
 export function table(found: Comparison): string {
   const rows: [string, string][] = Object.entries(found.ratios).map(([name, value]) => [name, spoken(value)]);
-  rows.push(['addedP50Commits', spoken(found.addedP50Commits)], ['lost', String(found.lost)]);
+  rows.push(
+    ['addedP50Commits', spoken(found.addedP50Commits)],
+    ['addedP50Ms', spoken(found.addedP50Ms)],
+    ['commitMs', spoken(found.commitMs)],
+    ['lost', String(found.lost)],
+  );
   return rows.map(([name, value]) => `${name.padEnd(18)}${value}`).join('\n');
 }
 
