@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { migrate } from '@ideogate/audit';
+import { DATABASE_FAULTS, migrate } from '@ideogate/audit';
 import { PROBLEMS, SCOPES } from '@ideogate/contract';
 import { createDatabase } from '@ideogate/testkit';
 import { Client } from 'pg';
@@ -44,6 +44,13 @@ describe('the pages agree with the source', () => {
     ]);
     expect(section(page('docs/run.md'), 'settings')).toBe(
       table(['variable', 'default', 'from, to', 'meaning'], rows),
+    );
+  });
+
+  test('every fault of a database is in the operator’s table, with what to do', () => {
+    const rows = Object.entries(DATABASE_FAULTS).map(([fault, meaning]) => [`\`${fault}\``, meaning]);
+    expect(section(page('docs/run.md'), 'database-faults')).toBe(
+      table(['fault', 'means, and what to do'], rows),
     );
   });
 

@@ -12,6 +12,14 @@ export { createLogins, type Login, LoginError, type LoginFault } from './databas
 export { MigrationError, type MigrationFault, migrate } from './database/migrate.ts';
 export { partitionsAheadDays, topUpPartitions } from './database/partitions.ts';
 export { openReadPool } from './database/read-pool.ts';
+export {
+  DATABASE_FAULTS,
+  type DatabaseFault,
+  databaseSafety,
+  type DatabaseSafety,
+  type DatabaseUser,
+  isDatabaseFault,
+} from './database/settings.ts';
 export { type Month, parseMonth } from './month.ts';
 export { ForgetError, type ForgetFault, forgetMonth } from './month-keys/forget-month.ts';
 export { MonthKeyError, type MonthKeys, openMonthKeys } from './month-keys/month-keys.ts';

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { TrustedIssuer } from '@ideogate/access-token';
+import { DATABASE_FAULTS, type DatabaseFault, isDatabaseFault } from '@ideogate/audit';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ENVIRONMENTS, type EnvironmentName, isEnvironmentName, isLoopback } from '@ideogate/contract';
@@ -49,6 +50,8 @@ export interface ProductConfig {
   /** Where callers on this machine reach the gateway. */
   readonly gatewayUrl: string;
   readonly databaseUrl: string | null;
+  /** Faults of the database that development puts up with. */
+  readonly acceptedFaults: readonly DatabaseFault[];
   readonly upstream: UpstreamChoice;
 }
 
@@ -62,6 +65,7 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
   const environment = readEnvironment(env['IDEOGATE_ENVIRONMENT'], faults);
   const port = readPort(env['IDEOGATE_PORT'], faults);
   const databaseUrl = readDatabaseUrl(env['DATABASE_URL'], faults);
+  const acceptedFaults = readAcceptedFaults(env['IDEOGATE_ACCEPT_UNSAFE_DATABASE'], environment, faults);
   const release = loadPolicy(env, faults);
   const policy = release?.environments.get(environment);
   if (release !== null && policy === undefined)
@@ -101,6 +105,7 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
     gateway,
     gatewayUrl,
     databaseUrl,
+    acceptedFaults,
     upstream,
   };
 }
@@ -140,6 +145,28 @@ function readDatabaseUrl(text: string | undefined, faults: string[]): string | n
   if (URL.canParse(text) && /^postgres(?:ql)?:$/.test(new URL(text).protocol)) return text;
   faults.push('DATABASE_URL must look like postgres://user:password@host:5432/database.');
   return null;
+}
+
+/** Each fault by its name, and in development alone: elsewhere a record that may lose rows is none. */
+function readAcceptedFaults(
+  text: string | undefined,
+  environment: EnvironmentName,
+  faults: string[],
+): readonly DatabaseFault[] {
+  if (text === undefined || text === '') return [];
+  const names = text.split(',').map((name) => name.trim());
+  const accepted = names.filter(isDatabaseFault);
+  if (accepted.length < names.length) {
+    faults.push(
+      `IDEOGATE_ACCEPT_UNSAFE_DATABASE must name faults, joined by commas, out of: ${Object.keys(DATABASE_FAULTS).join(', ')}.`,
+    );
+  }
+  if (environment !== 'development') {
+    faults.push(
+      `IDEOGATE_ACCEPT_UNSAFE_DATABASE is for development alone, and this is ${environment}: mend the database instead.`,
+    );
+  }
+  return accepted;
 }
 
 function readUpstream(

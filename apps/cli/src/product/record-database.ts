@@ -2,7 +2,12 @@ import { join } from 'node:path';
 import {
   claimDatabase,
   createLogins,
+  DATABASE_FAULTS,
   DatabaseClaimError,
+  type DatabaseFault,
+  databaseSafety,
+  type DatabaseSafety,
+  type DatabaseUser,
   ensureDatabase,
   MigrationError,
   migrate,
@@ -21,8 +26,8 @@ export interface RecordDatabase {
   readonly readUrl: string;
   /** Superuser of the embedded Postgres; null with `DATABASE_URL`. */
   readonly adminUrl: string | null;
-  /** For the banner. */
-  readonly notice: string | null;
+  /** For the banner: where it is, and what it does not promise. */
+  readonly notices: readonly string[];
   stop(): Promise<void>;
 }
 
@@ -43,7 +48,7 @@ export async function openRecordDatabase(
       throw new CommandError(EXIT.failed, `The database cannot hold the record: ${error.message}.`);
     if (error instanceof DatabaseClaimError)
       throw new CommandError(EXIT.invalidInput, `DATABASE_URL: ${error.message}.`);
-    if (local === null && error instanceof Error) {
+    if (local === null && error instanceof Error && !(error instanceof CommandError)) {
       throw new CommandError(
         EXIT.failed,
         `The Postgres of DATABASE_URL cannot be used (${codeOf(error)})${withoutSecrets(error.message)}.`,
@@ -62,22 +67,56 @@ async function prepare(
   if (local !== null) await ensureDatabase(local.superuserUrl('postgres'), embedded);
   const ownerUrl = local?.superuserUrl(embedded) ?? config.databaseUrl ?? '';
   const database = decodeURIComponent(new URL(ownerUrl).pathname.slice(1)) || new URL(ownerUrl).username;
+  // Before anything is changed in it: a standby would refuse in words of its own.
+  const owners = await requireSafe(ownerUrl, 'owner', config.acceptedFaults);
   await migrate(ownerUrl);
   await claimDatabase(ownerUrl, config.environment);
   await topUpPartitions(ownerUrl, BigInt(Date.now()) * 1000n);
   const append = { user: `${database}_append`, password: secrets.appendPassword };
   const read = { user: `${database}_read`, password: secrets.readPassword };
   await createLogins(ownerUrl, { database, append, read });
+  const appendUrl = loginUrl(ownerUrl, append);
+  const readUrl = loginUrl(ownerUrl, read);
+  const appends = await requireSafe(appendUrl, 'append', config.acceptedFaults);
+  const reads = await requireSafe(readUrl, 'read', config.acceptedFaults);
+  const accepted = new Set(
+    [owners, appends, reads].flatMap(({ faults }) => faults.map(({ fault }) => fault)),
+  );
   return {
     ownerUrl,
-    appendUrl: loginUrl(ownerUrl, append),
-    readUrl: loginUrl(ownerUrl, read),
+    appendUrl,
+    readUrl,
     adminUrl: local === null ? null : ownerUrl,
-    notice: local?.notice ?? null,
+    notices: [
+      ...(local?.notice == null ? [] : [local.notice]),
+      ...[...accepted].map((fault) => `UNSAFE DATABASE, accepted for development: ${fault}`),
+      // The embedded one is alone, and nobody expects it to fail over.
+      ...(local !== null || appends.survivesFailover ? [] : [MAY_LOSE_ON_FAILOVER]),
+    ],
     async stop() {
       await local?.stop();
     },
   };
+}
+
+const MAY_LOSE_ON_FAILOVER =
+  'a failover of this database may lose the last acknowledged rows: synchronous_standby_names names no standby that must have them';
+
+/** @throws CommandError that names every fault that was not accepted, and what to do about it */
+async function requireSafe(
+  url: string,
+  user: DatabaseUser,
+  accepted: readonly DatabaseFault[],
+): Promise<DatabaseSafety> {
+  const safety = await databaseSafety(url, user);
+  const unsafe = safety.faults.filter(({ fault }) => !accepted.includes(fault));
+  if (unsafe.length === 0) return safety;
+  throw new CommandError(EXIT.failed, [
+    'The database is not safe for the record, so nothing is started:',
+    ...unsafe.map(
+      ({ fault, detail }) => `  ${fault}${detail === null ? '' : ` (${detail})`}: ${DATABASE_FAULTS[fault]}`,
+    ),
+  ]);
 }
 
 function loginUrl(ownerUrl: string, login: { user: string; password: string }): string {

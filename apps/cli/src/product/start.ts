@@ -133,7 +133,7 @@ async function assemble(
 
   let observe: (rows: number, milliseconds: number) => void = () => undefined;
   const nowMicros = () => BigInt(Date.now()) * 1000n;
-  const { commitMs, maxWaiting, maxTokenBytes } = config.gateway.limits;
+  const { commitMs, maxWaiting, maxTokenBytes, summaryMs } = config.gateway.limits;
   const record = openRecord({
     appendUrl: database.appendUrl,
     readUrl: database.readUrl,
@@ -145,6 +145,7 @@ async function assemble(
     },
     commitTimeoutMs: commitMs,
     maxWaiting,
+    summaryMs,
     now: nowMicros,
     observe: { batch: (rows, milliseconds) => observe(rows, milliseconds) },
   });
@@ -205,7 +206,7 @@ async function assemble(
   undo.push(() => removeReadyFile(data));
   return {
     ready,
-    banner: banner(ready, config.upstream, database.notice === null ? [] : [database.notice]),
+    banner: banner(ready, config.upstream, database.notices),
     stop,
   };
 }
