@@ -31,29 +31,9 @@ import { freePort } from './free-port.ts';
 import { requireLoopback } from './loopback.ts';
 import { createDatabase } from './postgres.ts';
 import { type Relay, startRelay } from './relay.ts';
-
-/** Keys that the emulator takes; visibly fake, and marked so that a leak is found by searching for them. */
-export const FAKE_KEYS = {
-  read: 'fake-read-key-MARKED-0123456789',
-  write: 'fake-write-key-MARKED-9876543210',
-} as const;
+import { FAKE_KEYS, TEST_POLICY } from './test-policy.ts';
 
 const PROMPT_KEY = createSecretKey(Buffer.from('fake-prompt-secret'));
-
-/** Callers for tests: reader and writer as `start` has them, and `full`, whose grant has no bounds. */
-export const TEST_POLICY = `
-environments:
-  development: { ceiling: ["read:*"] }
-  staging: { ceiling: ["read:*", "write:limited", "write:generate", "write:remix", "write:edit", "write:upscale", "write:describe", "write:reframe", "write:train", "write:datasets"] }
-  production: { ceiling: ["read:models", "read:generations", "read:quote", "write:generate"] }
-callers:
-  - subject: reader
-    grants: { development: ["read:*"], staging: ["read:*"], production: ["read:models"] }
-  - subject: writer
-    grants: { staging: ["read:*", "write:limited"], production: ["read:models", "read:generations", "write:generate"] }
-  - subject: full
-    grants: { staging: ["read:*", "write:generate", "write:remix", "write:edit", "write:upscale", "write:describe", "write:reframe", "write:train", "write:datasets"] }
-`;
 
 export interface TestGatewayOptions {
   /** Default: staging. */
@@ -174,6 +154,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     opening: { environment, instance: 'test', release: release.id, version: '0' },
     commitTimeoutMs: config.limits.commitMs,
     maxWaiting: config.limits.maxWaiting,
+    summaryMs: config.limits.summaryMs,
     now: nowMicros,
   });
   const verifier = createTokenVerifier(

@@ -1,4 +1,5 @@
 export { authority, type Certified, selfSigned } from './certificate.ts';
+export { readChains } from './chains.ts';
 export { isLoopback, NotLoopbackError, requireLoopback } from './loopback.ts';
 export { createDatabase, superuserUrl, type TestDatabase } from './postgres.ts';
 export { type Relay, startRelay } from './relay.ts';
@@ -6,10 +7,9 @@ export { redisUrl, testWithRedis } from './redis.ts';
 export { freePort } from './free-port.ts';
 export { huntFor, type SecretHunt, spellingsOf, tableOfPlaces } from './secret-hunt.ts';
 export {
-  FAKE_KEYS,
   type Received,
   startTestGateway,
-  TEST_POLICY,
   type TestGateway,
   type TestGatewayOptions,
 } from './gateway.ts';
+export { FAKE_KEYS, TEST_POLICY } from './test-policy.ts';

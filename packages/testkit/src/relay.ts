@@ -9,6 +9,14 @@ export interface Relay {
   freeze(): void;
   /** Lets through what callers send and swallows every answer, until `restore`. */
   swallowAnswers(): void;
+  /** Resets every connection now (RST, not a goodbye); new ones are let through. */
+  reset(): void;
+  /**
+   * Waits for the next bytes from a caller that hold `mark`, and does this to them. Resolves once it is done: they
+   * were passed on, or swallowed, or the first of their answer was. A connection on which something was swallowed
+   * stays open and lets nothing more through in that direction.
+   */
+  atNext(mark: Buffer, fate: Fate): Promise<void>;
   /** Delays every answer by this many milliseconds from now on. */
   delayAnswers(milliseconds: number): void;
   /** A network as it should be; what was held back while frozen goes on, what was swallowed doesn't. */
@@ -18,6 +26,24 @@ export interface Relay {
   close(): Promise<void>;
 }
 
+/** What becomes of a question: it and its answer pass, it never arrives, or it arrives and its answer doesn't. */
+export type Fate = 'pass' | 'swallow-question' | 'swallow-answer';
+
+interface Pair {
+  readonly near: Socket;
+  readonly far: Socket;
+  /** What is let through no more. */
+  silent: 'questions' | 'answers' | null;
+  /** Told of the first answer that is swallowed. */
+  onSwallowed: () => void;
+}
+
+interface Trap {
+  readonly mark: Buffer;
+  readonly fate: Fate;
+  readonly sprung: () => void;
+}
+
 type Mode = 'open' | 'cut' | 'frozen' | 'swallowing';
 
 /** Starts a relay on a free loopback port. */
@@ -25,15 +51,24 @@ export async function startRelay(target: { readonly host: string; readonly port:
   let mode: Mode = 'open';
   let delay = 0;
   let swallowed = 0;
-  const pairs = new Set<{ near: Socket; far: Socket }>();
+  const pairs = new Set<Pair>();
+  const traps = new Set<Trap>();
 
+  const spring = (trap: Trap, pair: Pair): void => {
+    traps.delete(trap);
+    if (trap.fate === 'swallow-question') pair.silent = 'questions';
+    if (trap.fate === 'swallow-answer') {
+      pair.silent = 'answers';
+      pair.onSwallowed = trap.sprung;
+    } else trap.sprung();
+  };
   const server = createServer((near) => {
     if (mode === 'cut') {
       near.destroy();
       return;
     }
     const far = connect(target);
-    const pair = { near, far };
+    const pair: Pair = { near, far, silent: null, onSwallowed: () => undefined };
     pairs.add(pair);
     const end = (): void => {
       near.destroy();
@@ -46,9 +81,14 @@ export async function startRelay(target: { readonly host: string; readonly port:
       socket.on('close', end);
       if (mode === 'frozen') socket.pause();
     }
-    near.on('data', (bytes) => far.write(bytes));
+    near.on('data', (bytes: Buffer) => {
+      const trap = pair.silent === null && [...traps].find(({ mark }) => bytes.includes(mark));
+      if (trap) spring(trap, pair);
+      if (pair.silent !== 'questions') far.write(bytes);
+    });
     far.on('data', (bytes) => {
-      if (mode === 'swallowing') swallowed += bytes.length;
+      if (pair.silent === 'answers') pair.onSwallowed();
+      if (mode === 'swallowing' || pair.silent !== null) swallowed += bytes.length;
       else if (delay === 0) near.write(bytes);
       else setTimeout(() => near.write(bytes), delay);
     });
@@ -83,6 +123,16 @@ export async function startRelay(target: { readonly host: string; readonly port:
     swallowAnswers: () => {
       mode = 'swallowing';
     },
+    reset: () => {
+      for (const { near, far } of pairs) {
+        near.resetAndDestroy();
+        far.resetAndDestroy();
+      }
+    },
+    atNext: (mark, fate) =>
+      new Promise((resolve) => {
+        traps.add({ mark, fate, sprung: resolve });
+      }),
     delayAnswers: (milliseconds) => {
       delay = milliseconds;
     },

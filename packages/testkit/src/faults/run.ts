@@ -1,0 +1,107 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalPostgres, startLocalPostgres } from '@ideogate/local-postgres';
+import { OPERATIONS } from '@ideogate/ideogram';
+import { parsePolicy } from '@ideogate/policy';
+import { createFuzzMint, FUZZ_ISSUER } from '../fuzz/tokens.ts';
+import { TEST_POLICY } from '../test-policy.ts';
+import type { Fault } from './fault.ts';
+import { randomOf } from './random.ts';
+import { type Form, type Played, Scene, type World } from './scene.ts';
+
+export interface FaultRunOptions {
+  readonly faults: readonly Fault[];
+  readonly seeds: readonly number[];
+  readonly form: Form;
+  /** How many faults are played at once, those that strike the whole server aside. */
+  readonly lanes: number;
+  readonly onPlayed?: (played: PlayedFault) => void;
+}
+
+/** One fault with one seed. */
+export interface PlayedFault extends Played {
+  readonly fault: string;
+  readonly seed: number;
+  readonly seconds: number;
+}
+
+const IDENTIFIER = 'http://127.0.0.1:8';
+
+/** Plays every fault with every seed on a Postgres of the run's own. */
+export async function runFaults(options: FaultRunOptions): Promise<readonly PlayedFault[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'ideogate-faults-'));
+  // mkdtemp makes it 0700, and as root the server runs under another account.
+  chmodSync(folder, 0o755);
+  const postgres = await startLocalPostgres({ folder: join(folder, 'postgres'), log: () => undefined });
+  try {
+    const world = worldOn(postgres, folder);
+    const together = options.faults.filter(({ alone }) => !alone);
+    const alone = options.faults.filter((fault) => fault.alone);
+    return [
+      ...(await playAll(together, options, options.lanes, world)),
+      ...(await playAll(alone, options, 1, world)),
+    ];
+  } finally {
+    await postgres.stop();
+    rmSync(postgres.folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function worldOn(postgres: LocalPostgres, folder: string): World {
+  const parsed = parsePolicy([{ name: 'policy.yaml', text: TEST_POLICY }], OPERATIONS);
+  if (!parsed.ok) throw new Error('the policy of the fault runs has faults');
+  const mint = createFuzzMint(
+    () => parsed.release,
+    () => IDENTIFIER,
+  );
+  const keySetFile = join(folder, 'jwks.json');
+  writeFileSync(keySetFile, mint.keySet);
+  return {
+    postgres,
+    issuer: FUZZ_ISSUER,
+    identifier: IDENTIFIER,
+    keySetFile,
+    compileCache: join(folder, 'compiled'),
+    tokens: { of: (subject) => mint.token(subject, undefined, 0) },
+  };
+}
+
+async function playAll(
+  faults: readonly Fault[],
+  { seeds, form, onPlayed }: FaultRunOptions,
+  lanes: number,
+  world: World,
+): Promise<readonly PlayedFault[]> {
+  const waiting = faults.flatMap((fault) => seeds.map((seed) => ({ fault, seed })));
+  const results: PlayedFault[] = [];
+  const lane = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const played = await playOne(next.fault, next.seed, form, world);
+      results.push(played);
+      onPlayed?.(played);
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return results;
+}
+
+async function playOne(fault: Fault, seed: number, form: Form, world: World): Promise<PlayedFault> {
+  const began = performance.now();
+  const scene = await Scene.open({ world, form, random: randomOf(seed) });
+  const played = await outcomeOf(scene, fault);
+  await scene.close();
+  return { fault: fault.name, seed, seconds: (performance.now() - began) / 1000, ...played };
+}
+
+/** A fault that could not be played to its end has failed, whatever the record says. */
+async function outcomeOf(scene: Scene, fault: Fault): Promise<Played> {
+  try {
+    await fault.play(scene);
+    return await scene.settle();
+  } catch (error) {
+    const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { calls: scene.callers.made.length, kills: scene.kills, lost: [], double: [], wrong: [why] };
+  }
+}

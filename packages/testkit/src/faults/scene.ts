@@ -1,0 +1,319 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createLogins, type Login, migrate, topUpPartitions } from '@ideogate/audit';
+import type { LocalPostgres } from '@ideogate/local-postgres';
+import { Client, type QueryResultRow } from 'pg';
+import { readChains } from '../chains.ts';
+import { createDatabase, type TestDatabase } from '../postgres.ts';
+import { type Relay, startRelay } from '../relay.ts';
+import { Callers, type CallKind, type Tokens } from './callers.ts';
+import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
+import { type EndedGateway, judge, type Verdict } from './judge.ts';
+import type { Random } from './random.ts';
+import { type FaultUpstream, startFaultUpstream } from './upstream.ts';
+
+/** How long faults last, and how much of each there is. */
+export type Form = 'short' | 'long';
+
+/** What the scenes of a run share. */
+export interface World {
+  /** A server of the run's own: scenes kill it. */
+  readonly postgres: LocalPostgres;
+  readonly tokens: Tokens;
+  readonly issuer: string;
+  readonly identifier: string;
+  readonly keySetFile: string;
+  readonly compileCache: string;
+}
+
+export interface SceneOptions {
+  readonly world: World;
+  readonly random: Random;
+  readonly form: Form;
+  /** Variables of the settings table, for every gateway of the scene. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Where its database is; default: the world's server. */
+  readonly postgres?: LocalPostgres;
+}
+
+/** How it ended. */
+export interface Played extends Verdict {
+  readonly calls: number;
+  readonly kills: number;
+}
+
+/** Calls without a pause, until `stop`, which resolves when the last has ended. */
+export interface Load {
+  stop(): Promise<void>;
+}
+
+const COMMIT_MS = { short: 600, long: 2_000 } as const;
+const RECOVERY_MS = 60_000;
+const STOP_MS = 60_000;
+/** Between a call that found no gateway and the next one. */
+const NOBODY_MS = 20;
+/** As `Bind` of the record's prepared statement begins (Postgres' frontend protocol 3.0). */
+const APPEND = Buffer.from('\0append\0');
+
+/** A database of its own behind a relay, an upstream, gateways as processes, and those who call them. */
+export class Scene {
+  readonly random: Random;
+  readonly form: Form;
+  readonly relay: Relay;
+  readonly upstream: FaultUpstream;
+  readonly callers: Callers;
+  readonly postgres: LocalPostgres;
+  readonly database: TestDatabase;
+  /** `kill -9`, of whichever process. */
+  kills = 0;
+  readonly #options: SceneOptions;
+  readonly #logins: { readonly append: Login; readonly read: Login };
+  readonly #gateways: GatewayProcess[] = [];
+  readonly #faults: string[] = [];
+
+  static async open(options: SceneOptions): Promise<Scene> {
+    const { postgres = options.world.postgres } = options;
+    const database = await createDatabase(postgres.superuserUrl('postgres'));
+    await migrate(database.url);
+    await topUpPartitions(database.url, BigInt(Date.now()) * 1000n);
+    const logins = {
+      append: { user: `${database.name}_append`, password: 'not-a-real-password-a' },
+      read: { user: `${database.name}_read`, password: 'not-a-real-password-r' },
+    };
+    await createLogins(database.url, { database: database.name, ...logins });
+    const relay = await startRelay(postgres);
+    return new Scene(options, { postgres, database, logins, relay, upstream: await startFaultUpstream() });
+  }
+
+  private constructor(
+    options: SceneOptions,
+    parts: Pick<Scene, 'postgres' | 'database' | 'relay' | 'upstream'> & {
+      logins: { append: Login; read: Login };
+    },
+  ) {
+    this.#options = options;
+    this.#logins = parts.logins;
+    this.random = options.random;
+    this.form = options.form;
+    this.postgres = parts.postgres;
+    this.database = parts.database;
+    this.relay = parts.relay;
+    this.upstream = parts.upstream;
+    this.callers = new Callers(options.world.tokens);
+  }
+
+  /** The duration for the form that is played, milliseconds or times. */
+  lasting(short: number, long: number): number {
+    return this.form === 'short' ? short : long;
+  }
+
+  /** Starts a gateway on the scene's database and upstream. */
+  async startGateway(
+    changes: { readonly settings?: Readonly<Record<string, string>>; readonly clockOffsetMs?: number } = {},
+  ): Promise<GatewayProcess> {
+    const { world } = this.#options;
+    const gateway = await startGatewayProcess({
+      identifier: world.identifier,
+      issuer: world.issuer,
+      keySetFile: world.keySetFile,
+      compileCache: world.compileCache,
+      upstream: this.upstream.origin,
+      appendUrl: this.url(this.#logins.append),
+      readUrl: this.url(this.#logins.read),
+      clockOffsetMs: changes.clockOffsetMs ?? 0,
+      settings: {
+        IDEOGATE_RATE_PER_ADDRESS: '1000000',
+        IDEOGATE_RATE_PER_SUBJECT: '1000000',
+        IDEOGATE_COMMIT_TIMEOUT_MS: String(COMMIT_MS[this.form]),
+        ...this.#options.settings,
+        ...changes.settings,
+      },
+    });
+    this.#gateways.push(gateway);
+    return gateway;
+  }
+
+  async killGateway(gateway: GatewayProcess): Promise<void> {
+    this.kills++;
+    await gateway.kill();
+  }
+
+  /** `kill -9` of Postgres itself; it is started again by whoever runs it. */
+  killPostgres(): void {
+    this.kills++;
+    const file = join(this.postgres.folder, 'cluster', 'postmaster.pid');
+    process.kill(Number(readFileSync(file, 'utf8').split('\n')[0]), 'SIGKILL');
+  }
+
+  /** Resolves when the next batch of the record meets its fate on the way to Postgres. */
+  nextAppend(fate: Parameters<Relay['atNext']>[1]): Promise<void> {
+    return this.relay.atNext(APPEND, fate);
+  }
+
+  /** So many callers at once, each calling whichever gateway is alive. */
+  load(callers: number): Load {
+    const stopping = new AbortController();
+    const one = async () => {
+      while (!stopping.signal.aborted) {
+        const [first, ...rest] = this.#gateways.filter(({ alive }) => alive);
+        const made =
+          first === undefined
+            ? null
+            : await this.callers.call(this.random.of([first, ...rest]), this.#kind());
+        if (!made?.answer) await delay(NOBODY_MS);
+      }
+    };
+    const all = Promise.all(Array.from({ length: callers }, one));
+    return {
+      async stop() {
+        stopping.abort();
+        await all;
+      },
+    };
+  }
+
+  /** So many calls one after another, of the kinds that come in life. */
+  async calls(gateway: GatewayProcess, count: number): Promise<void> {
+    for (let made = 0; made < count; made++) await this.callers.call(gateway, this.#kind());
+  }
+
+  /** Resolves when so many calls more have been made. */
+  async madeMore(count: number): Promise<void> {
+    const enough = this.callers.made.length + count;
+    await this.until(`${count} more calls are made`, async () => this.callers.made.length >= enough);
+  }
+
+  /** Waits until it holds; what never comes true within a minute is a fault of the run. */
+  async until(what: string, holds: () => Promise<boolean>): Promise<void> {
+    const end = performance.now() + RECOVERY_MS;
+    while (!(await holds())) {
+      if (performance.now() > end) throw new Error(`never came true: ${what}`);
+      await delay(5);
+    }
+  }
+
+  /** A fact that must hold besides what the judge asks. */
+  expect(holds: boolean, otherwise: string): void {
+    if (!holds) this.#faults.push(otherwise);
+  }
+
+  /** Runs a statement as the superuser, past the relay. */
+  async sql<R extends QueryResultRow>(text: string, values: unknown[] = []): Promise<R[]> {
+    const { rows } = await this.withSession((client) => client.query<R>(text, values));
+    return rows;
+  }
+
+  /** A session past the relay, for as long as `work` takes; by default the superuser's. */
+  async withSession<T>(work: (client: Client) => Promise<T>, url: string = this.database.url): Promise<T> {
+    const client = await connected(url);
+    try {
+      return await work(client);
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Ends every session of the gateways' append login; how many there were. */
+  async terminateAppends(): Promise<number> {
+    const rows = await this.sql('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [
+      this.#logins.append.user,
+    ]);
+    return rows.length;
+  }
+
+  /** Pid of the append login's session; null when there is none. */
+  async appendBackend(): Promise<number | null> {
+    const [row] = await this.sql<{ pid: number }>('SELECT pid FROM pg_stat_activity WHERE usename = $1', [
+      this.#logins.append.user,
+    ]);
+    return row?.pid ?? null;
+  }
+
+  /** The database's URL for a login, through the relay or straight. */
+  url(login: Login, way: 'relay' | 'straight' = 'relay'): string {
+    const url = new URL(this.database.url);
+    url.username = login.user;
+    url.password = login.password;
+    if (way === 'relay') url.port = String(this.relay.port);
+    return url.href;
+  }
+
+  get readUrl(): string {
+    return this.url(this.#logins.read, 'straight');
+  }
+
+  /** Puts the network right, sees that everybody recovers, stops the gateways in order, and judges. */
+  async settle(): Promise<Played> {
+    this.relay.restore();
+    this.relay.delayAnswers(0);
+    this.upstream.latencyMs = 0;
+    const ended: EndedGateway[] = [];
+    for (const gateway of this.#gateways) {
+      if (gateway.alive) {
+        await this.#recovered(gateway);
+        const code = await gateway.stop(STOP_MS);
+        this.expect(
+          code === 0,
+          `a gateway that was told to stop ended with ${code ?? 'SIGKILL, not stopping'}`,
+        );
+      }
+      ended.push(endOf(gateway));
+    }
+    const events = await this.withSession(readChains);
+    const { made: calls } = this.callers;
+    const verdict = judge({
+      calls,
+      arrivals: this.upstream.arrivals,
+      events,
+      gateways: ended,
+      commitMs: COMMIT_MS[this.form],
+    });
+    return {
+      ...verdict,
+      wrong: [...this.#faults, ...verdict.wrong],
+      calls: calls.length,
+      kills: this.kills,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.relay.restore();
+    for (const gateway of this.#gateways) {
+      gateway.resume();
+      if (gateway.alive) await gateway.kill();
+    }
+    this.callers.close();
+    await this.upstream.close();
+    await this.relay.close();
+    await this.database.drop();
+  }
+
+  async #recovered(gateway: GatewayProcess): Promise<void> {
+    await this.until('a gateway serves again', async () => {
+      const { answer } = await this.callers.call(gateway);
+      return answer?.status === 200;
+    });
+  }
+
+  #kind(): CallKind {
+    return this.random.of(['paid', 'paid', 'paid', 'paid', 'paid', 'paid', 'upload', 'unscoped', 'stranger']);
+  }
+}
+
+function endOf({ writer, killed, lastState }: GatewayProcess): EndedGateway {
+  if (killed || lastState === null) return { writer, killed, notWritten: null };
+  const calls = lastState.notWritten.filter(([reason]) => reason !== 'outcome' && reason !== 'notice');
+  return { writer, killed, notWritten: calls.reduce((sum, [, count]) => sum + count, 0) };
+}
+
+async function connected(url: string): Promise<Client> {
+  const client = new Client({
+    connectionString: url,
+    connectionTimeoutMillis: 30_000,
+    query_timeout: 120_000,
+  });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
