@@ -22,9 +22,9 @@ export async function refuse(call: Call, refusal: Refusal, gateway: Gateway): Pr
 }
 
 async function endRefused(call: Call, refusal: Refusal, gateway: Gateway): Promise<void> {
-  // A decision that could not be written may commit yet: a refusal beside it would tell of one call twice.
-  const final = refusal.problem === 'record-unavailable' ? refusal : (call.interruption ?? refusal);
-  gateway.metrics.refused(final.reason);
+  const final = isFinal(refusal) ? refusal : (call.interruption ?? refusal);
+  if (final.reason === 'address-rate') countWithoutRow(final.reason, gateway);
+  else gateway.metrics.refused(final.reason);
   if (hasRow(call, final)) await gateway.record.refuse(recordRefusal(call, final, gateway));
   answer(call, final, gateway);
   gateway.forget(call);
@@ -38,9 +38,23 @@ function endingFailed(call: Call, error: unknown, gateway: Gateway): void {
   gateway.forget(call);
 }
 
-/** Floods over the address limit are counted, not written; a record that cannot be written has no row to give. */
+/**
+ * What the parser found since doesn't count: a decision that could not be written may commit yet, and a refusal beside
+ * it would tell of one call twice; and a flood of broken bodies would have a row each.
+ */
+function isFinal({ problem, reason }: Refusal): boolean {
+  return problem === 'record-unavailable' || reason === 'address-rate';
+}
+
+/** What a stranger can make any number of is counted, and summed in the record: it has no row of its own. */
+export function countWithoutRow(reason: string, gateway: Gateway): void {
+  gateway.metrics.refused(reason);
+  gateway.record.turnAway(reason);
+}
+
+/** Floods over the address limit are summed; a record that cannot be written has no row to give. */
 function hasRow(call: Call, refusal: Refusal): boolean {
-  if (refusal.reason === 'address-rate' || refusal.problem === 'record-unavailable') return false;
+  if (isFinal(refusal)) return false;
   return (
     call.path === null ||
     !isOwnPage(call.path) ||

@@ -128,6 +128,14 @@ export const SETTINGS = {
     1_000_000,
     'Decisions that may wait for a commit.',
   ),
+  summaryMs: number(
+    'IDEOGATE_SUMMARY_MS',
+    60_000,
+    'ms',
+    100,
+    3_600_000,
+    'Time between two rows that sum up refusals without rows, per reason.',
+  ),
   connectMs: number(
     'IDEOGATE_UPSTREAM_CONNECT_MS',
     5000,

@@ -9,7 +9,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { type Call, newCall, rememberCall } from '../call.ts';
-import { answerOnSocket, refuse } from '../endings.ts';
+import { answerOnSocket, countWithoutRow, refuse } from '../endings.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { Gateway } from '../context.ts';
 import { faultOf } from '../log.ts';
@@ -97,14 +97,14 @@ async function admit(
   application(request, response);
 }
 
-/** One connection too many: nothing was asked on it yet, so it is counted and has no row. */
+/** One connection too many: nothing was asked on it yet, so it is summed with others and has no row. */
 function refuseSocket(socket: Socket, gateway: Gateway): void {
   const refusal: Refusal = {
     problem: 'too-many-requests',
     reason: 'address-sockets',
     headers: { 'retry-after': '1' },
   };
-  gateway.metrics.refused(refusal.reason);
+  countWithoutRow(refusal.reason, gateway);
   socket.on('error', () => socket.destroy());
   // Before TLS there are no words that the peer would understand.
   if (gateway.config.listen.tls !== null) socket.destroy();
@@ -135,14 +135,14 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
   if (SEEN.has(socket)) return;
   if (!PROGRESS.has(socket)) {
     // TLS was never agreed on, so that no call began: counted, and without a row.
-    gateway.metrics.refused('tls-handshake');
+    countWithoutRow('tls-handshake', gateway);
     socket.destroy();
     return;
   }
   SEEN.add(socket);
   if (!bringsMore(socket) && error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     // Connected and never asked for anything: no call, whose row would let idle sockets fill the record.
-    gateway.metrics.refused('idle-connection');
+    countWithoutRow('idle-connection', gateway);
     socket.destroy();
     return;
   }

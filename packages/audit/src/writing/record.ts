@@ -7,8 +7,10 @@ import type {
   OutcomeEvent,
 } from '@ideogate/contract';
 import { AppendLoop } from './append-loop.ts';
+import { ClosedDoors, type Tally } from './closed-doors.ts';
 import { partitionsAheadDays } from '../database/partitions.ts';
 import { openReadPool } from '../database/read-pool.ts';
+import { isoFromMicros } from '../timestamp.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
 export interface RecordOptions {
@@ -26,6 +28,8 @@ export interface RecordOptions {
   readonly maxOutcomes?: number;
   /** How long outcomes and refusals wait for a decision to ride with, milliseconds. */
   readonly quietMs?: number;
+  /** How often what was refused without a row is summed in one, per reason, milliseconds. */
+  readonly summaryMs?: number;
   /** The gateway's clock, microseconds since the Unix epoch. */
   readonly now: () => bigint;
   readonly observe?: { batch(rows: number, milliseconds: number): void };
@@ -57,6 +61,8 @@ export interface AuditRecord {
   outcome(event: OutcomeEvent): void;
   /** Writes a notice, now or as soon as the database is back. */
   note(event: NoticeEvent): void;
+  /** Counts a refusal that is to have no row of its own, as of a flood: the next summary of its reason tells of it. */
+  turnAway(reason: string): void;
   /**
    * How many events have no row, exactly: refusals by their reason, `record-unavailable` and `overloaded` for calls
    * that would have been allowed, `outcome` for outcomes, `notice` for notices.
@@ -79,7 +85,7 @@ const MIN_DAYS_AHEAD = 7;
 /** Opens the record. The database need not be up. */
 export function openRecord(options: RecordOptions): AuditRecord {
   const { appendUrl, readUrl, now, commitTimeoutMs = 2_000, maxWaiting = 10_000 } = options;
-  const { maxOutcomes = 100_000, quietMs = 20, opening } = options;
+  const { maxOutcomes = 100_000, quietMs = 20, summaryMs = 60_000, opening } = options;
   const writer = randomUUID();
   const room: WaitingRoom = new WaitingRoom({
     commitTimeoutMs,
@@ -87,6 +93,7 @@ export function openRecord(options: RecordOptions): AuditRecord {
     maxOutcomes,
     now,
     onArrival: (kind) => loop.arrived(kind),
+    onGivenUp: (reason) => doors.count(reason),
   });
   const loop = new AppendLoop(room, {
     appendUrl,
@@ -112,6 +119,12 @@ export function openRecord(options: RecordOptions): AuditRecord {
     keyId: null,
     detail,
   });
+  const doors = new ClosedDoors({
+    now,
+    everyMs: summaryMs,
+    write: (reason, tally, settled) =>
+      room.note({ ...aboutWriter(...summaryOf(reason, tally)), reason }, settled),
+  });
   room.note(aboutWriter('writer-opened', { instance: opening.instance, version: opening.version }));
 
   async function ready() {
@@ -129,8 +142,12 @@ export function openRecord(options: RecordOptions): AuditRecord {
   async function close(timeoutMs: number) {
     const until = performance.now() + timeoutMs;
     room.close();
+    doors.stop();
+    doors.sum();
     // The chain is closed only over a record that is whole.
     if (await loop.flush(timeoutMs)) {
+      // What was counted while the first summaries were on their way.
+      doors.sum();
       room.note(aboutWriter('writer-closed', {}));
       await loop.flush(until - performance.now());
     }
@@ -146,12 +163,22 @@ export function openRecord(options: RecordOptions): AuditRecord {
     refuse: (event) => room.refuse(event),
     outcome: (event) => room.outcome(event),
     note: (event) => room.note(event),
+    turnAway: (reason) => doors.count(reason),
     notWritten: () => room.notWritten(),
     waiting: () => room.waiting(),
     ready,
     flush: (timeoutMs) => loop.flush(timeoutMs),
     close: (timeoutMs) => (closing ??= close(timeoutMs)),
   };
+}
+
+/** Calls are summed apart from events about calls that have rows, so that rows and sums of calls add up. */
+function summaryOf(
+  reason: string,
+  { count, fromMicros, toMicros }: Tally,
+): [NoticeName, NoticeEvent['detail']] {
+  const detail = { count: String(count), from: isoFromMicros(fromMicros), to: isoFromMicros(toMicros) };
+  return [reason === 'outcome' || reason === 'notice' ? 'events-lost' : 'refusals-summed', detail];
 }
 
 function notReady(detail: string): { ok: false; detail: string } {

@@ -20,10 +20,14 @@ export interface WaitingRoomOptions {
   readonly now: () => bigint;
   /** Called whenever an event has come in. */
   readonly onArrival: (kind: Entry['kind']) => void;
+  /** Called for each event that certainly gets no row any more, with the reason it is counted under. */
+  readonly onGivenUp: (reason: string) => void;
 }
 
 /** The share of a batch that decisions leave to the rest when both are plenty. */
 const RESERVED_SHARE = 4;
+/** Far more than the processes that write notices ever make. */
+const MAX_NOTICES = 10_000;
 
 /**
  * The events that wait for their place in the record, and the exact count of those that got none. Decisions go first:
@@ -36,7 +40,10 @@ export class WaitingRoom {
   #outcomes = new Set<Entry>();
   #notices = new Set<Entry>();
   #taken = new Set<Entry>();
+  /** Given up for good. */
   readonly #notWritten = new Map<string, number>();
+  /** Refusals answered without their row, which may commit yet. */
+  readonly #late = new Map<string, number>();
   #closed = false;
 
   constructor(options: WaitingRoomOptions) {
@@ -45,11 +52,11 @@ export class WaitingRoom {
 
   decide(event: DecisionEvent): Promise<'committed' | 'unavailable' | 'overloaded'> {
     if (this.#closed) {
-      this.#count('record-unavailable', 1);
+      this.#giveUp('record-unavailable');
       return Promise.resolve('unavailable');
     }
     if (this.#decisions.size >= this.#options.maxWaiting) {
-      this.#count('overloaded', 1);
+      this.#giveUp('overloaded');
       return Promise.resolve('overloaded');
     }
     return new Promise((resolve) => {
@@ -63,7 +70,7 @@ export class WaitingRoom {
 
   refuse(event: DecisionEvent): Promise<'committed' | 'late'> {
     if (this.#closed || this.#refusals.size >= this.#options.maxWaiting) {
-      this.#count(reasonOf(event), 1);
+      this.#giveUp(reasonOf(event));
       return Promise.resolve('late');
     }
     return new Promise((resolve) => {
@@ -77,13 +84,17 @@ export class WaitingRoom {
     this.#addOutcome(eventColumns(event));
   }
 
-  /** A notice takes its place before whatever else waits: a writer's first event stays its first. */
-  note(event: NoticeEvent): void {
-    if (this.#notices.size >= this.#options.maxWaiting) {
-      this.#count('notice', 1);
+  /**
+   * A notice takes its place before whatever else waits: a writer's first event stays its first.
+   * @param settled told once whether the notice has its row; who asks for it counts a loss himself
+   */
+  note(event: NoticeEvent, settled?: (committed: boolean) => void): void {
+    const answer = settled ?? ((committed: boolean) => committed || this.#giveUp('notice'));
+    if (this.#notices.size >= MAX_NOTICES) {
+      answer(false);
       return;
     }
-    this.#notices.add({ kind: 'notice', columns: eventColumns(event), late: false, answer: () => {} });
+    this.#notices.add({ kind: 'notice', columns: eventColumns(event), late: false, answer });
     this.#options.onArrival('notice');
   }
 
@@ -127,7 +138,7 @@ export class WaitingRoom {
     for (const entry of entries) {
       this.#taken.delete(entry);
       // The caller has its 503: a row now would only say that nothing was forwarded.
-      if (entry.kind === 'decision' && entry.late) this.#count('record-unavailable', 1);
+      if (entry.kind === 'decision' && entry.late) this.#giveUp('record-unavailable');
       else back[entry.kind].add(entry);
     }
     this.#decisions = back.decision.union(this.#decisions);
@@ -139,14 +150,16 @@ export class WaitingRoom {
   /** Postgres takes the row in no company: it is counted and forgotten. */
   rejected(entry: Entry): void {
     this.#taken.delete(entry);
-    // A late refusal has been counted already.
-    if (entry.kind !== 'refusal' || !entry.late) this.#count(reasonOfEntry(entry), 1);
+    if (entry.kind === 'refusal' && entry.late) this.#countLate(entry, -1);
+    if (entry.kind !== 'notice') this.#giveUp(reasonOfEntry(entry));
     entry.late = true;
     entry.answer(false);
   }
 
   notWritten(): ReadonlyMap<string, number> {
-    return new Map(this.#notWritten);
+    const all = new Map(this.#notWritten);
+    for (const [reason, count] of this.#late) all.set(reason, (all.get(reason) ?? 0) + count);
+    return all;
   }
 
   /** Events neither written nor given up. */
@@ -193,31 +206,37 @@ export class WaitingRoom {
   #expire(entry: Entry): void {
     entry.late = true;
     if (entry.kind === 'refusal') {
-      this.#count(reasonOfEntry(entry), 1);
+      this.#countLate(entry, 1);
     } else if (this.#decisions.delete(entry)) {
-      this.#count('record-unavailable', 1);
+      this.#giveUp('record-unavailable');
     }
     entry.answer(false);
   }
 
   #committedLate(entry: Entry): void {
-    if (entry.kind === 'refusal') this.#count(reasonOfEntry(entry), -1);
+    if (entry.kind === 'refusal') this.#countLate(entry, -1);
     else this.#addOutcome(notForwarded(entry.columns, this.#options.now()));
   }
 
   #addOutcome(columns: EventColumns): void {
     if (this.#outcomes.size >= this.#options.maxOutcomes) {
-      this.#count('outcome', 1);
+      this.#giveUp('outcome');
       return;
     }
     this.#outcomes.add({ kind: 'outcome', columns, late: false, answer: () => {} });
     this.#options.onArrival('outcome');
   }
 
-  #count(reason: string, by: 1 | -1): void {
-    const count = (this.#notWritten.get(reason) ?? 0) + by;
-    if (count === 0) this.#notWritten.delete(reason);
-    else this.#notWritten.set(reason, count);
+  #giveUp(reason: string): void {
+    this.#notWritten.set(reason, (this.#notWritten.get(reason) ?? 0) + 1);
+    this.#options.onGivenUp(reason);
+  }
+
+  #countLate(refusal: Entry, by: 1 | -1): void {
+    const reason = reasonOfEntry(refusal);
+    const count = (this.#late.get(reason) ?? 0) + by;
+    if (count === 0) this.#late.delete(reason);
+    else this.#late.set(reason, count);
   }
 }
 
