@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import type { GatewayProcess } from './gateway-process.ts';
 import { userAgentOf } from './upstream.ts';
 
@@ -56,6 +58,15 @@ export interface Tokens {
 
 export function newMarker(): string {
   return randomBytes(16).toString('hex');
+}
+
+/** A connection on which half a head was sent, and nothing else. */
+export async function sendHalfAHead(to: GatewayProcess): Promise<Socket> {
+  const socket = connect(to.port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.write('POST /v1/ideogram-v3/generate HTTP/1.1\r\nHost: gate');
+  return socket;
 }
 
 const PATH = { paid: '/v1/ideogram-v3/generate', upload: '/v1/ideogram-v3/remix' } as const;

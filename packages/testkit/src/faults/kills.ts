@@ -1,7 +1,5 @@
-import { connect } from 'node:net';
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { newMarker } from './callers.ts';
+import { newMarker, sendHalfAHead } from './callers.ts';
 import type { Fault } from './fault.ts';
 import type { GatewayProcess } from './gateway-process.ts';
 import type { Fate } from '../relay.ts';
@@ -16,12 +14,7 @@ interface Step {
 const STEPS: readonly Step[] = [
   {
     at: 'half a head is sent',
-    reach: async (_, gateway) => {
-      const socket = connect(gateway.port, '127.0.0.1');
-      socket.on('error', () => undefined);
-      await once(socket, 'connect');
-      socket.write('POST /v1/ideogram-v3/generate HTTP/1.1\r\nHost: gate');
-    },
+    reach: async (_, gateway) => void (await sendHalfAHead(gateway)),
   },
   {
     at: 'its decision is on the way to Postgres',
@@ -87,11 +80,11 @@ const STEPS: readonly Step[] = [
 const atEachStep: readonly Fault[] = STEPS.map(({ at, reach }) => ({
   name: `gateway killed when ${at}`,
   async play(scene) {
-    const gateway = await scene.startGateway();
+    const gateway = await scene.gateway();
     await scene.calls(gateway, scene.random.between(0, 5));
     await reach(scene, gateway);
     await scene.killGateway(gateway);
-    await scene.calls(await scene.startGateway(), 3);
+    await scene.calls(await scene.gateway(), 3);
   },
 }));
 
@@ -101,12 +94,12 @@ const underLoad: Fault = {
     scene.upstream.latencyMs = scene.random.between(0, 20);
     const load = scene.load(8);
     for (let kill = 0; kill < scene.lasting(1, 3); kill++) {
-      const gateway = await scene.startGateway();
+      const gateway = await scene.gateway();
       await scene.madeMore(scene.random.between(1, 60));
       await moment(scene);
       await scene.killGateway(gateway);
     }
-    await scene.startGateway();
+    await scene.gateway();
     await scene.madeMore(20);
     await load.stop();
   },
@@ -116,13 +109,13 @@ const ofPostgres: Fault = {
   name: 'Postgres killed at any moment of many calls',
   alone: true,
   async play(scene) {
-    await scene.startGateway();
+    await scene.gateway();
     const load = scene.load(8);
     for (let kill = 0; kill < scene.lasting(1, 3); kill++) {
       await scene.madeMore(scene.random.between(5, 60));
       await moment(scene);
       scene.killPostgres();
-      await served(scene);
+      await scene.served();
     }
     await load.stop();
   },
@@ -140,7 +133,7 @@ export function stormOf(kills: number): Fault {
         await scene.madeMore(scene.random.between(1, 20));
         if (scene.random.number() < 0.1) {
           scene.killPostgres();
-          await served(scene);
+          await scene.served();
         }
         await moment(scene);
         await scene.killGateway(gateway);
@@ -159,15 +152,6 @@ async function moment(scene: Scene): Promise<void> {
   if (fate === 'clock') await delay(scene.random.between(0, 40));
   // With no batch under way any more (all callers wait for a call that is lost), any moment is as good.
   else await Promise.race([scene.nextAppend(fate), delay(1_000)]);
-}
-
-/** Waits until a call is served again, whoever made it. */
-async function served(scene: Scene): Promise<void> {
-  const { made } = scene.callers;
-  const since = made.length;
-  await scene.until('calls are served again', async () =>
-    made.slice(since).some(({ answer }) => answer?.status === 200),
-  );
 }
 
 export const KILLS: readonly Fault[] = [...atEachStep, underLoad, ofPostgres];

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { refuseOtherMachines } from '../loopback.ts';
 import { forgetShell } from '../shell.ts';
+import type { Fault } from './fault.ts';
 import { FAULTS } from './faults.ts';
 import { stormOf } from './kills.ts';
 import { type PlayedFault, runFaults } from './run.ts';
@@ -37,7 +38,7 @@ if (
 const KILLS_A_STORM = 50;
 const storms = Math.ceil(kills / KILLS_A_STORM);
 const seeds = (many: number) => Array.from({ length: many }, (_, index) => first + index);
-const faults = FAULTS.filter(({ name }) => name.includes(flags.only));
+const faults = FAULTS.filter(({ name, long }) => name.includes(flags.only) && !(flags.short && long));
 if (faults.length === 0) {
   process.stderr.write(`no fault has ${JSON.stringify(flags.only)} in its name; these there are:\n`);
   for (const { name } of FAULTS) process.stderr.write(`  ${name}\n`);
@@ -50,7 +51,7 @@ process.stdout.write(`seeds ${first} to ${first + count - 1}\n`);
 const form = flags.short ? 'short' : 'long';
 const results =
   kills === 0
-    ? await runFaults({ faults, seeds: seeds(count), form, lanes, onPlayed: tell })
+    ? await runFaults({ faults: faults.filter(isPossible), seeds: seeds(count), form, lanes, onPlayed: tell })
     : await runFaults({
         faults: [stormOf(KILLS_A_STORM)],
         seeds: seeds(storms),
@@ -70,6 +71,12 @@ function tell(played: PlayedFault): void {
   const { lost, double, wrong } = played;
   for (const [kind, faultsFound] of Object.entries({ lost, double, wrong }))
     for (const found of faultsFound.slice(0, 10)) process.stdout.write(`  ${kind}: ${found}\n`);
+}
+
+function isPossible({ name, impossible }: Fault): boolean {
+  const why = impossible?.() ?? null;
+  if (why !== null) process.stdout.write(`not played: ${name}: ${why}\n`);
+  return why === null;
 }
 
 function isClean({ lost, double, wrong }: PlayedFault): boolean {

@@ -89,9 +89,18 @@ async function playAll(
 
 async function playOne(fault: Fault, seed: number, form: Form, world: World): Promise<PlayedFault> {
   const began = performance.now();
-  const scene = await Scene.open({ world, form, random: randomOf(seed) });
+  const own = await fault.server?.();
+  const { postgres } = own ?? world;
+  const scene = await Scene.open({
+    world,
+    form,
+    postgres,
+    random: randomOf(seed),
+    settings: fault.settings ?? {},
+  });
   const played = await outcomeOf(scene, fault);
   await scene.close();
+  await own?.end();
   return { fault: fault.name, seed, seconds: (performance.now() - began) / 1000, ...played };
 }
 

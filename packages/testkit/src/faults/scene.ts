@@ -32,9 +32,9 @@ export interface SceneOptions {
   readonly random: Random;
   readonly form: Form;
   /** Variables of the settings table, for every gateway of the scene. */
-  readonly settings?: Readonly<Record<string, string>>;
-  /** Where its database is; default: the world's server. */
-  readonly postgres?: LocalPostgres;
+  readonly settings: Readonly<Record<string, string>>;
+  /** Where its database is. */
+  readonly postgres: LocalPostgres;
 }
 
 /** How it ended. */
@@ -73,7 +73,7 @@ export class Scene {
   readonly #faults: string[] = [];
 
   static async open(options: SceneOptions): Promise<Scene> {
-    const { postgres = options.world.postgres } = options;
+    const { postgres } = options;
     const database = await createDatabase(postgres.superuserUrl('postgres'));
     await migrate(database.url);
     await topUpPartitions(database.url, BigInt(Date.now()) * 1000n);
@@ -134,6 +134,11 @@ export class Scene {
     return gateway;
   }
 
+  /** The gateway that is alive, or a new one. */
+  async gateway(): Promise<GatewayProcess> {
+    return this.#gateways.find(({ alive }) => alive) ?? this.startGateway();
+  }
+
   async killGateway(gateway: GatewayProcess): Promise<void> {
     this.kills++;
     await gateway.kill();
@@ -182,6 +187,14 @@ export class Scene {
   async madeMore(count: number): Promise<void> {
     const enough = this.callers.made.length + count;
     await this.until(`${count} more calls are made`, async () => this.callers.made.length >= enough);
+  }
+
+  /** Resolves when a call that was made from now on is served, whoever made it. */
+  async served(): Promise<void> {
+    const since = this.callers.made.length;
+    await this.until('calls are served', async () =>
+      this.callers.made.slice(since).some(({ answer }) => answer?.status === 200),
+    );
   }
 
   /** Waits until it holds; what never comes true within a minute is a fault of the run. */
@@ -243,11 +256,16 @@ export class Scene {
     return this.url(this.#logins.read, 'straight');
   }
 
-  /** Puts the network right, sees that everybody recovers, stops the gateways in order, and judges. */
-  async settle(): Promise<Played> {
+  /** Puts network and upstream right. */
+  calm(): void {
     this.relay.restore();
     this.relay.delayAnswers(0);
     this.upstream.latencyMs = 0;
+  }
+
+  /** Puts the network right, sees that everybody recovers, stops the gateways in order, and judges. */
+  async settle(): Promise<Played> {
+    this.calm();
     const ended: EndedGateway[] = [];
     for (const gateway of this.#gateways) {
       if (gateway.alive) {
