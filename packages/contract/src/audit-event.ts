@@ -125,6 +125,8 @@ export type NoticeName =
   | 'archive-removed'
   /** Somebody reads an archived month back for questions. */
   | 'archive-imported'
+  /** Somebody reads the record by a command: `operation` names it, `detail` what was asked. Written before it answers. */
+  | 'record-read'
   /** The key of a month is destroyed, and with it what was kept under it. Written before the key goes. */
   | 'month-forgotten';
 

@@ -27,8 +27,8 @@ const ARROWS: Readonly<Record<string, { readonly to: readonly string[]; readonly
   },
   'packages/local-postgres': { to: [], why: 'it runs a database and knows nothing of what is kept in it' },
   'packages/bench': {
-    to: ['packages', 'apps/gateway'],
-    why: 'it measures the gateway, and is never shipped',
+    to: ['packages', 'packages/testkit', 'apps/gateway'],
+    why: 'it measures the gateway, on made-up records too, and is never shipped',
   },
   'packages/testkit': {
     to: ['packages', 'apps/cli', 'apps/gateway', 'apps/issuer'],
@@ -58,6 +58,7 @@ const OWNERS: readonly {
 const SECOND_ENTRIES: ReadonlyMap<string, string> = new Map([
   ['@ideogate/ideogram/emulator', 'who wants the catalogue should not load a server'],
   ['@ideogate/testkit/fuzz', 'who wants the gateway on real parts should not load generators'],
+  ['@ideogate/testkit/large-record', 'who measures on a large record should not load a test runner'],
 ]);
 
 /** Besides main.ts of an app, and why. */

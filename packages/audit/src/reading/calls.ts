@@ -22,7 +22,11 @@ export interface CallFilter {
   /** Operation id. */
   readonly operation?: string;
   readonly result?: 'success' | 'failure';
-  readonly state?: 'refused' | 'open' | 'done';
+  readonly state?: Call['state'];
+  /** Id of an Ideogram key. */
+  readonly key?: string;
+  /** The token's `jti`. */
+  readonly token?: string;
   /** Reason of a refusal or of an outcome. */
   readonly reason?: string;
   /** Calls decided at this time or after. */
@@ -115,7 +119,8 @@ export async function* tailCalls(
 interface Event {
   readonly writer: string;
   readonly seq: string;
-  readonly call_id: string;
+  /** Null in a notice. */
+  readonly call_id: string | null;
 }
 
 async function newWriters(
@@ -146,8 +151,8 @@ async function eventsAfter(pool: Pool, followed: ReadonlyMap<string, bigint>): P
 }
 
 async function callsOf(pool: Pool, filter: CallFilter, events: readonly Event[]): Promise<readonly Call[]> {
-  if (events.length === 0) return [];
-  const ids = [...new Set(events.map(({ call_id }) => call_id))];
+  const ids = [...new Set(events.flatMap(({ call_id }) => call_id ?? []))];
+  if (ids.length === 0) return [];
   const rows = await drizzle(pool)
     .select(FIELDS)
     .from(auditCall)
@@ -156,14 +161,20 @@ async function callsOf(pool: Pool, filter: CallFilter, events: readonly Event[])
   return rows.map(asCall);
 }
 
-function conditions({ caller, operation, result, state, reason, since }: CallFilter): (SQL | undefined)[] {
+function conditions(filter: CallFilter): (SQL | undefined)[] {
+  const { result, state, since } = filter;
+  // The record holds text in its storable form, so that is what to look for.
+  const holds = (column: PgColumn, text: string | undefined) =>
+    text === undefined ? undefined : eq(column, storableText(text));
   return [
-    // The record holds text in its storable form, so that is what to look for.
-    caller === undefined ? undefined : eq(auditCall.subject, storableText(caller)),
-    operation === undefined ? undefined : eq(auditCall.operation, storableText(operation)),
+    holds(auditCall.subject, filter.caller),
+    holds(auditCall.operation, filter.operation),
+    holds(auditCall.keyId, filter.key),
+    holds(auditCall.tokenId, filter.token),
+    holds(auditCall.reason, filter.reason),
     result && eq(auditCall.result, result),
-    state && eq(auditCall.state, state),
-    reason === undefined ? undefined : eq(auditCall.reason, storableText(reason)),
+    // The same calls, found by an index: the state is worked out, the decision is stored.
+    state === 'refused' ? eq(auditCall.decision, state) : state && eq(auditCall.state, state),
     since && gte(auditCall.decidedAt, since.toISOString()),
   ];
 }

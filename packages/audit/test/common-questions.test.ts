@@ -1,0 +1,39 @@
+import { COMMON_QUESTIONS, exampleCall, fillMonth, scanned, watched } from '@ideogate/testkit/large-record';
+import type { Pool } from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Call, openReadPool } from '../src/index.ts';
+import { type RecordDatabase, recordDatabase } from './record-under-test.ts';
+
+let database: RecordDatabase;
+let pool: Pool;
+let example: Call;
+
+/** Months that are over, so that they have no partition yet; with some fifty thousand rows in all. */
+const MONTHS_AGO = [4, 3, 2] as const;
+const CALLS_A_MONTH = 8_700;
+
+beforeAll(async () => {
+  database = await recordDatabase();
+  pool = openReadPool(database.readUrl);
+  const firstOf = (ago: number) =>
+    new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() - ago, 1));
+  for (const ago of MONTHS_AGO) await fillMonth(database.owner, firstOf(ago), CALLS_A_MONTH);
+  example = await exampleCall(pool, firstOf(2));
+});
+afterAll(async () => {
+  await pool.end();
+  await database.close();
+});
+
+test.each(COMMON_QUESTIONS)('no table is read from end to end to find %s', async (_, found, question) => {
+  const { pool: spy, asked } = watched(pool);
+  const calls = await question(spy, example);
+  expect(calls.length > 0 ? 'some' : 'none').toBe(found);
+  for (const statement of asked) expect(await scanned(pool, statement)).toEqual([]);
+  expect(asked).toHaveLength(1);
+});
+
+test('a question without an index is seen to read the tables from end to end', async () => {
+  const text = `SELECT FROM ideogate.audit_event WHERE address = '10.0.0.1'`;
+  expect(await scanned(pool, { text, values: [] })).toHaveLength(MONTHS_AGO.length);
+});
