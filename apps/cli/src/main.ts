@@ -51,7 +51,10 @@ const filtered = (command: Command) =>
     .option('--caller <subject>', 'only calls of this subject')
     .option('--operation <id>', 'only this operation, e.g. v3.generate')
     .option('--result <result>', 'only success, or only failure')
+    .option('--state <state>', 'only calls that are refused, open, gap or done')
     .option('--reason <reason>', 'only calls that ended for this reason')
+    .option('--key <id>', 'only calls made with this Ideogram key, by its id')
+    .option('--token <id>', 'only calls made with this token, by its jti')
     .option('--since <time>', 'only calls since then: 15m, 2h, 7d, or a time')
     .option('--json', 'JSON, also on a terminal');
 filtered(audit.command('list').description('Calls, newest first.'))

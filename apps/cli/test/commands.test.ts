@@ -2,8 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Call } from '@ideogate/audit';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { auditList, type AuditOptions } from '../src/commands/audit.ts';
 import {
@@ -318,6 +320,72 @@ describe('ideogate audit', () => {
     );
     expect(await tail.ended).toBe(0);
   });
+});
+
+describe('who reads the record is written in it', () => {
+  const readings = async () => {
+    const client = new Client({ connectionString: product.ready.databaseUrl });
+    await client.connect();
+    const { rows } = await client.query<{ subject: string; operation: string; detail: object }>(
+      `SELECT subject, operation, detail FROM ideogate.audit_notice
+       WHERE notice = 'record-read' ORDER BY "timestamp" DESC`,
+    );
+    await client.end();
+    return rows;
+  };
+
+  test.each([
+    [
+      ['audit', 'list', '--caller', 'writer', '--since', '1h'],
+      { caller: 'writer', since: '1h', limit: '50' },
+    ],
+    [
+      ['audit', 'show', '01890000-0000-7000-8000-000000000000'],
+      { call: '01890000-0000-7000-8000-000000000000' },
+    ],
+  ])('%j leaves one row: who, the command, what was asked', async (words, detail) => {
+    const before = await readings();
+    await ran(words, { env });
+    const [latest, ...earlier] = await readings();
+    expect(earlier).toEqual(before);
+    expect(latest).toEqual({
+      subject: `${userInfo().username}@${hostname()}`,
+      operation: words.slice(0, 2).join(' '),
+      detail,
+    });
+  });
+
+  test('tail leaves its row before the first call, and one in all', async () => {
+    const before = await readings();
+    const tail = run(['audit', 'tail', '--key', 'key_none'], { env });
+    await vi.waitUntil(async () => (await readings()).length > before.length, {
+      timeout: 10_000,
+      interval: 50,
+    });
+    await generate(product, await token(product, 'writer'));
+    tail.child.kill('SIGINT');
+    expect(await tail.ended).toBe(0);
+    const [latest, ...earlier] = await readings();
+    expect(earlier).toEqual(before);
+    expect(latest).toMatchObject({ operation: 'audit tail', detail: { key: 'key_none' } });
+  });
+
+  test.each([['list'], ['show', '01890000-0000-7000-8000-000000000000'], ['tail']])(
+    'where that row cannot be written, %s shows nothing and says why',
+    async (...words) => {
+      const data = newFolder();
+      const elsewhere = new URL(product.ready.appendDatabaseUrl);
+      elsewhere.password = 'fake-not-the-password';
+      const ready = { ...product.ready, appendDatabaseUrl: elsewhere.href };
+      writeFileSync(join(data, 'ready.json'), JSON.stringify(ready));
+      const before = await readings();
+      const { code, stdout, stderr } = await ran(['audit', ...words], { env: { IDEOGATE_DATA: data } });
+      expect([code, stdout]).toEqual([1, '']);
+      expect(stderr).toMatch(/^Who reads the record is written in it first, .* Nothing was read\.\n$/);
+      expect(stderr).not.toContain(elsewhere.password);
+      expect(await readings()).toEqual(before);
+    },
+  );
 });
 
 /** A person's shell: ours, without what the runner of these tests put there. */

@@ -2,13 +2,17 @@ import { type Call, type CallFilter, listCalls, openReadPool, showCall, tailCall
 import { parseCallId } from '@ideogate/contract';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf, dataFolder, readReadyFile } from '../product/data-folder.ts';
+import { noteReading } from '../product/record-read.ts';
 import { wantsJson, writeJson } from '../terminal.ts';
 
 export interface AuditOptions {
   readonly caller?: string;
   readonly operation?: string;
   readonly result?: string;
+  readonly state?: string;
   readonly reason?: string;
+  readonly key?: string;
+  readonly token?: string;
   readonly since?: string;
   readonly limit?: string;
   readonly json?: boolean;
@@ -18,7 +22,7 @@ export interface AuditOptions {
 export function auditList(env: NodeJS.ProcessEnv, options: AuditOptions): Promise<number> {
   const filter = readFilter(options);
   const limit = readLimit(options.limit);
-  return withRecord(env, async (pool) => {
+  return withRecord(env, 'audit list', options, async (pool) => {
     const calls = await listCalls(pool, { ...filter, limit });
     if (wantsJson(options)) writeJson(calls);
     else
@@ -37,7 +41,7 @@ export function auditShow(env: NodeJS.ProcessEnv, id: string, options: { json?: 
       EXIT.invalidInput,
       `${id} is not a call id: take it from the Ideogate-Call-Id field of an answer.`,
     );
-  return withRecord(env, async (pool) => {
+  return withRecord(env, 'audit show', { call: callId }, async (pool) => {
     const call = await showCall(pool, callId);
     if (call === null) throw new CommandError(EXIT.failed, `The record has no call ${id}.`);
     if (wantsJson(options)) writeJson(call);
@@ -63,7 +67,7 @@ export function auditTail(env: NodeJS.ProcessEnv, options: AuditOptions): Promis
   process.once('SIGINT', () => over.abort());
   process.once('SIGTERM', () => over.abort());
   process.stdout.once('error', () => over.abort());
-  return withRecord(env, async (pool) => {
+  return withRecord(env, 'audit tail', options, async (pool) => {
     const json = wantsJson(options);
     for await (const call of tailCalls(pool, { ...filter, since: filter.since ?? new Date() }, over.signal)) {
       process.stdout.write(json ? `${JSON.stringify(call)}\n` : `${line(call)}\n`);
@@ -72,11 +76,16 @@ export function auditTail(env: NodeJS.ProcessEnv, options: AuditOptions): Promis
   });
 }
 
+/** Opens the record for a command, which the record is told of first. */
 async function withRecord(
   env: NodeJS.ProcessEnv,
+  command: string,
+  asked: object,
   work: (pool: ReturnType<typeof openReadPool>) => Promise<number>,
 ): Promise<number> {
-  const pool = openReadPool(readReadyFile(dataFolder(env)).databaseUrl);
+  const ready = readReadyFile(dataFolder(env));
+  await noteReading(ready, command, asked);
+  const pool = openReadPool(ready.databaseUrl);
   try {
     return await work(pool);
   } catch (error) {
@@ -88,17 +97,30 @@ async function withRecord(
 }
 
 function readFilter(options: AuditOptions): CallFilter {
-  const { caller, operation, result, reason, since } = options;
+  const { result, state, since } = options;
   if (result !== undefined && result !== 'success' && result !== 'failure') {
     throw new CommandError(EXIT.invalidInput, '--result is success or failure.');
   }
+  if (state !== undefined && !isState(state)) {
+    throw new CommandError(EXIT.invalidInput, `--state is one of ${STATES.join(', ')}.`);
+  }
+  const { caller, operation, reason, key, token } = options;
   return {
     ...(caller === undefined ? {} : { caller }),
     ...(operation === undefined ? {} : { operation }),
     ...(result === undefined ? {} : { result }),
+    ...(state === undefined ? {} : { state }),
     ...(reason === undefined ? {} : { reason }),
+    ...(key === undefined ? {} : { key }),
+    ...(token === undefined ? {} : { token }),
     ...(since === undefined ? {} : { since: readSince(since) }),
   };
+}
+
+const STATES = ['refused', 'open', 'gap', 'done'] as const satisfies readonly Call['state'][];
+
+function isState(text: string): text is Call['state'] {
+  return (STATES as readonly string[]).includes(text);
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

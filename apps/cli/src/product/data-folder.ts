@@ -102,6 +102,8 @@ export interface ReadyFile {
   readonly metrics: string;
   /** Reads the record. */
   readonly databaseUrl: string;
+  /** Adds to the record: commands that read it say so there first. */
+  readonly appendDatabaseUrl: string;
   /** Superuser of the embedded Postgres; null with `DATABASE_URL`. */
   readonly adminDatabaseUrl: string | null;
   readonly environment: EnvironmentName;
