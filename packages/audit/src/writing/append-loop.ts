@@ -17,7 +17,8 @@ export interface AppendLoopOptions {
 }
 
 const MAX_BATCH = 1_000;
-const MIN_BATCH_MS = 2;
+const SMALL_BATCH = 16;
+const SMALL_BATCH_EVERY_MS = 2;
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 500;
 /** An event may be dated this far back, which the month behind always covers; 28 days in microseconds. */
@@ -131,12 +132,13 @@ export class AppendLoop {
   }
 
   /**
-   * What this turn of the event loop still brings goes along: its callers would wait for a commit more. Under load
-   * batches begin at most every `MIN_BATCH_MS`: a commit costs the same for one row as for ten.
+   * What this turn of the event loop still brings goes along: its callers would wait for a commit more. Small batches
+   * begin at most every `SMALL_BATCH_EVERY_MS`: a commit costs the same for one row as for ten.
    */
   async #gather(): Promise<void> {
-    const since = performance.now() - this.#batchBegan;
-    await (since < MIN_BATCH_MS ? delay(MIN_BATCH_MS - since) : endOfTurn());
+    await endOfTurn();
+    const early = SMALL_BATCH_EVERY_MS - (performance.now() - this.#batchBegan);
+    if (early > 0 && this.#room.waiting() < SMALL_BATCH) await delay(early);
     this.#batchBegan = performance.now();
   }
 
