@@ -69,9 +69,11 @@ export const FORM_COLUMNS: readonly string[] = MEMBERS.map(({ name }) => name);
 
 /**
  * The select list that gives each of `FORM_COLUMNS` as its text in a form. Postgres writes a JSON array of texts as
- * RFC 8785 does, so `made` comes as it stands there.
+ * RFC 8785 does, so `made` comes as it stands there. None is called as its column, or `ORDER BY seq` would sort texts.
  */
-export const FORM_TEXTS = FORM_COLUMNS.map((name) => SQL_OF_TEXT[name] ?? `${name}::text`).join(', ');
+export const FORM_TEXTS = FORM_COLUMNS.map(
+  (name) => `${SQL_OF_TEXT[name] ?? `${name}::text`} AS text_of_${name}`,
+).join(', ');
 
 const PREFIXES = MEMBERS.map(({ prefix }) => prefix);
 const MADE = FORM_COLUMNS.indexOf('made');
