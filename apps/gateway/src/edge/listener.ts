@@ -63,6 +63,7 @@ export function createListener(
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
     SEEN.add(socket);
     const ahead = [...(PROGRESS.get(socket)?.calls ?? [])];
+    followTunnel(socket, ahead);
     turnAway(request, socket, { problem: 'upgrade-refused', reason: 'connect' }, gateway(), ahead);
   });
   const connected = listen.tls === null ? 'connection' : 'secureConnection';
@@ -257,6 +258,21 @@ interface Progress {
 }
 
 const PROGRESS = new WeakMap<Duplex, Progress>();
+
+/**
+ * Node lets go of a connection that asks for a tunnel: nobody would see its caller leave, and the answers that wait for
+ * their turn on it would never close, nor their calls end.
+ */
+function followTunnel(socket: Duplex, ahead: readonly Call[]): void {
+  socket.once('end', () => socket.end());
+  socket.once('close', () => {
+    for (const { response } of ahead) {
+      if (response === null || response.closed || response.socket !== null) continue;
+      response.destroyed = true;
+      response.emit('close');
+    }
+  });
+}
 
 /** Half a header and then nothing: no event of Node's tells the application. */
 function watchForHalfRequests(socket: Socket, gateway: Gateway): void {

@@ -103,4 +103,10 @@ export const KEPT_CASES: readonly FuzzCase[] = [
     cuts: [],
     leave: 'answers',
   },
+  // A call that waited for its turn ahead of a CONNECT stayed in flight for ever when its caller left.
+  {
+    bytes: `${GET}GET /-/health HTTP/1.1\r\nHost: gateway.test\r\n\r\nCONNECT /models HTTP/1.1\r\nHost: gateway.test\r\n\r\n`,
+    cuts: [],
+    leave: 'half-close',
+  },
 ];
