@@ -45,3 +45,7 @@ export {
   prepareNextKey,
 } from './checkpoints/key-file.ts';
 export { signCheckpoints, type SigningOptions } from './checkpoints/sign-checkpoints.ts';
+export type { Fault, FaultName } from './verify/findings.ts';
+export { InterruptedError, type Progress } from './verify/reading.ts';
+export { ResumeError } from './verify/resume.ts';
+export { verifyRecord, type VerifyOptions, type VerifyReport } from './verify/verify.ts';

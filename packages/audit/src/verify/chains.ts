@@ -1,0 +1,448 @@
+import { EMPTY_CHAIN } from '../chain/chain.ts';
+import type { EventOfLine } from '../chain/ndjson.ts';
+import type { Findings } from './findings.ts';
+import { type FixedPoint, type FixedPoints, shortened } from './fixed-points.ts';
+import { areExchanged, hashOfForm, originOf } from './places.ts';
+import { range } from './trail.ts';
+
+/** Events that stand elsewhere than their writer put them, all by the same distance. */
+interface Moved {
+  readonly from: number;
+  readonly to: number;
+  /** Where they were, less where they are. */
+  readonly by: number;
+}
+
+/** Places without an event. */
+interface Hole {
+  readonly from: number;
+  readonly to: number;
+  /** The hash that the first missing event must name. */
+  readonly after: string;
+  /** The hash that the last missing event must have. */
+  readonly before: string;
+}
+
+/** How far a chain has been followed. Plain data, so that a verification can be taken up again. */
+interface Chain {
+  seq: number;
+  /** The hash that the next event must name. */
+  hash: string;
+  /** What the event at `seq` must name. */
+  before: string;
+  at: number;
+  /** Its first event is one by which a writer doesn't begin. */
+  unopened: boolean;
+  /** An event of it matches its hash. */
+  sound: boolean;
+  closed: boolean;
+  /** Other hashes that the next event may name: of rivals at `seq`, or the true one where only the column was changed. */
+  also: string[];
+  /** What is wrong with the event at `seq` is said already. */
+  odd: boolean;
+  /** That event's hash is wrong, and so is what it names: nothing of it fits. */
+  foreign: boolean;
+  moved: Moved[];
+  /** How many events less there are since others were moved up. */
+  lost: number;
+  /** Events whose hash is wrong, for comparing them. */
+  suspects: EventOfLine[];
+  holes: Hole[];
+  /** The last event that came late, into a hole. */
+  late: number;
+  /** The last place where a checkpoint fixes what is there. */
+  fixed: number;
+  /** The first place where a checkpoint fixes something else. */
+  broken: { readonly seq: number; readonly number: number } | null;
+  /** The last event not after `standingAt`. */
+  standing: { readonly seq: number; readonly hash: string } | null;
+}
+
+/** A part of one writer's chain. */
+export interface ChainRange {
+  readonly writer: string;
+  readonly firstSeq: number;
+  /** The hash that the first event hangs on. */
+  readonly firstPrevHash: string;
+  readonly lastSeq: number;
+  readonly lastHash: string;
+}
+
+export type ChainsState = readonly (readonly [string, Chain])[];
+
+export interface ChainsOptions {
+  readonly fixed: FixedPoints;
+  readonly findings: Findings;
+  /** Lines may come again, as they do in what is exported at least once. */
+  readonly repeats: boolean;
+  /** The events are a month's alone: chains begin and end outside. */
+  readonly partial: boolean;
+  /** Chains that began before this had no first event of their own; microseconds, or null when nobody knows. */
+  readonly openedSince: number | null;
+  /** For which time to remember where chains stood, or null. */
+  readonly standingAt: number | null;
+}
+
+const MAX_SUSPECTS = 64;
+const MAX_HOLES = 1_000;
+const MAX_RECENT = 20_000;
+
+/**
+ * Follows every chain, event by event, in the order of `seq` for each writer, and names what doesn't fit. Memory grows
+ * with chains and with faults, not with events.
+ */
+export class Chains {
+  readonly #options: ChainsOptions;
+  readonly #chains: Map<string, Chain>;
+  /** The last lines, where lines may come again: place to hash. */
+  readonly #recent = new Map<string, string>();
+
+  constructor(options: ChainsOptions, state: ChainsState = []) {
+    this.#options = options;
+    this.#chains = new Map(state);
+  }
+
+  state(): ChainsState {
+    return [...this.#chains];
+  }
+
+  get count(): number {
+    return this.#chains.size;
+  }
+
+  /** A part of a chain that is kept elsewhere and not looked at: what follows it hangs on its last event. */
+  skip({ writer, firstSeq, firstPrevHash, lastSeq, lastHash }: ChainRange): void {
+    const chain = this.#chain(writer);
+    if (lastSeq <= chain.seq) return;
+    if (firstSeq > chain.seq + 1) dig(chain, firstSeq, firstPrevHash);
+    else if (firstPrevHash !== chain.hash)
+      this.#options.findings.add(
+        'changed',
+        writer,
+        firstSeq,
+        `event ${firstSeq}, archived, was chained to another`,
+      );
+    Object.assign(chain, { seq: lastSeq, hash: lastHash, odd: false, also: [], sound: true });
+    this.#compare(writer, chain, lastSeq, lastHash);
+  }
+
+  take(event: EventOfLine): void {
+    const chain = this.#chain(event.writer, event);
+    const sound = hashOfForm(event.form) === event.hash;
+    chain.sound ||= sound;
+    if (sound && event.seq === chain.seq + 1 && event.prevHash === chain.hash && !chain.closed)
+      this.#accept(chain, event);
+    else this.#doubt(chain, event, sound);
+    if (this.#options.repeats) this.#remember(event);
+  }
+
+  /** What can be said of a chain once no more of it comes. To be called for all, once. */
+  end(): void {
+    for (const [writer, chain] of this.#chains) {
+      this.#nameExchanged(writer, chain);
+      this.#nameMoved(writer, chain);
+      this.#nameForeign(writer, chain);
+      this.#nameHoles(writer, chain);
+      this.#nameRewritten(writer, chain);
+      this.#nameUnopened(writer, chain);
+    }
+  }
+
+  /** Chains that a checkpoint fixes more of than there is. */
+  short(): readonly { readonly writer: string; readonly has: number; readonly point: FixedPoint }[] {
+    if (this.#options.partial) return [];
+    return [...this.#options.fixed.writers()].flatMap((writer) => {
+      const chain = this.#chains.get(writer);
+      const point = this.#options.fixed.last(writer);
+      const has = (chain?.seq ?? 0) + (chain?.lost ?? 0);
+      return point === undefined || point.seq <= has || chain?.broken ? [] : [{ writer, has, point }];
+    });
+  }
+
+  /** Events that no checkpoint fixes yet. */
+  tail(): number {
+    let events = 0;
+    for (const [writer, { seq }] of this.#chains)
+      events += Math.max(0, seq - (this.#options.fixed.last(writer)?.seq ?? 0));
+    return events;
+  }
+
+  /** Where each chain stood at `standingAt`, and whether it has gone on since. */
+  standing(): Iterable<{
+    readonly writer: string;
+    readonly seq: number;
+    readonly hash: string;
+    readonly at: number;
+  }> {
+    return [...this.#chains].flatMap(([writer, { standing, at }]) =>
+      standing === null ? [] : [{ writer, ...standing, at }],
+    );
+  }
+
+  #chain(writer: string, first?: EventOfLine): Chain {
+    const known = this.#chains.get(writer);
+    if (known !== undefined) return known;
+    const made: Chain = {
+      seq: 0,
+      hash: EMPTY_CHAIN.hash,
+      before: '',
+      at: 0,
+      unopened: first?.seq === 1 && !(first.kind === 'notice' && first.result === 'writer-opened'),
+      sound: false,
+      closed: false,
+      also: [],
+      odd: false,
+      foreign: false,
+      moved: [],
+      lost: 0,
+      suspects: [],
+      holes: [],
+      late: 0,
+      fixed: 0,
+      broken: null,
+      standing: null,
+    };
+    if (this.#options.partial && first !== undefined && first.seq > 1)
+      Object.assign(made, { seq: first.seq - 1, hash: first.prevHash });
+    this.#chains.set(writer, made);
+    return made;
+  }
+
+  #accept(chain: Chain, event: EventOfLine): void {
+    chain.before = event.seq === chain.seq + 1 ? chain.hash : event.prevHash;
+    chain.seq = event.seq;
+    chain.hash = event.hash;
+    chain.at = event.at;
+    chain.odd = false;
+    chain.foreign = false;
+    if (chain.also.length > 0) chain.also = [];
+    if (event.kind === 'notice' && event.result === 'writer-closed') chain.closed = true;
+    const { standingAt } = this.#options;
+    if (standingAt !== null && event.at <= standingAt) chain.standing = { seq: event.seq, hash: event.hash };
+    this.#compare(event.writer, chain, event.seq, event.hash);
+  }
+
+  #compare(writer: string, chain: Chain, seq: number, hash: string): void {
+    const point = this.#options.fixed.at(writer, seq);
+    if (point === undefined) return;
+    if (point.hash === shortened(hash)) chain.fixed = seq;
+    else chain.broken ??= { seq, number: point.number };
+  }
+
+  #doubt(chain: Chain, event: EventOfLine, sound: boolean): void {
+    const { findings } = this.#options;
+    const { writer, seq, prevHash } = event;
+    if (!Number.isSafeInteger(seq) || seq < 1)
+      return findings.add('inserted', writer, null, 'an event has a place that no writer gives');
+    if (seq <= chain.seq) return this.#again(chain, event, sound);
+    if (chain.closed) {
+      findings.add('inserted', writer, seq, `event ${seq} stands after its writer had closed the chain`);
+      return;
+    }
+    const hole = seq > chain.seq + 1;
+    if (hole) dig(chain, seq, prevHash);
+    if (sound) {
+      const linked = prevHash === chain.hash || chain.also.includes(prevHash);
+      if (!hole && !linked && !chain.odd)
+        findings.add(
+          'changed',
+          writer,
+          chain.seq,
+          `event ${chain.seq} is not the one that event ${seq} was chained to`,
+        );
+      return this.#accept(chain, event);
+    }
+    return this.#unsound(chain, event);
+  }
+
+  /** An event whose hash isn't that of its columns. */
+  #unsound(chain: Chain, event: EventOfLine): void {
+    const { writer, seq } = event;
+    const { hash, also } = chain;
+    const origin = originOf(event);
+    this.#accept(chain, event);
+    chain.odd = true;
+    if (origin !== null) return move(chain, seq, origin - seq);
+    chain.also = [hashOfForm(event.form)];
+    chain.foreign = event.prevHash !== hash && !also.includes(event.prevHash);
+    if (chain.suspects.length < MAX_SUSPECTS) chain.suspects.push(event);
+    this.#options.findings.add('changed', writer, seq, `event ${seq} does not match its hash`);
+    return undefined;
+  }
+
+  /** An event at a place that is behind. */
+  #again(chain: Chain, event: EventOfLine, sound: boolean): void {
+    const { findings, repeats } = this.#options;
+    const { writer, seq, hash, prevHash } = event;
+    if (repeats && sound && this.#recent.get(placeOf(event)) === hash) return;
+    if (sound && fill(chain, event)) {
+      if (seq !== chain.late + 1)
+        findings.add('reordered', writer, seq, `event ${seq} comes after event ${chain.seq}`);
+      chain.late = seq;
+      return;
+    }
+    const fits = seq === chain.seq && sound && prevHash === chain.before;
+    if (fits && !chain.odd) {
+      chain.also.push(hash);
+      findings.add('forked', writer, seq, `two sound events stand at place ${seq}, after the same one`);
+      return;
+    }
+    if (fits) {
+      // The one before was the stranger.
+      findings.retract(writer, seq, seq);
+      chain.suspects = chain.suspects.filter((suspect) => suspect.seq !== seq);
+      Object.assign(chain, { hash, odd: false, foreign: false, also: [] });
+    }
+    findings.add('inserted', writer, seq, `a second event stands at place ${seq}`);
+  }
+
+  #remember(event: EventOfLine): void {
+    this.#recent.set(placeOf(event), event.hash);
+    if (this.#recent.size <= MAX_RECENT) return;
+    const [oldest] = this.#recent.keys();
+    if (oldest !== undefined) this.#recent.delete(oldest);
+  }
+
+  #nameExchanged(writer: string, chain: Chain): void {
+    const { findings } = this.#options;
+    const rest = [...chain.suspects];
+    for (let one = rest.shift(); one !== undefined; one = rest.shift()) {
+      const first = one;
+      const index = rest.findIndex((candidate) => areExchanged(first, candidate));
+      const [other] = index === -1 ? [] : rest.splice(index, 1);
+      if (other === undefined) continue;
+      findings.retract(writer, one.seq, one.seq);
+      findings.retract(writer, other.seq, other.seq);
+      findings.add('reordered', writer, one.seq, `events ${one.seq} and ${other.seq} have changed places`);
+    }
+  }
+
+  #nameMoved(writer: string, chain: Chain): void {
+    const { findings } = this.#options;
+    for (const group of neighbours(chain.moved)) {
+      const [first, last] = [group[0], group.at(-1)];
+      if (first === undefined || last === undefined) continue;
+      if (group.length > 1 || last.to < chain.seq) {
+        findings.add(
+          'reordered',
+          writer,
+          first.from,
+          `${range('event', first.from, last.to)} stand elsewhere than they were written`,
+        );
+      } else if (first.by > 0) {
+        chain.lost = first.by;
+        const what = range('event', first.from, first.from + first.by - 1);
+        findings.add(
+          'removed',
+          writer,
+          first.from,
+          `${what} and all after it were moved up over what was removed`,
+        );
+      } else {
+        const from = first.from + first.by;
+        findings.retract(writer, from, first.from - 1);
+        findings.add(
+          'inserted',
+          writer,
+          from,
+          `${range('event', from, first.from - 1)} was slipped in, and all after it moved down`,
+        );
+      }
+    }
+  }
+
+  /** An event at the end of a chain that fits nothing, and that no checkpoint knows, was never part of it. */
+  #nameForeign(writer: string, chain: Chain): void {
+    const { fixed, findings } = this.#options;
+    if (!chain.foreign || chain.seq <= (fixed.last(writer)?.seq ?? 0)) return;
+    findings.retract(writer, chain.seq, chain.seq);
+    findings.add(
+      'inserted',
+      writer,
+      chain.seq,
+      `event ${chain.seq} fits neither its hash nor the event before it`,
+    );
+    if (chain.holes.at(-1)?.to === chain.seq - 1) chain.holes.pop();
+  }
+
+  #nameHoles(writer: string, { holes }: Chain): void {
+    for (const { from, to } of holes)
+      this.#options.findings.add('removed', writer, from, `${range('event', from, to)} missing`);
+  }
+
+  #nameRewritten(writer: string, { broken, fixed, seq }: Chain): void {
+    const { findings, fixed: points, partial } = this.#options;
+    if (broken === null || findings.has(writer, fixed + 1, broken.seq + 1)) return;
+    const missing = (points.last(writer)?.seq ?? 0) - seq;
+    const what = `checkpoint ${broken.number} fixes another event at place ${broken.seq}: somewhere after event ${fixed}`;
+    if (missing > 0 && !partial)
+      findings.add(
+        'removed',
+        writer,
+        broken.seq,
+        `${what} events are missing, ${missing} in all, and all hashes after them were computed again`,
+      );
+    else
+      findings.add(
+        'changed',
+        writer,
+        broken.seq,
+        `${what} something was changed, and all hashes after it computed again`,
+      );
+  }
+
+  /** Every writer says first that it is there. */
+  #nameUnopened(writer: string, { unopened, sound, at, seq }: Chain): void {
+    const { openedSince, findings, fixed } = this.#options;
+    if (!unopened) return;
+    if (sound) {
+      const older = openedSince === null || at <= openedSince || fixed.first(writer)?.number === 1;
+      if (older || findings.has(writer, 1, 1)) return;
+    }
+    findings.retract(writer, 1, seq);
+    findings.add('inserted', writer, 1, `no writer opened this chain, ${range('event', 1, seq)}`);
+  }
+}
+
+function placeOf({ writer, seq }: EventOfLine): string {
+  return `${writer} ${seq}`;
+}
+
+function move(chain: Chain, seq: number, by: number): void {
+  const last = chain.moved.at(-1);
+  if (last !== undefined && last.to === seq - 1 && last.by === by)
+    chain.moved[chain.moved.length - 1] = { ...last, to: seq };
+  else chain.moved.push({ from: seq, to: seq, by });
+}
+
+/** Notes that everything up to `seq` is missing. */
+function dig(chain: Chain, seq: number, before: string): void {
+  if (chain.holes.length < MAX_HOLES)
+    chain.holes.push({ from: chain.seq + 1, to: seq - 1, after: chain.hash, before });
+}
+
+/** Puts an event into the hole it is missing from; false when it fits none. */
+function fill(chain: Chain, { seq, hash, prevHash }: EventOfLine): boolean {
+  const index = chain.holes.findIndex(({ from, to }) => from <= seq && seq <= to);
+  const hole = chain.holes[index];
+  if (hole === undefined) return false;
+  if (seq === hole.from && prevHash !== hole.after) return false;
+  if (seq === hole.to && hash !== hole.before) return false;
+  const parts = [
+    { ...hole, to: seq - 1, before: prevHash },
+    { ...hole, from: seq + 1, after: hash },
+  ];
+  chain.holes.splice(index, 1, ...parts.filter(({ from, to }) => from <= to));
+  return true;
+}
+
+/** Stretches that touch one another. */
+function neighbours(moved: readonly Moved[]): readonly (readonly Moved[])[] {
+  const groups: Moved[][] = [];
+  for (const stretch of moved) {
+    const group = groups.at(-1);
+    if (group?.at(-1)?.to === stretch.from - 1) group?.push(stretch);
+    else groups.push([stretch]);
+  }
+  return groups;
+}

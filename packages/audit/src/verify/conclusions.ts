@@ -1,0 +1,86 @@
+import { digestOfHeads, type Head } from '../checkpoints/checkpoint.ts';
+import { isoFromMicros } from '../timestamp.ts';
+import type { Chains } from './chains.ts';
+import type { Evidence } from './evidence.ts';
+import type { Findings } from './findings.ts';
+import type { OpenDecisions } from './open-decisions.ts';
+import { range, type Trail } from './trail.ts';
+
+/** Says what chains lack of what checkpoints fix: each its end, or all of them what came after a backup. */
+export function concludeEnds(chains: Chains, evidence: Evidence, findings: Findings, partial: boolean): void {
+  const keptOnly = evidence.keptOnly();
+  const last = evidence.own.last()?.number ?? 0;
+  const short = chains.short();
+  for (const { writer, has, point } of short) {
+    if (keptOnly.has(point.number)) continue;
+    const what = has === 0 ? 'the chain is gone' : `the chain ends after event ${has}`;
+    findings.add('cut-off', writer, has + 1, `${what}; checkpoint ${point.number} fixes event ${point.seq}`);
+  }
+  const lost = short.filter(({ point }) => keptOnly.has(point.number));
+  const ahead = [...keptOnly].filter((number) => number > last);
+  if (lost.length > 0) {
+    const events = lost.reduce((sum, { has, point }) => sum + point.seq - has, 0);
+    findings.add(
+      'rolled-back',
+      null,
+      last + 1,
+      `checkpoints kept elsewhere fix ${events} events, of ${lost.length} chains, that are not here: an old state was put back, of checkpoint ${last} or soon after`,
+    );
+  } else if (ahead.length > 0 && !partial) {
+    const [from, to] = [Math.min(...ahead), Math.max(...ahead)];
+    findings.add(
+      'removed',
+      null,
+      from,
+      `${range('checkpoint', from, to)}, kept elsewhere, are not here any more`,
+    );
+  }
+}
+
+/** The one checkpoint whose word on all chains has still to be compared: of a trail that began in the middle. */
+export function unprovedTrail(evidence: Evidence): Trail | undefined {
+  const trails = evidence.trails().filter((trail) => trail.last() !== undefined);
+  if (trails.some((trail) => trail.heads().all)) return undefined;
+  return trails.toSorted((a, b) => (b.last()?.number ?? 0) - (a.last()?.number ?? 0))[0];
+}
+
+/** Chains that were quiet for so long when a checkpoint was made had nothing under way; microseconds. */
+const QUIET = 300_000_000;
+
+/**
+ * Compares where all chains stood with what a single checkpoint fixes of all of them, by their number and digest.
+ * @returns words, when it could not be told
+ */
+export function concludeStanding(trail: Trail, chains: Chains, findings: Findings): string | null {
+  const last = trail.last();
+  if (last === undefined) return null;
+  const { known } = trail.heads();
+  const heads = new Map<string, Head>();
+  let quiet = true;
+  for (const { writer, seq, hash, at } of chains.standing()) {
+    heads.set(writer, { writer, seq, hash });
+    if (!known.has(writer) && at > Number(last.atMicros) - QUIET) quiet = false;
+  }
+  for (const [writer, head] of known) heads.set(writer, head);
+  if (heads.size === last.chains && digestOfHeads(heads.values()) === last.digest) return null;
+  const what = `checkpoint ${last.number} fixes ${last.chains} chains`;
+  if (heads.size < last.chains)
+    findings.add('cut-off', null, last.number, `${what}, and there are ${heads.size}`);
+  else if (quiet) findings.add('changed', null, last.number, `${what}, and one of them stands otherwise`);
+  else return `${what}, which it alone cannot prove while they grow: give those before it too`;
+  return null;
+}
+
+/** Says which calls nobody told the end of. @returns how many may still be told */
+export function concludeDecisions(decisions: OpenDecisions, before: number, findings: Findings): number {
+  let within = 0;
+  for (const { callId, writer, seq, at } of decisions.open()) {
+    if (at >= before) {
+      within += 1;
+      continue;
+    }
+    const time = isoFromMicros(BigInt(at));
+    findings.add('gap', writer, seq, `call ${callId} was allowed at ${time} and has no outcome`);
+  }
+  return within;
+}

@@ -1,0 +1,164 @@
+import { StringDecoder } from 'node:string_decoder';
+import { Client } from 'pg';
+import { to as copyTo } from 'pg-copy-streams';
+import { FORM_COLUMNS, formOfTexts } from '../chain/chain.ts';
+import { type EventOfLine, LINE_TEXTS } from '../chain/ndjson.ts';
+import type { StoredCheckpoint } from '../checkpoints/checkpoint-store.ts';
+import type { ChainRange } from './chains.ts';
+
+/** A place in the order in which events are read: writers, and `seq` in each. */
+export interface Position {
+  readonly writer: string;
+  readonly seq: number;
+}
+
+/** A month that the database knows to be in a file. */
+export interface ArchivedMonth {
+  /** `YYYY-MM` */
+  readonly month: string;
+  readonly file: string;
+  /** Over the file, hex. */
+  readonly sha256: string;
+  readonly events: number;
+  readonly ranges: readonly ChainRange[];
+}
+
+/** One consistent view of the record, whatever is written meanwhile. */
+export interface Snapshot {
+  /** In the order of their numbers. */
+  checkpoints(): AsyncIterable<StoredCheckpoint>;
+  /** In the order of writers and `seq`, after `position`; in batches. */
+  events(position: Position | null): AsyncIterable<readonly EventOfLine[]>;
+  /** Months whose events are in a file and no longer here, oldest first. */
+  archivedMonths(): Promise<readonly ArchivedMonth[]>;
+  /** About how many events there are. */
+  estimate(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a view of the record as it is now.
+ * @param readUrl the read login, or any that may select
+ */
+export async function openSnapshot(readUrl: string): Promise<Snapshot> {
+  const client = new Client({
+    connectionString: readUrl,
+    application_name: 'ideogate-verify',
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5_000,
+  });
+  // Without a listener, an error on an idle connection kills the process; one in use throws where it is used.
+  client.on('error', () => {});
+  await client.connect();
+  // Ten million rows are read in the order of an index, never sorted: a sort would take as much disk as the record.
+  await client.query(`SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
+    SET enable_sort = off; SET enable_incremental_sort = off; SET enable_seqscan = off; SET jit = off;
+    SET enable_bitmapscan = off; SET max_parallel_workers_per_gather = 0;
+    BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`);
+  return {
+    checkpoints: () => checkpointsOf(client),
+    events: (position) => eventsOf(client, position),
+    archivedMonths: () => archivedMonthsOf(client),
+    estimate: () => estimateOf(client),
+    close: () => client.end(),
+  };
+}
+
+async function* checkpointsOf(client: Client): AsyncGenerator<StoredCheckpoint> {
+  const rows = copyRows(client, 'SELECT number::text, note FROM ideogate.checkpoint ORDER BY number');
+  for await (const batch of rows)
+    for (const [number, note] of batch) yield { number: Number(number), note: note ?? '' };
+}
+
+async function* eventsOf(client: Client, position: Position | null): AsyncGenerator<readonly EventOfLine[]> {
+  // COPY takes no parameters; these two are a uuid and a number, or Postgres refuses them.
+  const after =
+    position === null
+      ? ''
+      : `WHERE (writer, seq) > ('${position.writer.replaceAll(/[^0-9a-f-]/g, '')}'::uuid, ${BigInt(position.seq)})`;
+  const rows = copyRows(
+    client,
+    `SELECT ${LINE_TEXTS} FROM ideogate.audit_event ${after} ORDER BY writer, seq, at`,
+  );
+  for await (const batch of rows) yield batch.map((texts) => eventOfTexts(texts));
+}
+
+const column = (name: string) => FORM_COLUMNS.indexOf(name);
+const [WRITER, SEQ, AT, KIND] = [column('writer'), column('seq'), column('at'), column('kind')];
+const [CALL_ID, RESULT, PREV_HASH] = [column('call_id'), column('result'), column('prev_hash')];
+
+function eventOfTexts(texts: readonly (string | null)[]): EventOfLine {
+  return {
+    writer: texts[WRITER] ?? '',
+    seq: Number(texts[SEQ]),
+    at: Number(texts[AT]),
+    kind: texts[KIND] ?? '',
+    callId: texts[CALL_ID] ?? null,
+    result: texts[RESULT] ?? '',
+    prevHash: texts[PREV_HASH] ?? '',
+    hash: texts.at(-1) ?? '',
+    form: formOfTexts(texts),
+  };
+}
+
+async function archivedMonthsOf(client: Client): Promise<readonly ArchivedMonth[]> {
+  const { rows: months } = await client.query<{
+    month: string;
+    file: string;
+    sha256: string;
+    events: string;
+  }>(
+    `SELECT to_char(month, 'YYYY-MM') AS month, file, encode(sha256, 'hex') AS sha256, events::text AS events
+     FROM ideogate.archive WHERE dropped_at IS NOT NULL ORDER BY month`,
+  );
+  const { rows: ranges } = await client.query<Record<string, string>>(
+    `SELECT to_char(month, 'YYYY-MM') AS month, writer, first_seq::text AS first_seq, last_seq::text AS last_seq,
+       encode(first_prev_hash, 'hex') AS first_prev_hash, encode(last_hash, 'hex') AS last_hash
+     FROM ideogate.archive_chain ORDER BY writer`,
+  );
+  return months.map(({ month, file, sha256, events }) => ({
+    month,
+    file,
+    sha256,
+    events: Number(events),
+    ranges: ranges
+      .filter((range) => range['month'] === month)
+      .map((range) => ({
+        writer: range['writer'] ?? '',
+        firstSeq: Number(range['first_seq']),
+        firstPrevHash: range['first_prev_hash'] ?? '',
+        lastSeq: Number(range['last_seq']),
+        lastHash: range['last_hash'] ?? '',
+      })),
+  }));
+}
+
+async function estimateOf(client: Client): Promise<number> {
+  const { rows } = await client.query<{ events: string }>(
+    `SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint::text AS events
+     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'ideogate.audit_event'::regclass`,
+  );
+  return Number(rows[0]?.events ?? 0);
+}
+
+/** The rows of a SELECT of texts, by COPY: a cursor would cost more than the rest of the verification. */
+async function* copyRows(client: Client, select: string): AsyncGenerator<(string | null)[][]> {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  const stream = client.query(copyTo(`COPY (${select}) TO STDOUT`, { highWaterMark: 262_144 }));
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const lines = (rest + decoder.write(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    yield lines.map((line) => line.split('\t').map(textOfField));
+  }
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };
+
+/** COPY's text format: `\N` is null; what would end a field or a row is escaped, as is the backslash. */
+function textOfField(field: string): string | null {
+  if (!field.includes('\\')) return field;
+  if (field === '\\N') return null;
+  return field.replace(/\\(.)/g, (_, character: string) => ESCAPES[character] ?? character);
+}

@@ -1,0 +1,166 @@
+import { type EventOfLine, readLine } from '../chain/ndjson.ts';
+import type { Chains } from './chains.ts';
+import type { Findings } from './findings.ts';
+import type { Position, Snapshot } from './in-database.ts';
+import { linesOf, UnreadableFileError } from './in-files.ts';
+import { OpenDecisions } from './open-decisions.ts';
+import { type VerifyState, writeState } from './resume.ts';
+
+export interface Progress {
+  readonly events: number;
+  /** About how many there are; 0 when nobody knows. */
+  readonly of: number;
+}
+
+/** `signal` stopped the verification. */
+export class InterruptedError extends Error {
+  override readonly name = 'InterruptedError';
+}
+
+export interface ReadingOptions {
+  readonly source: string;
+  readonly upTo: number;
+  readonly of: number;
+  readonly onProgress: (progress: Progress) => void;
+  /** Where to keep how far it came, or null. */
+  readonly resume: string | null;
+  readonly signal: AbortSignal | undefined;
+}
+
+const PROGRESS_MS = 100;
+const SAVE_MS = 5_000;
+
+/** Reads the record's events, part by part, into the checks; can be stopped, and gone on with. */
+export class Reading {
+  readonly #options: ReadingOptions;
+  readonly #chains: Chains;
+  readonly #findings: Findings;
+  readonly decisions: OpenDecisions;
+  readonly #archiveNotices: string[];
+  readonly #begun: VerifyState | null;
+  #events: number;
+  #lastAt: number;
+  #parts = 0;
+  #told = 0;
+  #saved = performance.now();
+
+  constructor(options: ReadingOptions, chains: Chains, findings: Findings, begun: VerifyState | null) {
+    this.#options = options;
+    this.#chains = chains;
+    this.#findings = findings;
+    this.#begun = begun;
+    this.decisions = new OpenDecisions(begun?.decisions);
+    this.#archiveNotices = [...(begun?.archiveNotices ?? [])];
+    this.#events = begun?.events ?? 0;
+    this.#lastAt = begun?.lastAt ?? 0;
+  }
+
+  get events(): number {
+    return this.#events;
+  }
+
+  /** The latest time of an event, microseconds; 0 when there is none. */
+  get lastAt(): number {
+    return this.#lastAt;
+  }
+
+  /** Whether an event of the record says that a month went into this file. */
+  saysArchived(month: string, sha256: string): boolean {
+    return this.#archiveNotices.some((detail) => detail.includes(month) && detail.includes(sha256));
+  }
+
+  /** A part that takes no reading. */
+  skip(work: () => void): void {
+    if (this.#parts >= (this.#begun?.parts ?? 0)) work();
+    this.#parts += 1;
+  }
+
+  async file(file: string): Promise<void> {
+    if (this.#isRead()) return;
+    const from = Number(this.#position() ?? 0);
+    let line = 0;
+    try {
+      for await (const lines of linesOf(file)) {
+        for (const text of lines) {
+          line += 1;
+          if (line > from) this.#takeLine(file, line, text);
+        }
+        this.#pass(line);
+      }
+    } catch (error) {
+      if (!(error instanceof UnreadableFileError)) throw error;
+      this.#findings.add('changed', null, null, `${file}: ${error.message}`);
+    }
+    this.#parts += 1;
+  }
+
+  async database(snapshot: Snapshot): Promise<void> {
+    if (this.#isRead()) return;
+    const position = this.#position() as Position | null; // as: what this part keeps
+    for await (const events of snapshot.events(position)) {
+      for (const event of events) this.#take(event);
+      const last = events.at(-1);
+      if (last !== undefined) this.#pass({ writer: last.writer, seq: last.seq });
+    }
+    this.#parts += 1;
+  }
+
+  #isRead(): boolean {
+    if (this.#parts >= (this.#begun?.parts ?? 0)) return false;
+    this.#parts += 1;
+    return true;
+  }
+
+  /** Where to go on in this part. */
+  #position(): VerifyState['position'] {
+    return this.#begun !== null && this.#parts === this.#begun.parts ? this.#begun.position : null;
+  }
+
+  #takeLine(file: string, number: number, text: string): void {
+    const line = readLine(text);
+    if (line.kind === 'event') this.#take(line.event);
+    else if (line.kind === 'unreadable')
+      this.#findings.add('changed', null, null, `${file}: line ${number} is no line of the record`);
+  }
+
+  #take(event: EventOfLine): void {
+    this.#events += 1;
+    if (event.at > this.#lastAt) this.#lastAt = event.at;
+    this.#chains.take(event);
+    this.decisions.take(event);
+    if (event.result === 'month-archived' && event.kind === 'notice') this.#archiveNotices.push(event.form);
+  }
+
+  /** Between two batches: tells, keeps, or stops. */
+  #pass(position: Position | number): void {
+    const { signal, resume, onProgress, of } = this.#options;
+    const now = performance.now();
+    if (now - this.#told > PROGRESS_MS) {
+      this.#told = now;
+      onProgress({ events: this.#events, of });
+    }
+    const stop = signal?.aborted === true;
+    if (resume !== null && (stop || now - this.#saved > SAVE_MS)) {
+      writeState(resume, this.#state(position));
+      this.#saved = performance.now();
+    }
+    if (stop) throw new InterruptedError(`stopped after ${this.#events} events`);
+  }
+
+  #state(position: Position | number): VerifyState {
+    const { source, upTo } = this.#options;
+    return {
+      source,
+      upTo,
+      parts: this.#parts,
+      position,
+      events: this.#events,
+      lastAt: this.#lastAt,
+      chains: this.#chains.state(),
+      decisions: this.decisions.state(),
+      faults: this.#findings.all(),
+      faultCount: this.#findings.count,
+      archiveNotices: this.#archiveNotices,
+    };
+  }
+}

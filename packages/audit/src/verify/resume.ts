@@ -1,0 +1,57 @@
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import type { ChainsState } from './chains.ts';
+import type { Fault } from './findings.ts';
+import type { Position } from './in-database.ts';
+import type { DecisionsState } from './open-decisions.ts';
+
+/** How far a verification came. */
+export interface VerifyState {
+  /** What is verified: another thing can't be gone on with. */
+  readonly source: string;
+  /** The last checkpoint that counts: later ones fix events that the parts already read didn't have. */
+  readonly upTo: number;
+  /** Parts read to their end. */
+  readonly parts: number;
+  /** How far the part after them was read: lines of a file, or a place in the database. */
+  readonly position: Position | number | null;
+  readonly events: number;
+  /** The latest time of an event, microseconds. */
+  readonly lastAt: number;
+  readonly chains: ChainsState;
+  readonly decisions: DecisionsState;
+  readonly faults: readonly Fault[];
+  readonly faultCount: number;
+  /** Details of the notices by which months were archived. */
+  readonly archiveNotices: readonly string[];
+}
+
+export class ResumeError extends Error {
+  override readonly name = 'ResumeError';
+}
+
+/**
+ * What a file of `writeState` holds; null when there is none.
+ * @throws ResumeError when it is of something else
+ */
+export function readState(file: string, source: string): VerifyState | null {
+  if (!existsSync(file)) return null;
+  let state: VerifyState;
+  try {
+    state = JSON.parse(readFileSync(file, 'utf8')) as VerifyState; // as: written by writeState, whole or not at all
+  } catch {
+    throw new ResumeError(`${file} does not hold the state of a verification`);
+  }
+  if (state.source === source) return state;
+  throw new ResumeError(`${file} holds the state of verifying something else`);
+}
+
+/** Whole or not at all. */
+export function writeState(file: string, state: VerifyState): void {
+  const temporary = `${file}.${process.pid}.tmp`;
+  writeFileSync(temporary, JSON.stringify(state), { mode: 0o600 });
+  renameSync(temporary, file);
+}
+
+export function removeState(file: string): void {
+  rmSync(file, { force: true });
+}

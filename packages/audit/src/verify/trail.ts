@@ -1,0 +1,245 @@
+import {
+  type Checkpoint,
+  digestOfHeads,
+  hashOfCheckpoint,
+  type Head,
+  listsAll,
+  NO_PREVIOUS,
+  parseCheckpoint,
+} from '../checkpoints/checkpoint.ts';
+import {
+  KeyTextError,
+  parseVerifierKey,
+  readNote,
+  type VerifierKey,
+  verifyNote,
+} from '../checkpoints/note.ts';
+import type { Findings } from './findings.ts';
+import { type FixedPoints, shortened } from './fixed-points.ts';
+
+/** A checkpoint whose signature no known key made, until a later genuine one vouches for it by its hash. */
+interface Candidate {
+  readonly checkpoint: Checkpoint;
+  readonly textHash: string;
+  readonly signed: boolean;
+}
+
+export interface TrailOptions {
+  /** Where these checkpoints are, in words: `the database`. */
+  readonly place: string;
+  readonly keys: readonly VerifierKey[];
+  /** Whether all checkpoints from the first on must be here. */
+  readonly complete: boolean;
+  readonly fixed: FixedPoints;
+  readonly findings: Findings;
+  /** Checkpoints elsewhere: what they fix alike is fixed already. */
+  readonly beside?: Trail;
+}
+
+/** The checkpoints of one place, in the order of their numbers: which are genuine, and what they fix. */
+export class Trail {
+  readonly #options: TrailOptions;
+  readonly #keys: Map<string, VerifierKey>;
+  readonly #hashes = new Map<number, string>();
+  /** Numbers that something was said of already. */
+  readonly #faulty = new Set<number>();
+  #unproved: Candidate[] = [];
+  #first: Checkpoint | undefined;
+  #last: Candidate | undefined;
+  #highest = 0;
+  #heads: Map<string, Head> | undefined;
+  /** Whether `#heads` has those of all chains. */
+  #headsOfAll = false;
+
+  constructor(options: TrailOptions) {
+    this.#options = options;
+    this.#keys = new Map(options.keys.map((key) => [key.text, key]));
+  }
+
+  /** @param number what the database says it is, or null where only the note does */
+  take(number: number | null, note: string): void {
+    const opened = readNote(note);
+    const checkpoint = opened && parseCheckpoint(opened.text);
+    if (opened === null || checkpoint === null) return this.#forged(number, 'is not a checkpoint');
+    if (number !== null && checkpoint.number !== number)
+      return this.#forged(number, `is checkpoint ${checkpoint.number}`);
+    const textHash = hashOfCheckpoint(opened.text);
+    if (this.#seen(checkpoint.number) === shortened(textHash)) return;
+    const verdict = verifyNote(opened, [...this.#keys.values()]);
+    if (verdict === 'forged')
+      return this.#forged(checkpoint.number, 'carries a signature that its key did not make');
+    const candidate = { checkpoint, textHash, signed: verdict === 'signed' };
+    if (!candidate.signed) this.#unproved.push(candidate);
+    else this.#prove(candidate);
+  }
+
+  /** To be called when there are no more. */
+  end(): void {
+    this.#forgeUnproved(this.#unproved);
+    this.#unproved = [];
+    const last = this.#last?.checkpoint;
+    if (last !== undefined && this.#headsOfAll && this.#heads !== undefined)
+      this.#requireDigest(last, this.#heads.values());
+  }
+
+  /** How many are genuine. */
+  get count(): number {
+    return this.#hashes.size;
+  }
+
+  numbers(): Iterable<number> {
+    return this.#hashes.keys();
+  }
+
+  get complete(): boolean {
+    return this.#options.complete;
+  }
+
+  /** The first genuine one. */
+  first(): Checkpoint | undefined {
+    return this.#first;
+  }
+
+  /** The last genuine one. */
+  last(): Checkpoint | undefined {
+    return this.#last?.checkpoint;
+  }
+
+  /** The heads known, and whether they are those of all chains at the last checkpoint. */
+  heads(): { readonly all: boolean; readonly known: ReadonlyMap<string, Head> } {
+    return { all: this.#headsOfAll, known: this.#heads ?? new Map() };
+  }
+
+  /** What tells the genuine checkpoint of this number from another, if there is one. */
+  hashOf(number: number): string | undefined {
+    return this.#hashes.get(number);
+  }
+
+  #seen(number: number): string | undefined {
+    // Only what is sent at least once comes again: most numbers are new.
+    if (number > this.#highest) {
+      this.#highest = number;
+      return undefined;
+    }
+    const waiting = this.#unproved.find(({ checkpoint }) => checkpoint.number === number);
+    return this.#hashes.get(number) ?? (waiting && shortened(waiting.textHash));
+  }
+
+  #prove(candidate: Candidate): void {
+    const waiting = this.#unproved;
+    this.#unproved = [];
+    const vouched = new Set<Candidate>();
+    let wanted = candidate.checkpoint.previous;
+    for (const earlier of waiting.toReversed()) {
+      if (earlier.textHash !== wanted) continue;
+      vouched.add(earlier);
+      wanted = earlier.checkpoint.previous;
+    }
+    this.#forgeUnproved(waiting.filter((each) => !vouched.has(each)));
+    for (const genuine of [...[...vouched].toReversed(), candidate]) this.#follow(genuine);
+  }
+
+  /** Takes a genuine checkpoint to its place after the last one. */
+  #follow(candidate: Candidate): void {
+    const { checkpoint, textHash } = candidate;
+    const { number, previous } = checkpoint;
+    const { place, findings } = this.#options;
+    const last = this.#last;
+    if (last !== undefined && number <= last.checkpoint.number) {
+      findings.add(
+        'forked',
+        null,
+        number,
+        `${place} has two signed checkpoints ${number}, or has them out of order`,
+      );
+      this.#faulty.add(number);
+      return;
+    }
+    this.#hashes.set(number, shortened(textHash));
+    this.#requireLink(last, number, previous);
+    this.#first ??= checkpoint;
+    this.#last = candidate;
+    if (checkpoint.nextKey !== null) this.#changeKey(candidate, checkpoint.nextKey);
+    this.#fix(checkpoint);
+  }
+
+  #requireLink(last: Candidate | undefined, number: number, previous: string): void {
+    const { place, complete, findings } = this.#options;
+    if (previous === (last?.textHash ?? NO_PREVIOUS)) return;
+    const after = last?.checkpoint.number ?? 0;
+    const missing = between(after, number).filter((each) => !this.#faulty.has(each));
+    const [first] = missing;
+    if (first === undefined && number > after + 1) return;
+    if (first === undefined) {
+      findings.add(
+        'forked',
+        null,
+        number,
+        `in ${place} checkpoint ${number} does not follow checkpoint ${after}`,
+      );
+    } else if (complete) {
+      findings.add('removed', null, first, `${place} lacks ${range('checkpoint', first, number - 1)}`);
+    }
+  }
+
+  #changeKey({ checkpoint }: Candidate, text: string): void {
+    try {
+      const next = parseVerifierKey(text);
+      // The old key signs no more, whoever has it.
+      for (const key of this.#keys.values()) if (key.name === next.name) this.#keys.delete(key.text);
+      this.#keys.set(next.text, next);
+    } catch (error) {
+      if (!(error instanceof KeyTextError)) throw error;
+      this.#forged(checkpoint.number, 'names a next key that is none');
+    }
+  }
+
+  #fix(checkpoint: Checkpoint): void {
+    const { number, heads } = checkpoint;
+    const { fixed, findings, beside } = this.#options;
+    const known = beside?.hashOf(number) === this.#hashes.get(number);
+    for (const { writer, seq, hash } of heads) {
+      if (seq < (this.#heads?.get(writer)?.seq ?? 0))
+        findings.add('forked', writer, seq, `checkpoint ${number} takes the chain back to event ${seq}`);
+      if (!known) fixed.add(writer, seq, hash, number);
+    }
+    if (listsAll(number)) {
+      this.#requireDigest(checkpoint, heads);
+      this.#headsOfAll = true;
+      this.#heads = new Map();
+    }
+    this.#heads ??= new Map();
+    for (const head of heads) this.#heads.set(head.writer, head);
+  }
+
+  #requireDigest({ number, chains, digest }: Checkpoint, heads: Iterable<Head>): void {
+    const list = [...heads];
+    if (list.length !== chains || digestOfHeads(list) !== digest)
+      this.#forged(number, 'contradicts itself, or those before it, about where chains stood');
+  }
+
+  #forgeUnproved(candidates: readonly Candidate[]): void {
+    for (const { checkpoint } of candidates)
+      this.#forged(checkpoint.number, 'is signed by no key that was given, or that a genuine one named');
+  }
+
+  #forged(number: number | null, what: string): void {
+    if (number !== null) this.#faulty.add(number);
+    this.#options.findings.add(
+      'forged-checkpoint',
+      null,
+      number,
+      `${number === null ? 'a checkpoint' : `checkpoint ${number}`} in ${this.#options.place} ${what}`,
+    );
+  }
+}
+
+/** Whole numbers after `low` and before `high`, as many as anybody would list. */
+function between(low: number, high: number): readonly number[] {
+  return Array.from({ length: Math.min(high - low - 1, 10_000) }, (_, index) => low + 1 + index);
+}
+
+/** `event 5`, or `events 5 to 9`. */
+export function range(noun: string, from: number, to: number): string {
+  return from === to ? `${noun} ${from}` : `${noun}s ${from} to ${to}`;
+}

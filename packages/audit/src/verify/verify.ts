@@ -1,0 +1,312 @@
+import { statSync } from 'node:fs';
+import { readLine } from '../chain/ndjson.ts';
+import type { VerifierKey } from '../checkpoints/note.ts';
+import { isoFromMicros } from '../timestamp.ts';
+import { Chains, type ChainsOptions } from './chains.ts';
+import { concludeDecisions, concludeEnds, concludeStanding, unprovedTrail } from './conclusions.ts';
+import { type CheckpointFile, Evidence } from './evidence.ts';
+import { type Fault, Findings, MAX_FAULTS } from './findings.ts';
+import { type ArchivedMonth, openSnapshot, type Snapshot } from './in-database.ts';
+import { linesOf, UnreadableFileError } from './in-files.ts';
+import { type Progress, Reading } from './reading.ts';
+import { readState, removeState, type VerifyState } from './resume.ts';
+
+export interface VerifyOptions {
+  /** Public keys of the signer: the first one is enough, or the newest. */
+  readonly keys: readonly VerifierKey[];
+  /** What to verify: the database with the months that left it, or files alone. */
+  readonly source:
+    | { readonly kind: 'database'; readonly readUrl: string; readonly archives: readonly string[] }
+    | { readonly kind: 'files'; readonly files: readonly string[] };
+  /** Files of checkpoints that somebody else kept, one line each. */
+  readonly kept: readonly string[];
+  /** How long an allowed call may be without an outcome, milliseconds. */
+  readonly gapAfterMs: number;
+  /** Microseconds since the Unix epoch. */
+  readonly now: () => bigint;
+  /** Told several times a second. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Where to keep how far it came, to be gone on with; removed at the end. */
+  readonly resume?: string;
+  /** Stops it, keeping how far it came. */
+  readonly signal?: AbortSignal;
+}
+
+export interface VerifyReport {
+  /** Nothing is wrong. */
+  readonly ok: boolean;
+  readonly events: number;
+  /** Genuine ones, wherever they are. */
+  readonly checkpoints: number;
+  readonly faults: readonly Fault[];
+  /** Faults beyond those listed, which are at most 1,000. */
+  readonly more: number;
+  /** What is no fault, and good to know. */
+  readonly reported: {
+    readonly chains: number;
+    /** RFC 3339, or null when there is none. */
+    readonly last_checkpoint: string | null;
+    /** Events younger than the last checkpoint: nothing but their own chain holds them. */
+    readonly tail: number;
+    /** Allowed calls without an outcome that may still get one. */
+    readonly open: number;
+    /** Calls closed by an outcome that says that nobody knows how they ended. */
+    readonly unknown: number;
+    /** Months in files that were not given: their events are not proved. */
+    readonly archived: readonly string[];
+    readonly notes: readonly string[];
+  };
+}
+
+/**
+ * Verifies the whole record, in memory that doesn't grow with the number of events.
+ * @throws InterruptedError when `signal` stopped it; ResumeError; what the network, Postgres or the file system says
+ *   when something can't be read at all
+ */
+export async function verifyRecord(options: VerifyOptions): Promise<VerifyReport> {
+  // Before the view of the database is taken: what is in them by then must be in it too.
+  const kept = options.kept.map((file) => ({ file, bytes: statSync(file).size }));
+  const name = nameOf(options.source);
+  const begun = options.resume === undefined ? null : readState(options.resume, name);
+  const verification = new Verification(options, name, begun);
+  const { source } = options;
+  const report =
+    source.kind === 'files'
+      ? await verification.files(source.files, kept)
+      : await verification.database(source.readUrl, source.archives, kept);
+  if (options.resume !== undefined) removeState(options.resume);
+  return report;
+}
+
+function nameOf(source: VerifyOptions['source']): string {
+  if (source.kind === 'files') return source.files.map((file) => `${file} ${statSync(file).size}`).join(', ');
+  const { host, pathname } = new URL(source.readUrl);
+  return [`${host}${pathname}`, ...source.archives].join(', ');
+}
+
+class Verification {
+  readonly #options: VerifyOptions;
+  readonly #name: string;
+  readonly #begun: VerifyState | null;
+  /** Of checkpoints, found anew when it is gone on with. */
+  readonly #findings = new Findings();
+  /** Of events. */
+  readonly #eventFindings: Findings;
+  readonly #notes: string[] = [];
+
+  constructor(options: VerifyOptions, name: string, begun: VerifyState | null) {
+    this.#options = options;
+    this.#name = name;
+    this.#begun = begun;
+    this.#eventFindings = new Findings(begun?.faults, begun?.faultCount);
+  }
+
+  async database(
+    readUrl: string,
+    archives: readonly string[],
+    kept: readonly CheckpointFile[],
+  ): Promise<VerifyReport> {
+    const snapshot = await openSnapshot(readUrl);
+    try {
+      const evidence = this.#evidence({ place: 'the database', complete: true }, null);
+      for await (const { number, note } of snapshot.checkpoints()) evidence.takeOwn(number, note);
+      evidence.own.end();
+      for (const file of [...kept, ...archives.map((archive) => ({ file: archive }))])
+        await evidence.takeKept(file);
+      evidence.settle();
+      const chains = this.#chains(evidence, { repeats: false, partial: false });
+      const reading = this.#reading(chains, evidence, await snapshot.estimate());
+      const absent = await this.#archivedMonths(snapshot, archives, chains, reading);
+      await reading.database(snapshot);
+      this.#requireNotices(absent, reading);
+      return this.#report(evidence, chains, reading, Number(this.#options.now()), absent);
+    } finally {
+      await snapshot.close();
+    }
+  }
+
+  async files(files: readonly string[], kept: readonly CheckpointFile[]): Promise<VerifyReport> {
+    const headers = await Promise.all(files.map(headerOf));
+    const partial = headers.some(({ month }) => month !== null);
+    const readAt = latest(headers.map(({ at }) => at));
+    const evidence = this.#evidence({ place: 'the file', complete: !partial }, readAt);
+    let events = 0;
+    for (const file of files) events += await this.#takeCheckpoints(file, evidence);
+    evidence.own.end();
+    for (const file of kept) await evidence.takeKept(file);
+    evidence.settle();
+    const chains = this.#chains(evidence, { repeats: true, partial });
+    const reading = this.#reading(chains, evidence, events);
+    for (const { file } of headers.toSorted(inOrderOfMonths)) await reading.file(file);
+    return this.#report(evidence, chains, reading, readAt ?? reading.lastAt, []);
+  }
+
+  #evidence(own: { place: string; complete: boolean }, readAt: number | null): Evidence {
+    const upTo = this.#begun?.upTo ?? Number.MAX_SAFE_INTEGER;
+    return new Evidence(this.#options.keys, this.#findings, { number: upTo, at: readAt }, own);
+  }
+
+  #chains(evidence: Evidence, how: Pick<ChainsOptions, 'repeats' | 'partial'>): Chains {
+    const first = evidence.own.first();
+    const unproved = how.partial ? undefined : unprovedTrail(evidence)?.last();
+    return new Chains(
+      {
+        ...how,
+        fixed: evidence.fixed,
+        findings: this.#eventFindings,
+        openedSince: first?.number === 1 ? Number(first.atMicros) : null,
+        standingAt: unproved === undefined ? null : Number(unproved.atMicros),
+      },
+      this.#begun?.chains,
+    );
+  }
+
+  #reading(chains: Chains, evidence: Evidence, of: number): Reading {
+    const { onProgress = () => {}, resume = null, signal } = this.#options;
+    const upTo = Math.max(0, ...evidence.trails().map((trail) => trail.last()?.number ?? 0));
+    const options = { source: this.#name, upTo, of, onProgress, resume, signal };
+    return new Reading(options, chains, this.#eventFindings, this.#begun);
+  }
+
+  /** Takes the checkpoints out of a file of the record. @returns how many other lines it has */
+  async #takeCheckpoints(file: string, evidence: Evidence): Promise<number> {
+    let others = 0;
+    try {
+      for await (const lines of linesOf(file)) {
+        for (const text of lines) {
+          const line = text.startsWith('{"checkpoint"') ? readLine(text) : null;
+          if (line?.kind === 'checkpoint') evidence.takeOwn(null, line.note);
+          else others += 1;
+        }
+      }
+    } catch (error) {
+      // Said when its events are read.
+      if (!(error instanceof UnreadableFileError)) throw error;
+    }
+    return others;
+  }
+
+  /** Reads the months that left the database from their files. @returns those whose file wasn't given */
+  async #archivedMonths(
+    snapshot: Snapshot,
+    archives: readonly string[],
+    chains: Chains,
+    reading: Reading,
+  ): Promise<readonly ArchivedMonth[]> {
+    const months = await snapshot.archivedMonths();
+    const given = new Map(
+      (await Promise.all(archives.map(headerOf))).map((header) => [header.month, header.file]),
+    );
+    const absent: ArchivedMonth[] = [];
+    for (const month of months) {
+      const file = given.get(month.month);
+      given.delete(month.month);
+      if (file !== undefined) {
+        await reading.file(file);
+        continue;
+      }
+      absent.push(month);
+      reading.skip(() => {
+        for (const each of month.ranges) chains.skip(each);
+      });
+    }
+    for (const [month, file] of given)
+      this.#notes.push(
+        month === null
+          ? `${file} is not the archive of a month: it was looked at for checkpoints alone`
+          : `${file} was not read: month ${month} is still in the database`,
+      );
+    return absent;
+  }
+
+  /** That a month is elsewhere must be said by the record itself, or deleting it would look the same. */
+  #requireNotices(absent: readonly ArchivedMonth[], reading: Reading): void {
+    for (const { month, file, sha256 } of absent) {
+      if (reading.saysArchived(month, sha256)) continue;
+      this.#findings.add(
+        'removed',
+        null,
+        null,
+        `month ${month} is not here, and no event of the record says that it went into ${file}`,
+      );
+    }
+  }
+
+  #report(
+    evidence: Evidence,
+    chains: Chains,
+    reading: Reading,
+    now: number,
+    absent: readonly ArchivedMonth[],
+  ): VerifyReport {
+    const partial = this.#options.source.kind === 'files' && !evidence.own.complete;
+    const findings = this.#eventFindings;
+    chains.end();
+    concludeEnds(chains, evidence, findings, partial);
+    const unproved = partial ? undefined : unprovedTrail(evidence);
+    const note = unproved === undefined ? null : concludeStanding(unproved, chains, findings);
+    if (note !== null) this.#notes.push(note);
+    const open = concludeDecisions(reading.decisions, now - this.#options.gapAfterMs * 1_000, findings);
+    const faults = [...this.#findings.all(), ...findings.all()].slice(0, MAX_FAULTS);
+    const count = this.#findings.count + findings.count;
+    const last = latest(evidence.trails().map((trail) => numberOrNull(trail.last()?.atMicros)));
+    return {
+      ok: count === 0,
+      events: reading.events,
+      checkpoints: evidence.count,
+      faults,
+      more: count - faults.length,
+      reported: {
+        chains: chains.count,
+        last_checkpoint: last === null ? null : isoFromMicros(BigInt(last)),
+        tail: chains.tail(),
+        open,
+        unknown: reading.decisions.unknown,
+        archived: absent.map(({ month }) => month),
+        notes: this.#notes,
+      },
+    };
+  }
+}
+
+interface Header {
+  readonly file: string;
+  /** The archive's month, or null when it isn't one. */
+  readonly month: string | null;
+  /** When its content was read, microseconds, or null when it doesn't say. */
+  readonly at: number | null;
+}
+
+/** What the first line of a file says it is. */
+async function headerOf(file: string): Promise<Header> {
+  const none = { file, month: null, at: null };
+  try {
+    for await (const [first] of linesOf(file)) {
+      const line = readLine(first ?? '');
+      if (line.kind !== 'archive' && line.kind !== 'export') return none;
+      const { at, month } = line.about;
+      return {
+        file,
+        month: line.kind === 'archive' && typeof month === 'string' ? month : null,
+        at: typeof at === 'string' && /^[0-9]{1,16}$/.test(at) ? Number(at) : null,
+      };
+    }
+  } catch (error) {
+    // Said when its events are read.
+    if (!(error instanceof UnreadableFileError)) throw error;
+  }
+  return none;
+}
+
+function inOrderOfMonths(a: Header, b: Header): number {
+  return (a.month ?? '9999').localeCompare(b.month ?? '9999');
+}
+
+function latest(times: readonly (number | null)[]): number | null {
+  const known = times.filter((time) => time !== null);
+  return known.length === 0 ? null : Math.max(...known);
+}
+
+function numberOrNull(value: bigint | undefined): number | null {
+  return value === undefined ? null : Number(value);
+}

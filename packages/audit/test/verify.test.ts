@@ -1,0 +1,737 @@
+import { randomBytes } from 'node:crypto';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { parseCallId } from '@ideogate/contract';
+import { superuserUrl } from '@ideogate/testkit';
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import {
+  type AuditRecord,
+  type ChainedEvent,
+  type Fault,
+  hashEvent,
+  InterruptedError,
+  openCheckpointKeys,
+  openRecord,
+  prepareNextKey,
+  signCheckpoints,
+  verifyRecord,
+  type VerifyOptions,
+  type VerifyReport,
+} from '../src/index.ts';
+import { checkpointLine, eventLine, headerLine, LINE_TEXTS } from '../src/chain/ndjson.ts';
+import { checkpointOf, checkpointText, hashOfCheckpoint } from '../src/checkpoints/checkpoint.ts';
+import { makeSigningKey, signNote } from '../src/checkpoints/note.ts';
+import { readChain } from './chain-of.ts';
+import {
+  decision,
+  nowMicros,
+  OPENING,
+  outcome,
+  type RecordDatabase,
+  recordDatabase,
+  refusal,
+} from './record-under-test.ts';
+
+/** A record of three chains, closed and open ones, with checkpoints within and after them, and a tail. */
+interface Sample {
+  readonly database: RecordDatabase;
+  /** Name of the copy that nothing is written to any more. */
+  readonly whole: string;
+  /** Closed, wholly fixed; 14 events. */
+  readonly closed: string;
+  /** Open; 21 events, of which the last 4 are younger than the last checkpoint. */
+  readonly open: string;
+  readonly events: number;
+  readonly checkpoints: number;
+  readonly folder: string;
+  readonly keyFile: string;
+  /** What somebody else kept of the checkpoints. */
+  readonly kept: string;
+  /** Name of a copy that was made before the last events and checkpoints. */
+  readonly backup: string;
+}
+
+let sample: Sample;
+const made: string[] = [];
+
+async function copyOf(database: string): Promise<string> {
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  await asSuperuser('postgres', (client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${database}`));
+  made.unshift(name);
+  return name;
+}
+
+/** A copy of a database in use: a template must have no connections. Its writers go on afterwards. */
+async function stillCopyOf(database: string): Promise<string> {
+  await asSuperuser('postgres', async (client) => {
+    await client.query(`ALTER DATABASE ${database} ALLOW_CONNECTIONS false`);
+    await client.query('SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1', [
+      database,
+    ]);
+  });
+  const copy = await copyOf(database);
+  await asSuperuser('postgres', (client) =>
+    client.query(`ALTER DATABASE ${database} ALLOW_CONNECTIONS true`),
+  );
+  return copy;
+}
+
+/** Keeps what the record holds, for `putBack`. */
+async function keep(database: string): Promise<void> {
+  await asSuperuser(database, (client) =>
+    client.query(`CREATE SCHEMA kept; CREATE TABLE kept.event AS TABLE ideogate.audit_event;
+      CREATE TABLE kept.checkpoint AS TABLE ideogate.checkpoint`),
+  );
+}
+
+/** Undoes whatever was done to the record: quicker than a database for each case. */
+async function putBack(database: string): Promise<void> {
+  await asSuperuser(database, (client) =>
+    client.query(`DELETE FROM ideogate.audit_event; INSERT INTO ideogate.audit_event TABLE kept.event;
+      DELETE FROM ideogate.checkpoint; INSERT INTO ideogate.checkpoint TABLE kept.checkpoint`),
+  );
+}
+
+async function asSuperuser<T>(database: string, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: superuserUrl(database), query_timeout: 30_000 });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+type Urls = Pick<RecordDatabase, 'appendUrl' | 'readUrl'>;
+
+/** Makes two checkpoints: one when the signing begins and one when it ends. */
+function signNow({ appendUrl, readUrl }: Urls, keyFile: string): Promise<void> {
+  return signCheckpoints({
+    appendUrl,
+    readUrl,
+    environment: 'staging',
+    keys: openCheckpointKeys(keyFile, 'ideogate.test/staging'),
+    destinations: [],
+    now: nowMicros,
+  }).stop();
+}
+
+async function call(record: AuditRecord): Promise<void> {
+  const decided = decision();
+  await record.decide(decided);
+  record.outcome(outcome({ callId: decided.callId, made: ['generation:"é"\\'] }));
+  await record.flush(5_000);
+}
+
+async function calls(record: AuditRecord, count: number): Promise<void> {
+  for (let index = 0; index < count; index++) await call(record);
+}
+
+beforeAll(async () => {
+  const database = await recordDatabase();
+  const folder = mkdtempSync(join(tmpdir(), 'ideogate-verify-'));
+  const keyFile = join(folder, 'checkpoint-key');
+  const closed = openRecord({ ...database, opening: OPENING, now: nowMicros });
+  await calls(closed, 6);
+  await closed.close(5_000);
+  const third = openRecord({ ...database, opening: OPENING, now: nowMicros });
+  await third.refuse(refusal({ subject: 'tab\t line \n \\ "quoted"' }));
+  await third.close(5_000);
+  await signNow(database, keyFile);
+  const open = openRecord({ ...database, opening: OPENING, now: nowMicros });
+  await calls(open, 4);
+  await signNow(database, keyFile);
+  const backup = await stillCopyOf(database.name);
+  await calls(open, 4);
+  await signNow(database, keyFile);
+  await calls(open, 2);
+  const kept = join(folder, 'kept.ndjson');
+  const notes = await asSuperuser(database.name, notesOf);
+  writeFileSync(kept, notes.map((note) => `${checkpointLine(note)}\n`).join(''));
+  const whole = await stillCopyOf(database.name);
+  const { rows } = await asSuperuser(whole, (client) =>
+    client.query<{ events: number }>('SELECT count(*)::int AS events FROM ideogate.audit_event'),
+  );
+  sample = {
+    database,
+    whole,
+    closed: closed.writer,
+    open: open.writer,
+    events: rows[0]?.events ?? 0,
+    checkpoints: notes.length,
+    folder,
+    keyFile,
+    kept,
+    backup,
+  };
+  await keep(whole);
+  await keep(backup);
+  await open.close(5_000);
+});
+
+afterAll(async () => {
+  await asSuperuser('postgres', async (client) => {
+    for (const name of made) await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  });
+  await sample.database.close();
+  rmSync(sample.folder, { recursive: true });
+});
+
+async function notesOf(client: Client): Promise<readonly string[]> {
+  const { rows } = await client.query<{ note: string }>(
+    'SELECT note FROM ideogate.checkpoint ORDER BY number',
+  );
+  return rows.map(({ note }) => note);
+}
+
+/** The record as an export writes it. */
+async function exportOf(database: string): Promise<string> {
+  const lines = await asSuperuser(database, async (client) => {
+    const { rows } = await client.query<(string | null)[]>({
+      text: `SELECT ${LINE_TEXTS} FROM ideogate.audit_event ORDER BY writer, seq, at`,
+      rowMode: 'array',
+    });
+    return [
+      headerLine('export', { at: nowMicros().toString(), environment: 'staging' }),
+      ...rows.map((texts) => eventLine(texts)),
+      ...(await notesOf(client)).map((note) => checkpointLine(note)),
+    ];
+  });
+  const file = join(sample.folder, `${database}.ndjson`);
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  return file;
+}
+
+function verify(
+  source: VerifyOptions['source'],
+  changes: Partial<VerifyOptions> = {},
+): Promise<VerifyReport> {
+  return verifyRecord({
+    keys: openCheckpointKeys(sample.keyFile).publicKeys(),
+    source,
+    kept: [],
+    gapAfterMs: 60_000,
+    now: nowMicros,
+    ...changes,
+  });
+}
+
+function inDatabase(name: string): VerifyOptions['source'] {
+  return { kind: 'database', readUrl: superuserUrl(name), archives: [] };
+}
+
+const short = ({ fault, writer, seq }: Fault) => [fault, writer, seq];
+
+/** Computes the hashes again from an event on, as somebody would who wants no one to see it. */
+async function rehash(
+  client: Client,
+  writer: string,
+  from: number,
+  to = Number.MAX_SAFE_INTEGER,
+): Promise<void> {
+  let before: string | undefined;
+  for (const event of await readChain(client, writer)) {
+    const hidden: ChainedEvent = { ...event, prevHash: before ?? event.prevHash };
+    const hash = event.seq >= from && event.seq <= to ? hashEvent(hidden) : event.hash;
+    if (event.seq >= from && event.seq <= to)
+      await client.query(
+        `UPDATE ideogate.audit_event SET prev_hash = decode($3, 'hex'), hash = decode($4, 'hex') WHERE writer = $1 AND seq = $2`,
+        [writer, event.seq.toString(), hidden.prevHash, hash],
+      );
+    before = to === Number.MAX_SAFE_INTEGER ? hash : undefined;
+  }
+}
+
+/** Puts an event beside or after others, with what is given of it changed. */
+async function insert(
+  client: Client,
+  writer: string,
+  seq: number,
+  changes: Record<string, string>,
+): Promise<void> {
+  const { rows } = await client.query<{ columns: string; values: string }>(
+    `SELECT string_agg(quote_ident(column_name), ', ') AS columns,
+       string_agg(coalesce($1::jsonb ->> column_name, quote_ident(column_name)), ', ') AS values
+     FROM information_schema.columns WHERE table_schema = 'ideogate' AND table_name = 'audit_event'`,
+    [JSON.stringify(changes)],
+  );
+  await client.query(
+    `INSERT INTO ideogate.audit_event (${rows[0]?.columns}) SELECT ${rows[0]?.values} FROM ideogate.audit_event
+     WHERE writer = $1 AND seq = $2`,
+    [writer, seq],
+  );
+}
+
+const event = (writer: string, seq: number) => `writer = '${writer}' AND seq = ${seq}`;
+const SOONER = `at - interval '1 microsecond'`;
+const RANDOM_HASH = `decode(repeat('ab', 32), 'hex')`;
+const OTHER_WRITER = '00000000-0000-4000-8000-00000000000f';
+
+interface Tampering {
+  readonly what: string;
+  readonly tamper: (client: Client) => Promise<unknown>;
+  /** Fault, writer, seq. */
+  readonly faults: () => readonly (readonly (string | number | null)[])[];
+  /** Whether the checkpoints kept elsewhere are at hand. */
+  readonly kept?: boolean;
+  readonly of?: () => string;
+}
+
+const changed = (text: string) => (client: Client) => client.query(`UPDATE ideogate.audit_event SET ${text}`);
+
+const TAMPERINGS: readonly Tampering[] = [
+  {
+    what: 'a column of an event is changed',
+    tamper: (client) => changed(`subject = 'nobody' WHERE ${event(sample.open, 5)}`)(client),
+    faults: () => [['changed', sample.open, 5]],
+  },
+  {
+    what: 'a column that was empty is filled',
+    tamper: (client) => changed(`problem = 'x' WHERE ${event(sample.closed, 3)}`)(client),
+    faults: () => [['changed', sample.closed, 3]],
+  },
+  {
+    what: 'the hash of an event is changed',
+    tamper: (client) => changed(`hash = ${RANDOM_HASH} WHERE ${event(sample.open, 6)}`)(client),
+    faults: () => [['changed', sample.open, 6]],
+  },
+  {
+    what: 'an event is changed, and its hash computed again',
+    tamper: async (client) => {
+      await changed(`cost_usd_micros = 1 WHERE ${event(sample.open, 5)}`)(client);
+      await rehash(client, sample.open, 5, 5);
+    },
+    faults: () => [['changed', sample.open, 5]],
+  },
+  {
+    what: 'an event is changed, and all hashes after it computed again',
+    tamper: async (client) => {
+      await changed(`subject = 'nobody' WHERE ${event(sample.open, 5)}`)(client);
+      await rehash(client, sample.open, 5);
+    },
+    // The first checkpoint that contradicts is the one made after four calls.
+    faults: () => [['changed', sample.open, 9]],
+  },
+  {
+    what: 'an event is removed',
+    tamper: (client) => client.query(`DELETE FROM ideogate.audit_event WHERE ${event(sample.open, 5)}`),
+    faults: () => [['removed', sample.open, 5]],
+  },
+  {
+    what: 'the beginning of a chain is removed',
+    tamper: (client) =>
+      client.query(`DELETE FROM ideogate.audit_event WHERE writer = '${sample.closed}' AND seq <= 3`),
+    faults: () => [['removed', sample.closed, 1]],
+  },
+  {
+    what: 'an event is removed, and those after it moved up',
+    tamper: async (client) => {
+      await client.query(`DELETE FROM ideogate.audit_event WHERE ${event(sample.closed, 6)}`);
+      await changed(`seq = seq - 1 WHERE writer = '${sample.closed}' AND seq > 6`)(client);
+    },
+    faults: () => [['removed', sample.closed, 6]],
+  },
+  {
+    what: 'an event is removed, those after it moved up, and all hashes computed again',
+    tamper: async (client) => {
+      await client.query(`DELETE FROM ideogate.audit_event WHERE ${event(sample.closed, 6)}`);
+      await changed(`seq = seq - 1 WHERE writer = '${sample.closed}' AND seq > 6`)(client);
+      await rehash(client, sample.closed, 6);
+    },
+    faults: () => [['cut-off', sample.closed, 14]],
+  },
+  {
+    what: 'a checkpoint is removed',
+    tamper: (client) => client.query('DELETE FROM ideogate.checkpoint WHERE number = 3'),
+    faults: () => [['removed', null, 3]],
+  },
+  {
+    what: 'an event is slipped in beside another',
+    tamper: (client) =>
+      insert(client, sample.open, 5, { at: SOONER, subject: `'nobody'`, hash: RANDOM_HASH }),
+    faults: () => [['inserted', sample.open, 5]],
+  },
+  {
+    what: 'an event is slipped in between two, and those after it moved down',
+    tamper: async (client) => {
+      await changed(`seq = seq + 1 WHERE writer = '${sample.closed}' AND seq > 5`)(client);
+      await insert(client, sample.closed, 5, { seq: '6', subject: `'nobody'`, hash: RANDOM_HASH });
+    },
+    faults: () => [['inserted', sample.closed, 6]],
+  },
+  {
+    what: 'an event is added to a chain that was closed',
+    tamper: (client) => insert(client, sample.closed, 14, { seq: '15', kind: `'notice'` }),
+    faults: () => [['inserted', sample.closed, 15]],
+  },
+  {
+    what: 'an event that fits nothing is added to an open chain',
+    tamper: (client) => insert(client, sample.open, 4, { seq: '22', at: 'now()' }),
+    faults: () => [['inserted', sample.open, 22]],
+  },
+  {
+    what: 'a chain that nobody opened is added',
+    tamper: (client) =>
+      insert(client, sample.open, 4, { writer: `'${OTHER_WRITER}'`, seq: '1', at: 'now()' }),
+    faults: () => [['inserted', OTHER_WRITER, 1]],
+  },
+  {
+    what: 'two events are exchanged',
+    tamper: (client) => changed(`seq = 11 - seq WHERE writer = '${sample.open}' AND seq IN (5, 6)`)(client),
+    faults: () => [['reordered', sample.open, 5]],
+  },
+  {
+    what: 'two events far apart are exchanged',
+    tamper: (client) => changed(`seq = 14 - seq WHERE writer = '${sample.open}' AND seq IN (3, 11)`)(client),
+    faults: () => [
+      ['reordered', sample.open, 3],
+      ['reordered', sample.open, 11],
+    ],
+  },
+  {
+    what: 'the times of two events are exchanged',
+    tamper: (client) =>
+      changed(`at = (SELECT o.at FROM ideogate.audit_event o WHERE o.writer = audit_event.writer AND o.seq = 13 - audit_event.seq)
+        WHERE writer = '${sample.open}' AND seq IN (4, 9)`)(client),
+    faults: () => [['reordered', sample.open, 4]],
+  },
+  {
+    what: 'the end of a chain is cut off',
+    tamper: (client) =>
+      client.query(`DELETE FROM ideogate.audit_event WHERE writer = '${sample.open}' AND seq > 15`),
+    faults: () => [['cut-off', sample.open, 16]],
+  },
+  {
+    what: 'a whole chain is removed',
+    tamper: (client) => client.query(`DELETE FROM ideogate.audit_event WHERE writer = '${sample.closed}'`),
+    faults: () => [['cut-off', sample.closed, 1]],
+  },
+  {
+    what: 'two sound events stand at one place',
+    tamper: async (client) => {
+      const fifth = (await readChain(client, sample.open)).find(({ seq }) => seq === 5n);
+      if (fifth === undefined) throw new Error('no such event');
+      const other = { ...fifth, subject: 'nobody', atMicros: fifth.atMicros + 1n };
+      await insert(client, sample.open, 5, {
+        at: `at + interval '1 microsecond'`,
+        subject: `'nobody'`,
+        hash: `decode('${hashEvent(other)}', 'hex')`,
+      });
+    },
+    faults: () => [['forked', sample.open, 5]],
+  },
+  {
+    what: 'a checkpoint is changed',
+    tamper: (client) =>
+      client.query(
+        `UPDATE ideogate.checkpoint SET note = replace(note, 'time 2', 'time 3') WHERE number = 3`,
+      ),
+    faults: () => [['forged-checkpoint', null, 3]],
+  },
+  {
+    what: 'a checkpoint signed with another key is added',
+    tamper: async (client) => {
+      const last = checkpointOf((await notesOf(client)).at(-1) ?? '');
+      if (last === null) throw new Error('no checkpoint');
+      const forged = checkpointText({ ...last, number: last.number + 1, heads: [] });
+      await client.query('INSERT INTO ideogate.checkpoint VALUES ($1, $2)', [
+        last.number + 1,
+        signNote(forged, makeSigningKey('ideogate.test/staging')),
+      ]);
+    },
+    faults: () => [['forged-checkpoint', null, 7]],
+  },
+  {
+    what: 'an old backup is put in the place of the record',
+    of: () => sample.backup,
+    tamper: async () => {},
+    kept: true,
+    faults: () => [['rolled-back', null, 5]],
+  },
+  {
+    what: 'all that came after a moment is removed, checkpoints too',
+    tamper: async (client) => {
+      await client.query(`DELETE FROM ideogate.audit_event WHERE writer = '${sample.open}' AND seq > 9`);
+      await client.query('DELETE FROM ideogate.checkpoint WHERE number > 4');
+    },
+    kept: true,
+    faults: () => [['rolled-back', null, 5]],
+  },
+  {
+    what: 'the last checkpoints are removed, and events after them left',
+    tamper: (client) => client.query('DELETE FROM ideogate.checkpoint WHERE number > 4'),
+    kept: true,
+    faults: () => [['removed', null, 5]],
+  },
+  {
+    what: 'the record goes on from an old backup, signed by the key',
+    of: () => sample.backup,
+    tamper: async (client) => {
+      const fourth = checkpointOf((await notesOf(client)).at(-1) ?? '');
+      if (fourth === null) throw new Error('no checkpoint');
+      const text = checkpointText({
+        ...fourth,
+        number: 5,
+        previous: hashOfCheckpoint(checkpointText(fourth)),
+        heads: [],
+      });
+      await client.query('INSERT INTO ideogate.checkpoint VALUES (5, $1)', [
+        signNote(text, openCheckpointKeys(sample.keyFile).current()),
+      ]);
+    },
+    kept: true,
+    faults: () => [
+      ['forked', null, 5],
+      ['rolled-back', null, 6],
+    ],
+  },
+];
+
+describe('an untouched record', () => {
+  test('is proved, in the database and in an export, with and without what others kept', async () => {
+    const file = await exportOf(sample.whole);
+    for (const source of [inDatabase(sample.whole), { kind: 'files' as const, files: [file] }]) {
+      for (const kept of [[], [sample.kept]]) {
+        const report = await verify(source, { kept });
+        expect(report).toMatchObject({
+          ok: true,
+          events: sample.events,
+          checkpoints: sample.checkpoints,
+          faults: [],
+          more: 0,
+          reported: { chains: 3, tail: 4, open: 0, unknown: 0, notes: [] },
+        });
+      }
+    }
+  });
+
+  test('an export of an older state is no rolled-back one: it says when it was made', async () => {
+    const file = await exportOf(sample.backup);
+    const [header = '', ...rest] = readFileSync(file, 'utf8').split('\n');
+    const fourth = checkpointOf((await asSuperuser(sample.backup, notesOf)).at(-1) ?? '');
+    const then = header.replace(/"at":"[0-9]+"/, `"at":"${fourth?.atMicros}"`);
+    writeFileSync(file, [then, ...rest].join('\n'));
+    const report = await verify({ kind: 'files', files: [file] }, { kept: [sample.kept] });
+    expect(report).toMatchObject({ ok: true, checkpoints: 4 });
+  });
+});
+
+describe('what a superuser did to the record is named:', () => {
+  test.each(TAMPERINGS)('$what', async ({ tamper, faults, kept = false, of }) => {
+    const name = of?.() ?? sample.whole;
+    onTestFinished(() => putBack(name));
+    await asSuperuser(name, tamper);
+    const with_ = { kept: kept ? [sample.kept] : [] };
+    const fromDatabase = await verify(inDatabase(name), with_);
+    const fromExport = await verify({ kind: 'files', files: [await exportOf(name)] }, with_);
+    expect(fromDatabase.faults.map(short)).toEqual(faults());
+    expect(fromExport.faults.map(short)).toEqual(faults());
+    expect([fromDatabase.ok, fromExport.ok]).toEqual([false, false]);
+  });
+});
+
+test('an event slipped in is found even though nothing but its place and its neighbours speak against it', async () => {
+  onTestFinished(() => putBack(sample.whole));
+  await asSuperuser(sample.whole, (client) =>
+    insert(client, sample.open, 21, { seq: '23', at: 'now()', hash: RANDOM_HASH }),
+  );
+  const { faults } = await verify(inDatabase(sample.whole));
+  expect(faults.map(short)).toEqual([['inserted', sample.open, 23]]);
+});
+
+describe('a call that nobody told the end of', () => {
+  const removeOutcome = (client: Client) =>
+    client.query(`DELETE FROM ideogate.audit_event WHERE ${event(sample.open, 21)}`);
+
+  test('is no fault within its bound, and a gap after it', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    await asSuperuser(sample.whole, removeOutcome);
+    const soon = await verify(inDatabase(sample.whole), { gapAfterMs: 3_600_000 });
+    expect(soon).toMatchObject({ ok: true, reported: { open: 1, tail: 3 } });
+    const later = await verify(inDatabase(sample.whole), { gapAfterMs: 0 });
+    expect(later.faults.map(short)).toEqual([['gap', sample.open, 20]]);
+    const file = await exportOf(sample.whole);
+    const later2 = await verify({ kind: 'files', files: [file] }, { gapAfterMs: 0 });
+    expect(later2.faults.map(short)).toEqual([['gap', sample.open, 20]]);
+  });
+
+  test('is told when another writer says that nobody knows it, and is no fault then', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    const callId = await asSuperuser(sample.whole, async (client) => {
+      await removeOutcome(client);
+      const { rows } = await client.query<{ call_id: string }>(
+        `SELECT call_id FROM ideogate.audit_event WHERE ${event(sample.open, 20)}`,
+      );
+      return parseCallId(rows[0]?.call_id ?? '');
+    });
+    if (callId === undefined) throw new Error('no call');
+    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
+    const closer = openRecord({ ...urls, opening: OPENING, now: nowMicros });
+    closer.outcome(outcome({ callId, result: 'unknown', reason: 'writer-died' }));
+    await closer.close(5_000);
+    const report = await verify(inDatabase(sample.whole), { gapAfterMs: 0 });
+    expect(report).toMatchObject({ ok: true, reported: { open: 0, unknown: 1 } });
+  });
+});
+
+describe('the keys', () => {
+  test('the first public key is enough, and so is the newest, after the key was changed', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    const [old] = openCheckpointKeys(sample.keyFile).publicKeys();
+    const file = join(sample.folder, 'changing-key');
+    copyFileSync(sample.keyFile, file);
+    const next = prepareNextKey(file);
+    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
+    await signNow(urls, file);
+    for (const key of [old, next]) {
+      if (key === undefined) throw new Error('no key');
+      expect(await verify(inDatabase(sample.whole), { keys: [key] })).toMatchObject({
+        ok: true,
+        checkpoints: sample.checkpoints + 2,
+      });
+    }
+    const stranger = await verify(inDatabase(sample.whole), {
+      keys: [makeSigningKey('ideogate.test/staging').verifier],
+    });
+    expect(new Set(stranger.faults.map(({ fault }) => fault))).toEqual(new Set(['forged-checkpoint']));
+  });
+
+  test('a key that was changed signs no more, whoever has it', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    const file = join(sample.folder, 'stolen-key');
+    copyFileSync(sample.keyFile, file);
+    const stolen = openCheckpointKeys(file).current();
+    prepareNextKey(file);
+    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
+    await signNow(urls, file);
+    await asSuperuser(sample.whole, async (client) => {
+      const note = (await notesOf(client)).at(-1) ?? '';
+      const last = checkpointOf(note);
+      if (last === null) throw new Error('no checkpoint');
+      const text = checkpointText({
+        ...last,
+        number: last.number + 1,
+        previous: hashOfCheckpoint(checkpointText(last)),
+        heads: [],
+      });
+      await client.query('INSERT INTO ideogate.checkpoint VALUES ($1, $2)', [
+        last.number + 1,
+        signNote(text, stolen),
+      ]);
+    });
+    const { faults } = await verify(inDatabase(sample.whole), {
+      keys: openCheckpointKeys(file).publicKeys(),
+    });
+    expect(faults.map(short)).toEqual([['forged-checkpoint', null, 9]]);
+  });
+});
+
+describe('a single checkpoint that somebody kept', () => {
+  const onlyLast = () => {
+    const file = join(sample.folder, 'one.ndjson');
+    writeFileSync(file, `${readFileSync(sample.kept, 'utf8').trimEnd().split('\n').at(-1)}\n`);
+    return file;
+  };
+  const forget = (client: Client) => client.query('DELETE FROM ideogate.checkpoint');
+
+  test('fixes every chain, those that it does not list too', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    await asSuperuser(sample.whole, async (client) => {
+      await forget(client);
+      await client.query(`DELETE FROM ideogate.audit_event WHERE writer = '${sample.closed}'`);
+    });
+    const { faults } = await verify(inDatabase(sample.whole), { kept: [onlyLast()] });
+    expect(faults.map(({ fault }) => fault)).toContain('cut-off');
+  });
+});
+
+describe('a verification that was stopped', () => {
+  test('is gone on with, and finds what it would have found at once', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    await asSuperuser(sample.whole, async (client) => {
+      for (const writer of [sample.open, sample.closed])
+        await client.query(`UPDATE ideogate.audit_event SET subject = 'nobody' WHERE ${event(writer, 5)}`);
+    });
+    const file = await exportOf(sample.whole);
+    const sources = [inDatabase(sample.whole), { kind: 'files' as const, files: [file] }];
+    for (const source of sources) {
+      const resume = join(sample.folder, 'state.json');
+      const stopped = verify(source, { resume, signal: AbortSignal.abort() });
+      await expect(stopped).rejects.toThrow(InterruptedError);
+      expect(existsSync(resume)).toBe(true);
+      const whole = await verify(source);
+      const goneOn = await verify(source, { resume });
+      expect(goneOn).toEqual(whole);
+      expect(goneOn.faults).toHaveLength(2);
+      expect(existsSync(resume)).toBe(false);
+    }
+  });
+
+  test('is not gone on with over something else', async () => {
+    const resume = join(sample.folder, 'other-state.json');
+    const signal = AbortSignal.abort();
+    await expect(verify(inDatabase(sample.whole), { resume, signal })).rejects.toThrow(InterruptedError);
+    await expect(verify(inDatabase(sample.backup), { resume })).rejects.toThrow('something else');
+  });
+});
+
+describe('a file', () => {
+  const lines = async () =>
+    readFileSync(await exportOf(sample.whole), 'utf8')
+      .trimEnd()
+      .split('\n');
+
+  async function verifyLines(all: readonly string[], name = 'changed.ndjson'): Promise<VerifyReport> {
+    const file = join(sample.folder, name);
+    const text = `${all.join('\n')}\n`;
+    writeFileSync(file, name.endsWith('.gz') ? gzipSync(text) : text);
+    return verify({ kind: 'files', files: [file] });
+  }
+
+  test('whose lines came more than once, as they do at least once, is whole', async () => {
+    const [header = '', ...rest] = await lines();
+    const again = [...rest.slice(0, 9), ...rest.slice(4)];
+    expect(await verifyLines([header, ...again, ...rest.slice(-3)])).toMatchObject({ ok: true });
+    expect(await verifyLines([header, ...rest], 'whole.ndjson.gz')).toMatchObject({ ok: true });
+  });
+
+  test('whose writers are mixed, as they wrote, is whole', async () => {
+    const [header = '', ...rest] = await lines();
+    const at = (line: string) => Number(/"at":"([0-9]+)"/.exec(line)?.[1] ?? Number.MAX_SAFE_INTEGER);
+    const mixed = rest.toSorted((a, b) => at(a) - at(b));
+    expect(mixed).not.toEqual(rest);
+    expect(await verifyLines([header, ...mixed])).toMatchObject({ ok: true, events: sample.events });
+  });
+
+  test('with two lines exchanged is said to be reordered', async () => {
+    const all = await lines();
+    const index = all.findIndex((line) => line.includes('"seq":"5"'));
+    const swapped = all.with(index, all[index + 1] ?? '').with(index + 1, all[index] ?? '');
+    const { faults } = await verifyLines(swapped);
+    expect(faults.map(({ fault, seq }) => [fault, seq])).toEqual([['reordered', 5]]);
+  });
+
+  test('with a byte changed in its packed form, cut off, or with a line that is none, is said to be changed', async () => {
+    const text = `${(await lines()).join('\n')}\n`;
+    const packed = gzipSync(text);
+    packed.writeUInt8(packed.readUInt8(packed.length >> 1) ^ 1, packed.length >> 1);
+    const cases: readonly (readonly [string, Buffer | string])[] = [
+      ['byte.ndjson.gz', packed],
+      ['cut.ndjson.gz', gzipSync(text).subarray(0, -100)],
+      ['line.ndjson', `${text}what\n`],
+      ['half.ndjson', text.slice(0, -20)],
+    ];
+    for (const [name, content] of cases) {
+      const file = join(sample.folder, name);
+      writeFileSync(file, content);
+      const report = await verify({ kind: 'files', files: [file] });
+      expect(report.ok).toBe(false);
+      expect(report.faults).toContainEqual(
+        expect.objectContaining({ fault: 'changed', writer: null, seq: null }),
+      );
+    }
+  });
+});
