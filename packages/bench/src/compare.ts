@@ -3,6 +3,7 @@ import { type BenchDatabase, groupCommit, lostCalls, serverCpuMicros, singleRowC
 import { type Figure, figure } from './figures.ts';
 import { pace, percentile, saturate, upload } from './load.ts';
 import type { MeasuredProcess } from './measured-process.ts';
+import { withSlowCommits } from './slow-commits.ts';
 
 const MB = 1024 * 1024;
 const UPLOADS_AT_ONCE = 10;
@@ -34,7 +35,10 @@ export interface Comparison {
   readonly ratios: Readonly<Record<string, Figure>>;
   /** What Ideogate adds to the median at 200 calls/s, in single-row commits of the same Postgres. */
   readonly addedP50Commits: Figure;
-  /** The same in milliseconds, and one such commit. */
+  /** The same on a Postgres whose commits take 3 ms, in such commits. */
+  readonly slowCommitAddedP50At200: Figure;
+  readonly slowCommitAddedP50At1000: Figure;
+  /** What is added at 200 calls/s in milliseconds, and one such commit, on the Postgres as it is. */
   readonly addedP50Ms: Figure;
   readonly commitMs: Figure;
   /** Forwarded calls without decision and outcome in the record. */
@@ -43,8 +47,14 @@ export interface Comparison {
 
 /** Both gateways in turn, round after round: machines change their speed within seconds. */
 export async function compare(scene: Scene, rounds: number): Promise<Comparison> {
-  const found: { bare: Measured; ideogate: Measured; commitMs: number; ahead16: number; ahead64: number }[] =
-    [];
+  const found: {
+    bare: Measured;
+    ideogate: Measured;
+    commitMs: number;
+    ahead16: number;
+    ahead64: number;
+    slow: SlowCommits;
+  }[] = [];
   let forwarded = 0;
   const counted = async <T>(name: 'bare' | 'ideogate', work: () => Promise<T>): Promise<T> => {
     const before = await callsOf(scene.upstream);
@@ -66,7 +76,8 @@ export async function compare(scene: Scene, rounds: number): Promise<Comparison>
     const [bare, ideogate] = first === 'bare' ? [one, other] : [other, one];
     const ahead16 = await groupCommit(scene.database, 16, 1);
     const ahead64 = await groupCommit(scene.database, 64, 1);
-    found.push({ bare, ideogate, commitMs, ahead16, ahead64 });
+    const slow = await counted('ideogate', () => slowCommits(scene));
+    found.push({ bare, ideogate, commitMs, ahead16, ahead64, slow });
     process.stderr.write(`round ${round + 1} of ${rounds}\n`);
   }
   await scene.ideogate.stop();
@@ -88,6 +99,8 @@ export async function compare(scene: Scene, rounds: number): Promise<Comparison>
       postgresCpu: over((round) => round.ideogate.postgresCpuAt1000 / round.bare.cpuAt1000),
     },
     addedP50Commits: over((round) => (round.ideogate.p50At200 - round.bare.p50At200) / round.commitMs),
+    slowCommitAddedP50At200: over((round) => round.slow.addedAt200),
+    slowCommitAddedP50At1000: over((round) => round.slow.addedAt1000),
     addedP50Ms: over((round) => round.ideogate.p50At200 - round.bare.p50At200),
     commitMs: over((round) => round.commitMs),
     lost: await lostCalls(scene.database, forwarded),
@@ -114,6 +127,24 @@ async function measure(scene: Scene, name: 'bare' | 'ideogate'): Promise<Measure
     upload25: await growth(gateway, target, 25 * MB),
     upload45: await growth(gateway, target, 45 * MB),
   };
+}
+
+/** What Ideogate adds to the median, in single-row commits that take 3 ms. */
+interface SlowCommits {
+  readonly addedAt200: number;
+  readonly addedAt1000: number;
+}
+
+async function slowCommits(scene: Scene): Promise<SlowCommits> {
+  const tokens = scene.tokens();
+  const median = async (name: 'bare' | 'ideogate', perSecond: number) =>
+    percentile((await pace({ url: scene[name].url, tokens }, perSecond, 2)).latencies, 0.5);
+  return withSlowCommits(scene.postgres, async () => {
+    const commitMs = await singleRowCommit(scene.database);
+    const added = async (perSecond: number) =>
+      ((await median('ideogate', perSecond)) - (await median('bare', perSecond))) / commitMs;
+    return { addedAt200: await added(200), addedAt1000: await added(1000) };
+  });
 }
 
 async function withCpu<T>(

@@ -1,6 +1,6 @@
 import { createSecretKey } from 'node:crypto';
 import { createTokenVerifier, DEFAULT_VERIFIER } from '@ideogate/access-token';
-import { openRecord } from '@ideogate/audit';
+import { openCheckpointKeys, openRecord, signCheckpoints } from '@ideogate/audit';
 import { createGateway, readGatewayConfig } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy } from '@ideogate/policy';
@@ -8,8 +8,9 @@ import { createKeyRing } from '@ideogate/upstream-keys';
 import { AUDIENCE, ISSUER, POLICY } from './scene.ts';
 import { tellReady, tellUsage } from './usage.ts';
 
-/** Ideogate complete: token, policy, bounds, decision and outcome durable in a real Postgres. */
-const [upstream = '', appendUrl = '', readUrl = '', keySet = '', port = '0'] = process.argv.slice(2);
+/** Ideogate complete: token, policy, bounds, decision and outcome durable in a real Postgres, checkpoints signed. */
+const [upstream = '', appendUrl = '', readUrl = '', keySet = '', checkpointKey = '', port = '0'] =
+  process.argv.slice(2);
 const parsed = parsePolicy([{ name: 'bench.yaml', text: POLICY }], OPERATIONS);
 if (!parsed.ok) throw new Error(parsed.faults.map(formatFault).join('\n'));
 const nowMicros = () => BigInt(Date.now()) * 1000n;
@@ -60,10 +61,19 @@ const app = await createGateway(config, {
   promptKey: () => promptKey,
   nowMicros,
 });
+const checkpoints = signCheckpoints({
+  appendUrl,
+  readUrl,
+  environment: 'staging',
+  keys: openCheckpointKeys(checkpointKey, 'ideogate/bench'),
+  destinations: [],
+  now: nowMicros,
+});
 observe = (rows, milliseconds) => app.ideogateMetrics.batch(rows, milliseconds);
 tellReady(await app.listen({ host: '127.0.0.1', port: Number(port) }));
 tellUsage(async () => {
   await app.close();
+  await checkpoints.stop();
   await record.flush(5000);
   await record.close(1000);
 });
