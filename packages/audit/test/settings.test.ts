@@ -5,9 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startLocalPostgres } from '@ideogate/local-postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { databaseSafety, type DatabaseUser } from '../src/index.ts';
+import {
+  type AuditRecord,
+  type DatabaseFault,
+  databaseSafety,
+  type DatabaseUser,
+  openRecord,
+} from '../src/index.ts';
 import { wayFaults } from '../src/database/settings.ts';
-import { type RecordDatabase, recordDatabase, until } from './record-under-test.ts';
+import { nowMicros, OPENING, type RecordDatabase, recordDatabase, until } from './record-under-test.ts';
 
 let database: RecordDatabase;
 
@@ -226,6 +232,64 @@ describe('the way to the database', () => {
     ['postgres://a:b@db.example/x?ssl=true', []],
   ])('%s: %j', (url, expected) => {
     expect(wayFaults(url).map(({ fault }) => fault)).toEqual(expected);
+  });
+});
+
+describe('a record asked whether it is ready', () => {
+  const open = (acceptedFaults: readonly DatabaseFault[] = []) =>
+    openRecord({
+      appendUrl: database.appendUrl,
+      readUrl: database.readUrl,
+      opening: OPENING,
+      acceptedFaults,
+      now: nowMicros,
+    });
+  const readiness = async (record: AuditRecord) => {
+    try {
+      await until('somebody looked at the database', async () =>
+        /unsafe|failover/.test((await record.ready()).detail),
+      );
+      return await record.ready();
+    } finally {
+      await record.close(1_000);
+    }
+  };
+
+  test('says that a failover may lose the last rows, and is', async () => {
+    expect(await readiness(open())).toEqual({
+      ok: true,
+      detail: expect.stringMatching(/^partitions for \d+ days; a failover may lose the last rows$/),
+    });
+  });
+
+  const off = [
+    'ALTER DATABASE DATABASE_NAME SET synchronous_commit = off; GRANT SELECT ON ideogate.audit_event TO APPEND',
+    'ALTER DATABASE DATABASE_NAME RESET synchronous_commit; REVOKE SELECT ON ideogate.audit_event FROM APPEND',
+  ] as const;
+
+  test('is not while the database is unsafe, and names every fault in short', async () => {
+    expect(await after(...off, () => readiness(open()))).toEqual({
+      ok: false,
+      detail: 'the database is unsafe: synchronous_commit off, append login too powerful',
+    });
+  });
+
+  test('does not speak of a fault that was accepted', async () => {
+    const record = () => readiness(open(['synchronous_commit off']));
+    expect((await after(...off, record)).detail).toBe('the database is unsafe: append login too powerful');
+  });
+
+  test('sees within seconds that the database became unsafe, and safe again', async () => {
+    const record = open();
+    try {
+      await until('it is ready', async () => (await record.ready()).ok);
+      const seen = until('the change is seen', async () => !(await record.ready()).ok, 20_000);
+      await after(...off, () => seen);
+      await until('it is ready again', async () => (await record.ready()).ok, 20_000);
+      expect((await record.ready()).detail).not.toContain('unsafe');
+    } finally {
+      await record.close(1_000);
+    }
   });
 });
 

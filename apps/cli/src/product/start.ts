@@ -137,6 +137,7 @@ async function assemble(
   const record = openRecord({
     appendUrl: database.appendUrl,
     readUrl: database.readUrl,
+    acceptedFaults: config.acceptedFaults,
     opening: {
       environment,
       instance: `${hostname()} ${process.pid}`,

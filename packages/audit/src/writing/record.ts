@@ -10,6 +10,8 @@ import { AppendLoop } from './append-loop.ts';
 import { ClosedDoors, type Tally } from './closed-doors.ts';
 import { partitionsAheadDays } from '../database/partitions.ts';
 import { openReadPool } from '../database/read-pool.ts';
+import { watchSafety } from '../database/safety-watch.ts';
+import type { DatabaseFault } from '../database/settings.ts';
 import { isoFromMicros } from '../timestamp.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
@@ -20,6 +22,8 @@ export interface RecordOptions {
   readonly readUrl: string;
   /** What the writer says of itself in its first event. */
   readonly opening: WriterOpening;
+  /** Faults of the database that `ready` puts up with; default: none. */
+  readonly acceptedFaults?: readonly DatabaseFault[];
   /** How long a call waits for its row, milliseconds. */
   readonly commitTimeoutMs?: number;
   /** How many decisions may wait before `overloaded`; as many refusals beside them. */
@@ -70,7 +74,7 @@ export interface AuditRecord {
   notWritten(): ReadonlyMap<string, number>;
   /** Events neither written nor given up. */
   waiting(): number;
-  /** Whether rows can be written now and for the next 7 days. `detail` holds no address. */
+  /** Whether rows can be written safely, now and for the next 7 days. `detail` holds no address. */
   ready(): Promise<{ ok: boolean; detail: string }>;
   /** True when nothing waits any more, false when that took longer. */
   flush(timeoutMs: number): Promise<boolean>;
@@ -105,6 +109,7 @@ export function openRecord(options: RecordOptions): AuditRecord {
     observeBatch: (rows, milliseconds) => options.observe?.batch(rows, milliseconds),
   });
   const pool = openReadPool(readUrl);
+  const safety = watchSafety({ append: appendUrl, read: readUrl }, options.acceptedFaults ?? []);
   let closing: Promise<void> | undefined;
   const aboutWriter = (result: NoticeName, detail: NoticeEvent['detail']): NoticeEvent => ({
     kind: 'notice',
@@ -132,8 +137,11 @@ export function openRecord(options: RecordOptions): AuditRecord {
     try {
       const days = await within(commitTimeoutMs, partitionsAheadDays(pool, now()));
       if (days === undefined) return notReady('the record cannot be read');
+      const verdict = await within(commitTimeoutMs, safety());
+      if (verdict?.faults.length) return notReady(`the database is unsafe: ${verdict.faults.join(', ')}`);
       if (days < MIN_DAYS_AHEAD) return notReady(`the record has partitions for ${days} more days only`);
-      return { ok: true, detail: `partitions for ${days} days` };
+      const failover = verdict?.survivesFailover === false ? '; a failover may lose the last rows' : '';
+      return { ok: true, detail: `partitions for ${days} days${failover}` };
     } catch {
       return notReady('the record cannot be read');
     }
