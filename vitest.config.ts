@@ -3,9 +3,6 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     testTimeout: 60_000,
-    // Some tests kill processes or fill the system's socket buffers, whose timing is the machine's. A test that fails
-    // by its own fault fails three times.
-    retry: 2,
     // Most tests wait for databases, processes and sockets: a second and a third file fill the gaps.
     maxWorkers: 3,
     hookTimeout: 60_000,

@@ -9,7 +9,7 @@ import { type RawUpstream, startRawUpstream } from './raw-upstream.ts';
 const REMIX = '/v1/ideogram-v3/remix';
 const MEGABYTE = 1024 * 1024;
 const SIZE = 45 * MEGABYTE;
-/** More than the system's socket buffers take up on both hops (`net.ipv4.tcp_rmem`, `tcp_wmem`: 72 MB here). */
+/** Far more than the system's socket buffers take on both hops (`net.ipv4.tcp_rmem`, `tcp_wmem`: some 75 MB at most). */
 const BEYOND_BUFFERS = 512 * MEGABYTE;
 /** What is on the way through the gateway, and garbage that is not swept yet. */
 const ON_THE_WAY = 4 * MEGABYTE;
@@ -89,8 +89,9 @@ test('an upload of 45 MB is nowhere held: just before its end, only what is on t
 test('a slow Ideogram slows its caller down: the gateway does not read what it cannot send', async () => {
   const before = bytesHeld();
   let stuck: Socket | undefined;
-  upstream.behave((socket) => {
-    stuck ??= socket.pause();
+  upstream.behave((socket, all) => {
+    // Not on a connection that still brings the rest of an upload before this one.
+    if (all.startsWith('POST ')) stuck ??= socket.pause();
   });
   const { caller, sent } = await upload(BEYOND_BUFFERS);
   await vi.waitUntil(() => stuck !== undefined, { timeout: 5000, interval: 5 });
@@ -106,7 +107,7 @@ test('a slow Ideogram slows its caller down: the gateway does not read what it c
   );
   // How much the system's buffers took is the system's affair; the gateway took none of it.
   await vi.waitUntil(() => bytesHeld() - before < ON_THE_WAY, { timeout: 5000, interval: 50 });
-  expect(sent()).toBeLessThan(BEYOND_BUFFERS);
+  expect(sent()).toBeLessThan(BEYOND_BUFFERS / 2);
   caller.socket.destroy();
   stuck?.resume();
   const { length } = await gateway.calls();
