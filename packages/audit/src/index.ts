@@ -20,6 +20,11 @@ export {
   type DatabaseUser,
   isDatabaseFault,
 } from './database/settings.ts';
+export { ArchiveError, type ArchiveFault } from './archive/archive-error.ts';
+export { type ArchivedMonth, type ArchiveStep, archiveMonth } from './archive/archive-month.ts';
+export { dropImported, importArchive } from './archive/import-archive.ts';
+export { type RegisteredArchive } from './archive/registered.ts';
+export { dueMonths, removeArchive } from './archive/retention.ts';
 export { type Month, parseMonth } from './month.ts';
 export { ForgetError, type ForgetFault, forgetMonth } from './month-keys/forget-month.ts';
 export { MonthKeyError, type MonthKeys, openMonthKeys } from './month-keys/month-keys.ts';

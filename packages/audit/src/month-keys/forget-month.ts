@@ -1,4 +1,4 @@
-import { withOwner } from '../database/session.ts';
+import { type Session, withOwner } from '../database/session.ts';
 import { type Month, startOf } from '../month.ts';
 
 export type ForgetFault =
@@ -48,13 +48,17 @@ export async function forgetMonth({ ownerUrl, month, now, announce }: Forgetting
     if (rows.length > 0)
       throw new ForgetError('forgotten-already', `the key of ${month} is destroyed already`);
     await announce();
-    // A row also where there was no key: nobody shall make one for this month any more.
-    await session.query({
-      text: `INSERT INTO ideogate.month_key (month, wrapped, destroyed_at) VALUES ($1, NULL, now())
-        ON CONFLICT (month) DO UPDATE SET wrapped = NULL, destroyed_at = now()`,
-      values: [`${month}-01`],
-    });
-    // The row as it was would stay in the table's file until something is written over it: a new file is made.
-    await session.query({ text: 'VACUUM FULL ideogate.month_key' });
+    await destroyMonthKey(session, month);
   });
+}
+
+/** Destroys a month's key. A row also where there was none: nobody shall make one for this month any more. */
+export async function destroyMonthKey(session: Session, month: Month): Promise<void> {
+  await session.query({
+    text: `INSERT INTO ideogate.month_key (month, wrapped, destroyed_at) VALUES ($1, NULL, now())
+        ON CONFLICT (month) DO UPDATE SET wrapped = NULL, destroyed_at = now()`,
+    values: [`${month}-01`],
+  });
+  // The row as it was would stay in the table's file until something is written over it: a new file is made.
+  await session.query({ text: 'VACUUM FULL ideogate.month_key' });
 }

@@ -19,14 +19,18 @@ const COLUMNS = Object.values(getTableColumns(auditEvent)).map((column) => ({
   stored: STORED[column.name] ?? `r.${column.name}`,
 }));
 
+const NAMES = COLUMNS.map(({ name }) => name).join(', ');
+const STORED_VALUES = COLUMNS.map(({ stored }) => stored).join(', ');
+const LINE_COLUMNS = COLUMNS.map(({ name, type }) => `${name} ${type}`).join(', ');
+
 // One statement is one transaction: the writer's lock, the rows, the commit, in one round trip. The lock is taken
 // before the first row is made, since every row comes out of a join with it, and let go by the commit. All rows are
 // one JSON parameter, so that one prepared statement serves batches of every size. The INSERT-only role may neither
 // RETURN nor name a conflict target, and needs neither.
 const APPEND = `WITH writer_lock AS MATERIALIZED (SELECT pg_advisory_xact_lock($1::bigint))
-  INSERT INTO ideogate.audit_event (${COLUMNS.map(({ name }) => name).join(', ')})
-  SELECT ${COLUMNS.map(({ stored }) => stored).join(', ')}
-  FROM writer_lock CROSS JOIN json_to_recordset($2::json) AS r(${COLUMNS.map(({ name, type }) => `${name} ${type}`).join(', ')})`;
+  INSERT INTO ideogate.audit_event (${NAMES})
+  SELECT ${STORED_VALUES}
+  FROM writer_lock CROSS JOIN json_to_recordset($2::json) AS r(${LINE_COLUMNS})`;
 
 /** The writer's advisory lock: whoever appends to or reads back a writer's events holds it. */
 export function writerLock(writer: string): bigint {
@@ -41,6 +45,17 @@ export function writerLock(writer: string): bigint {
 export async function appendEvents(session: Session, lock: bigint, links: readonly Link[]): Promise<void> {
   const rows = links.map(({ form, hash }) => `${form.slice(0, -1)},"hash":"${hash}"}`);
   await session.query({ name: 'append', text: APPEND, values: [lock.toString(), `[${rows.join(',')}]`] });
+}
+
+/**
+ * Inserts events given as lines (see chain/ndjson.ts) into a table that has the record's columns.
+ * @param table schema and name, from no input
+ */
+export async function insertLines(session: Session, table: string, lines: readonly string[]): Promise<void> {
+  await session.query({
+    text: `INSERT INTO ${table} (${NAMES}) SELECT ${STORED_VALUES} FROM json_to_recordset($1::json) AS r(${LINE_COLUMNS})`,
+    values: [`[${lines.join(',')}]`],
+  });
 }
 
 export type ReadBack =
