@@ -327,6 +327,29 @@ describe('when the gateway stops', () => {
   });
 });
 
+test('a request that took too long has one row, though the rest of it comes while that row is written', async () => {
+  const gateway = await startTestGateway({ settings: { IDEOGATE_HEADERS_TIMEOUT_MS: '200' } });
+  try {
+    const request = get(READ, await gateway.token('full')).replace('Connection: close\r\n', '');
+    const caller = await callFrom(gateway.port, request.slice(0, 20));
+    gateway.relay.freeze();
+    await until(async () => (await gateway.metrics()).includes('{reason="request-timeout"} 1'));
+    caller.socket.write(request.slice(20) + request);
+    // An answer to it would come at once, and one to a later call tells that it does not.
+    const health = await callFrom(gateway.port, 'GET /-/health HTTP/1.1\r\nHost: gateway.test\r\n\r\n');
+    await until(() => bodyOf(health.heard()) !== '');
+    gateway.relay.restore();
+    expect(await caller.closed).toMatch(/^HTTP\/1\.1 408 /);
+    expect(await gateway.ended(1)).toMatchObject([{ reason: 'request-timeout' }]);
+    health.socket.destroy();
+    await gateway.stop();
+    expect(await gateway.calls()).toHaveLength(1);
+    expect(await gateway.received()).toEqual([]);
+  } finally {
+    await gateway.close();
+  }
+});
+
 describe('when a connection would hold up a stop', () => {
   const PAGES = 'GET /-/whoami HTTP/1.1\r\nHost: gateway.test\r\n\r\n'.repeat(20_000);
   test.each([

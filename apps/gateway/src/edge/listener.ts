@@ -78,6 +78,8 @@ async function admit(
   application: Application,
   uploads: UploadWatch,
 ): Promise<void> {
+  // Its connection is closing with the answer to a fault: what comes late, or behind that, is not acted on.
+  if (SEEN.has(request.socket)) return;
   const call = newCall(
     gateway.newCallId(),
     performance.now(),
