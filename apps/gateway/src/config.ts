@@ -27,6 +27,11 @@ export interface GatewayConfig {
   readonly redisUrl: string | null;
 }
 
+/** The longest time from a decision to its outcome, milliseconds: its commit, and then the whole exchange. */
+export function callsEndWithinMs({ upstream, limits }: GatewayConfig): number {
+  return limits.commitMs + upstream.wholeMs;
+}
+
 export interface EgressProxy {
   readonly origin: string;
   /** Value of `Proxy-Authorization`, or null. A function, so that a configuration that is printed does not show it. */

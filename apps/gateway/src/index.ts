@@ -1,4 +1,5 @@
 export {
+  callsEndWithinMs,
   ConfigError,
   type GatewayConfig,
   type GatewayPlace,

@@ -136,6 +136,14 @@ export const SETTINGS = {
     3_600_000,
     'Time between two rows that sum up refusals without rows, per reason.',
   ),
+  gapMarginMs: number(
+    'IDEOGATE_GAP_MARGIN_MS',
+    60_000,
+    'ms',
+    100,
+    3_600_000,
+    'Time beyond the longest a call may last, after which a decision without an outcome is closed as a gap.',
+  ),
   connectMs: number(
     'IDEOGATE_UPSTREAM_CONNECT_MS',
     5000,

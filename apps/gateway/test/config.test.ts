@@ -79,9 +79,11 @@ test('no number outside its bounds is taken, and every default lies within its o
 });
 
 test('every number has a test that sets it and sees what it does', () => {
-  const folder = new URL('./', import.meta.url);
-  const tests = readdirSync(folder).filter((name) => name.endsWith('.test.ts') && name !== 'config.test.ts');
-  const text = tests.map((name) => readFileSync(new URL(name, folder), 'utf8')).join('\n');
+  // What is done for the record beside calls is the product's, and tested there.
+  const folders = [new URL('./', import.meta.url), new URL('../../cli/test/', import.meta.url)];
+  const tests = folders.flatMap((folder) => readdirSync(folder).map((name) => new URL(name, folder)));
+  const others = tests.filter(({ pathname }) => /(?<!\/config)\.test\.ts$/.test(pathname));
+  const text = others.map((file) => readFileSync(file, 'utf8')).join('\n');
   for (const { variable } of Object.values(SETTINGS)) expect(text).toContain(`${variable}: `);
 });
 

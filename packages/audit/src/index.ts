@@ -54,3 +54,5 @@ export type { Fault, FaultName } from './verify/findings.ts';
 export { InterruptedError, type Progress } from './verify/reading.ts';
 export { ResumeError } from './verify/resume.ts';
 export { verifyRecord, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
+export { closeGaps, type ClosingOptions } from './gaps/close-gaps.ts';
+export { type Gap, type GapPage, listGaps } from './gaps/list-gaps.ts';

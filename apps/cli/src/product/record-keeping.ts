@@ -1,5 +1,5 @@
-import { type AuditRecord, topUpPartitions } from '@ideogate/audit';
-import type { Log } from '@ideogate/gateway';
+import { type AuditRecord, closeGaps, topUpPartitions } from '@ideogate/audit';
+import { callsEndWithinMs, type Log } from '@ideogate/gateway';
 import { codeOf } from './data-folder.ts';
 import type { ProductConfig } from './product-config.ts';
 import type { RecordDatabase } from './record-database.ts';
@@ -26,7 +26,7 @@ interface Duty {
  * closed: duties may have last notices to write.
  */
 export function keepRecord(keeping: RecordKeeping): Duty {
-  const duties: readonly Duty[] = [keepPartitionsAhead(keeping)];
+  const duties: readonly Duty[] = [keepPartitionsAhead(keeping), keepGapsClosed(keeping)];
   return {
     async stop() {
       // In reverse: a duty may count on those before it.
@@ -49,4 +49,19 @@ function keepPartitionsAhead({ database, log, nowMicros }: RecordKeeping): Duty 
       clearInterval(daily);
     },
   };
+}
+
+function keepGapsClosed({ config, database, record, log, nowMicros }: RecordKeeping): Duty {
+  const { gapMarginMs } = config.gateway.limits;
+  return closeGaps({
+    appendUrl: database.appendUrl,
+    readUrl: database.readUrl,
+    record,
+    callsEndWithinMs: callsEndWithinMs(config.gateway),
+    marginMs: gapMarginMs,
+    now: nowMicros,
+    onClosed: (count, reason) =>
+      log.error({ count, reason }, 'calls whose end nobody knows were closed as gaps'),
+    onFault: (error) => log.error({ error: codeOf(error) }, 'gaps could not be looked for; trying again'),
+  });
 }

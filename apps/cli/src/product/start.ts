@@ -5,7 +5,7 @@ import {
 } from '@ideogate/access-token';
 import { type AuditRecord, MonthKeyError, openMonthKeys, openRecord } from '@ideogate/audit';
 import { ENVIRONMENTS, type EnvironmentName } from '@ideogate/contract';
-import { createGateway, type Log, serveMetrics } from '@ideogate/gateway';
+import { callsEndWithinMs, createGateway, type Log, serveMetrics } from '@ideogate/gateway';
 import { createIssuer, loadOrCreateClients, loadOrCreateIssuerKeys } from '@ideogate/issuer';
 import {
   FolderInUseError,
@@ -143,6 +143,7 @@ async function assemble(
       instance: `${hostname()} ${process.pid}`,
       release: release.id,
       version: manifest.version,
+      callsEndWithinMs: callsEndWithinMs(config.gateway),
     },
     commitTimeoutMs: commitMs,
     maxWaiting,

@@ -98,6 +98,35 @@ export function notForwarded(decision: EventColumns, atMicros: bigint): EventCol
   };
 }
 
+/** Why nobody knows how a call ended. */
+export type GapReason =
+  /** Its writer went without closing its chain, or has had no way to the database since. */
+  | 'writer-died'
+  /** Its writer lives or stopped in order: the outcome was lost on its way, as when the database was away for long. */
+  | 'database-away';
+
+/** What an outcome repeats of its decision. */
+export type CallOfOutcome = Pick<
+  EventColumns,
+  'callId' | 'environment' | 'issuer' | 'subject' | 'clientId' | 'tokenId' | 'actor' | 'operation'
+>;
+
+/** The outcome that closes a gap. @param call as the record holds it: its text is storable already */
+export function unknownOutcome(call: CallOfOutcome, reason: GapReason, atMicros: bigint): EventColumns {
+  return {
+    ...NO_DECISION,
+    ...NO_OUTCOME,
+    ...call,
+    kind: 'outcome',
+    atMicros,
+    result: 'unknown' satisfies OutcomeEvent['result'],
+    problem: null,
+    reason,
+    status: null,
+    detail: null,
+  };
+}
+
 function decisionColumns(event: DecisionEvent): EventColumns {
   return {
     ...common(event),

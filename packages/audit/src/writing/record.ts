@@ -13,6 +13,8 @@ import { openReadPool } from '../database/read-pool.ts';
 import { watchSafety } from '../database/safety-watch.ts';
 import type { DatabaseFault } from '../database/settings.ts';
 import { isoFromMicros } from '../timestamp.ts';
+import type { CallOfOutcome, GapReason } from './event-columns.ts';
+import { giveSignOfLife } from './sign-of-life.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
 export interface RecordOptions {
@@ -48,6 +50,8 @@ export interface WriterOpening {
   readonly release: string | null;
   /** Software version. */
   readonly version: string;
+  /** The longest time from a decision to its outcome, milliseconds; left out by who lets no calls through. */
+  readonly callsEndWithinMs?: number;
 }
 
 /** The way into the record. Whatever the database does, nothing here throws or rejects. */
@@ -63,6 +67,8 @@ export interface AuditRecord {
   refuse(event: DecisionEvent): Promise<'committed' | 'late'>;
   /** Writes an outcome, now or as soon as the database is back. */
   outcome(event: OutcomeEvent): void;
+  /** Writes that nobody knows how a call ended, as `outcome` would. */
+  closeGap(call: CallOfOutcome, reason: GapReason): void;
   /** Writes a notice, now or as soon as the database is back. */
   note(event: NoticeEvent): void;
   /** Counts a refusal that is to have no row of its own, as of a flood: the next summary of its reason tells of it. */
@@ -110,6 +116,7 @@ export function openRecord(options: RecordOptions): AuditRecord {
   });
   const pool = openReadPool(readUrl);
   const safety = watchSafety({ append: appendUrl, read: readUrl }, options.acceptedFaults ?? []);
+  const life = giveSignOfLife(appendUrl, writer);
   let closing: Promise<void> | undefined;
   const aboutWriter = (result: NoticeName, detail: NoticeEvent['detail']): NoticeEvent => ({
     kind: 'notice',
@@ -130,7 +137,14 @@ export function openRecord(options: RecordOptions): AuditRecord {
     write: (reason, tally, settled) =>
       room.note({ ...aboutWriter(...summaryOf(reason, tally)), reason }, settled),
   });
-  room.note(aboutWriter('writer-opened', { instance: opening.instance, version: opening.version }));
+  const { instance, version, callsEndWithinMs } = opening;
+  room.note(
+    aboutWriter('writer-opened', {
+      instance,
+      version,
+      ...(callsEndWithinMs === undefined ? {} : { calls_end_within_ms: String(callsEndWithinMs) }),
+    }),
+  );
 
   async function ready() {
     if (!(await loop.probe(commitTimeoutMs))) return notReady('no row can be added to the record');
@@ -161,6 +175,7 @@ export function openRecord(options: RecordOptions): AuditRecord {
     }
     await loop.stop();
     room.abandon();
+    life.stop();
     // On a silent network the pool's goodbye would wait for ever; its sockets end with the process.
     await within(CONNECT_MS, pool.end());
   }
@@ -170,6 +185,7 @@ export function openRecord(options: RecordOptions): AuditRecord {
     decide: (event) => room.decide(event),
     refuse: (event) => room.refuse(event),
     outcome: (event) => room.outcome(event),
+    closeGap: (call, reason) => room.closeGap(call, reason),
     note: (event) => room.note(event),
     turnAway: (reason) => doors.count(reason),
     notWritten: () => room.notWritten(),

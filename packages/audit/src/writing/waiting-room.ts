@@ -1,5 +1,12 @@
 import type { DecisionEvent, NoticeEvent, OutcomeEvent } from '@ideogate/contract';
-import { type EventColumns, eventColumns, notForwarded } from './event-columns.ts';
+import {
+  type CallOfOutcome,
+  type EventColumns,
+  eventColumns,
+  type GapReason,
+  notForwarded,
+  unknownOutcome,
+} from './event-columns.ts';
 
 /** An event on its way into the record. */
 export interface Entry {
@@ -82,6 +89,10 @@ export class WaitingRoom {
 
   outcome(event: OutcomeEvent): void {
     this.#addOutcome(eventColumns(event));
+  }
+
+  closeGap(call: CallOfOutcome, reason: GapReason): void {
+    this.#addOutcome(unknownOutcome(call, reason, this.#options.now()));
   }
 
   /**

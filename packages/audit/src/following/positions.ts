@@ -1,0 +1,53 @@
+import { openSession, type Session, type SessionTimeouts } from '../database/session.ts';
+
+/** The last event of a chain that a reader is done with. */
+export interface Position {
+  readonly seq: number;
+  /** The time of that event, or one before it; microseconds since the Unix epoch. */
+  readonly atMicros: bigint;
+}
+
+/** Positions by writer. */
+export type Positions = ReadonlyMap<string, Position>;
+
+const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 5_000, graceMs: 500 };
+
+/** How far a reader has come. @param session of the read login */
+export async function positionsOf(session: Session, reader: string): Promise<Positions> {
+  const { rows } = await session.query({
+    text: `SELECT writer, seq::text AS seq, (extract(epoch FROM at) * 1000000)::bigint::text AS at_micros
+      FROM ideogate.chain_position WHERE reader = $1`,
+    values: [reader],
+  });
+  const list = rows as { writer: string; seq: string; at_micros: string }[]; // as: the columns selected above
+  return new Map(
+    list.map(({ writer, seq, at_micros }) => [writer, { seq: Number(seq), atMicros: BigInt(at_micros) }]),
+  );
+}
+
+/**
+ * Keeps how far a reader has come; a position never goes back.
+ * @param appendUrl the append login, in a session of its own
+ */
+export async function advancePositions(
+  appendUrl: string,
+  reader: string,
+  positions: Positions,
+): Promise<void> {
+  if (positions.size === 0) return;
+  const list = [...positions.values()];
+  const session = await openSession(appendUrl, 'ideogate-positions', TIMEOUTS);
+  try {
+    await session.query({
+      text: 'SELECT ideogate.advance_positions($1, $2, $3, $4)',
+      values: [
+        reader,
+        [...positions.keys()],
+        list.map(({ seq }) => seq),
+        list.map(({ atMicros }) => atMicros.toString()),
+      ],
+    });
+  } finally {
+    await session.end();
+  }
+}

@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import { noticeLostHosts, pause } from '../database/sole-duty.ts';
+import { openSession, type Session, type SessionTimeouts } from '../database/session.ts';
+
+const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 2_000, graceMs: 500 };
+const TRY_AGAIN_MS = 500;
+
+/** A writer holds this lock for as long as it may write. */
+function lifeLock(writer: string): bigint {
+  return createHash('sha256').update(`ideogate life of writer ${writer}`).digest().readBigInt64BE(0);
+}
+
+/**
+ * Holds a writer's lock of life in a session of its own, taken again whenever the database was away: who can take it
+ * knows that the writer's process is gone, or has had no way to the database for a while. Never throws.
+ */
+export function giveSignOfLife(appendUrl: string, writer: string): { stop(): void } {
+  const over = new AbortController();
+  const lock = lifeLock(writer).toString();
+  let session: Session | undefined;
+  void run();
+
+  async function run(): Promise<void> {
+    while (!over.signal.aborted) {
+      await hold().catch(() => {});
+      session?.destroy();
+      await pause(TRY_AGAIN_MS, over.signal);
+    }
+  }
+
+  /** Until the session is lost. Another of our own may hold the lock yet, whose loss the server hasn't seen. */
+  async function hold(): Promise<void> {
+    const lost = Promise.withResolvers<void>();
+    session = await openSession(appendUrl, 'ideogate-life', TIMEOUTS, lost.resolve);
+    await noticeLostHosts(session);
+    while (!over.signal.aborted && session.alive()) {
+      const { rows } = await session.query({
+        text: 'SELECT pg_try_advisory_lock($1::bigint) AS mine',
+        values: [lock],
+      });
+      const [row] = rows as { mine: boolean }[]; // as: the column selected above
+      if (row?.mine === true) return lost.promise;
+      await pause(TRY_AGAIN_MS, over.signal);
+    }
+  }
+
+  return {
+    stop() {
+      over.abort();
+      session?.destroy();
+    },
+  };
+}
+
+/**
+ * Which of these writers hold their lock of life.
+ * @param session any, in the record's database
+ */
+export async function livingWriters(
+  session: Session,
+  writers: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await session.query({
+    text: `SELECT ((classid::bigint << 32) | objid::bigint)::text AS lock FROM pg_locks
+      WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+  });
+  const list = rows as { lock: string }[]; // as: the column selected above
+  const held = new Set(list.map(({ lock }) => lock));
+  return new Set(writers.filter((writer) => held.has(lifeLock(writer).toString())));
+}
