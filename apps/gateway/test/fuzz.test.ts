@@ -27,3 +27,33 @@ test('a call without a mark is held against the case that made it, not against a
   // Some went out, though nobody heard the answer: without these the test means nothing.
   expect(result.forwarded).toBeGreaterThan(result.statuses['200'] ?? 0);
 });
+
+test('no case is judged while the record stands still behind it', async () => {
+  const mark = 'User-Agent: fuzz-{{case}}-{{case}}';
+  const one: FuzzCase = {
+    bytes: `GET /models HTTP/1.1\r\nHost: gateway.test\r\n${mark}\r\nApi-Key: {{full::1}}\r\n\r\n`,
+    cuts: [],
+    leave: 'answers',
+  };
+  let frozen = 0;
+  const result = await fuzz({
+    seed: 1,
+    only: Array.from({ length: 3000 }, () => one),
+    milliseconds: 2000,
+    onGateway(gateway) {
+      // Answered calls have outcomes yet to write, and now they wait for longer than a case rests.
+      setTimeout(() => {
+        frozen = performance.now();
+        gateway.relay.freeze();
+      }, 1000);
+      setTimeout(() => {
+        gateway.relay.restore();
+        frozen = performance.now() - frozen;
+      }, 3800);
+    },
+  });
+  expect(frozen).toBeGreaterThan(2500);
+  expect(result.failures).toEqual([]);
+  expect(result.faults).toEqual([]);
+  expect(result.statuses['200']).toBeGreaterThan(24);
+});

@@ -27,6 +27,8 @@ export interface FuzzOptions {
   readonly postgresUrl?: string;
   /** Cases to play in place of the kept and the generated ones. */
   readonly only?: readonly FuzzCase[];
+  /** Told of the gateway once it is up, e.g. to trouble its database. */
+  readonly onGateway?: (gateway: TestGateway) => void;
   readonly onProgress?: (done: number, failures: number) => void;
   readonly onFailure?: (failure: FuzzFailure) => void;
 }
@@ -110,6 +112,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
       if (line.includes('"a step failed"') || line.includes('could not be ended')) leaks.push(line);
     },
   });
+  options.onGateway?.(gateway);
   const ledger = openLedger(gateway.databaseUrl, () => undefined);
   try {
     const run = new Run(options, gateway, upstream, ledger, {
