@@ -3,11 +3,11 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { StringDecoder } from 'node:string_decoder';
-import { createGunzip, createGzip } from 'node:zlib';
+import { createGzip } from 'node:zlib';
 import { EMPTY_CHAIN } from '../chain/chain.ts';
 import { type EventOfLine, readLine } from '../chain/ndjson.ts';
 import { type Month, monthOf } from '../month.ts';
+import { linesOf, UnreadableFileError } from '../verify/in-files.ts';
 import { ArchiveError } from './archive-error.ts';
 
 /** The part of one writer's chain that an archive holds. */
@@ -78,46 +78,28 @@ export async function readArchive(
   file: string,
   onEvent: (line: string) => Promise<void> | void = () => {},
 ): Promise<ArchiveContent> {
-  const whole = createHash('sha256');
-  let bytes = 0;
   const content = new ContentCheck(file);
   try {
-    await pipeline(
-      createReadStream(file),
-      async function* weigh(chunks: AsyncIterable<Buffer>) {
-        for await (const chunk of chunks) {
-          whole.update(chunk);
-          bytes += chunk.length;
-          yield chunk;
-        }
-      },
-      createGunzip(),
-      async (unpacked: AsyncIterable<Buffer>) => {
-        for await (const line of linesOf(file, unpacked)) if (content.take(line)) await onEvent(line);
-      },
-    );
+    for await (const lines of linesOf(file)) {
+      for (const line of lines) if (content.take(line)) await onEvent(line);
+    }
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (code.startsWith('Z_')) throw unproved(file, `cannot be unpacked (${code}), so it was changed or cut`);
-    throw error;
+    throw error instanceof UnreadableFileError ? unproved(file, error.message) : error;
   }
-  return { ...content.end(), sha256: whole.digest('hex'), bytes };
+  return { ...content.end(), ...(await digestOfFile(file)) };
 }
 
-/** An event's texts are bounded; what is longer than this was written by something else. */
-const MAX_LINE = 1_048_576;
-
-/** Lines end in a line feed and in nothing else: other line ends are text like any other. */
-async function* linesOf(file: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  const decoder = new StringDecoder('utf8');
-  let rest = '';
-  for await (const chunk of chunks) {
-    const lines = (rest + decoder.write(chunk)).split('\n');
-    rest = lines.pop() ?? '';
-    if (rest.length > MAX_LINE) throw unproved(file, 'holds a line that is no line of an archive');
-    yield* lines;
+/** Over a file as it is, hex, and its size. */
+export async function digestOfFile(
+  file: string,
+): Promise<{ readonly sha256: string; readonly bytes: number }> {
+  const digest = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+    digest.update(chunk);
+    bytes += chunk.length;
   }
-  if (rest !== '') throw unproved(file, 'ends in the middle of a line');
+  return { sha256: digest.digest('hex'), bytes };
 }
 
 /** Checks the lines of an archive one after the other. */

@@ -1,3 +1,4 @@
+import type { ChainRange } from '../archive/archive-file.ts';
 import { EMPTY_CHAIN } from '../chain/chain.ts';
 import type { EventOfLine } from '../chain/ndjson.ts';
 import type { Findings } from './findings.ts';
@@ -56,16 +57,6 @@ interface Chain {
   broken: { readonly seq: number; readonly number: number } | null;
   /** The last event not after `standingAt`. */
   standing: { readonly seq: number; readonly hash: string } | null;
-}
-
-/** A part of one writer's chain. */
-export interface ChainRange {
-  readonly writer: string;
-  readonly firstSeq: number;
-  /** The hash that the first event hangs on. */
-  readonly firstPrevHash: string;
-  readonly lastSeq: number;
-  readonly lastHash: string;
 }
 
 export type ChainsState = readonly (readonly [string, Chain])[];

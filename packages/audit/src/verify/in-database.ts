@@ -1,10 +1,10 @@
 import { StringDecoder } from 'node:string_decoder';
 import { Client } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
+import type { ChainRange } from '../archive/archive-file.ts';
 import { FORM_COLUMNS, formOfTexts } from '../chain/chain.ts';
 import { type EventOfLine, LINE_TEXTS } from '../chain/ndjson.ts';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint-store.ts';
-import type { ChainRange } from './chains.ts';
 
 /** A place in the order in which events are read: writers, and `seq` in each. */
 export interface Position {
@@ -110,7 +110,11 @@ async function archivedMonthsOf(client: Client): Promise<readonly ArchivedMonth[
     events: string;
   }>(
     `SELECT to_char(month, 'YYYY-MM') AS month, file, encode(sha256, 'hex') AS sha256, events::text AS events
-     FROM ideogate.archive WHERE dropped_at IS NOT NULL ORDER BY month`,
+     FROM ideogate.archive a WHERE NOT EXISTS (
+       SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+       WHERE i.inhparent = 'ideogate.audit_event'::regclass AND NOT i.inhdetachpending
+         AND c.relname = 'audit_event_' || to_char(a.month, 'YYYY_MM'))
+     ORDER BY month`,
   );
   const { rows: ranges } = await client.query<Record<string, string>>(
     `SELECT to_char(month, 'YYYY-MM') AS month, writer, first_seq::text AS first_seq, last_seq::text AS last_seq,

@@ -1,6 +1,8 @@
 import { statSync } from 'node:fs';
+import { digestOfFile } from '../archive/archive-file.ts';
 import { readLine } from '../chain/ndjson.ts';
 import type { VerifierKey } from '../checkpoints/note.ts';
+import { type Month, monthsFrom } from '../month.ts';
 import { isoFromMicros } from '../timestamp.ts';
 import { Chains, type ChainsOptions } from './chains.ts';
 import { concludeDecisions, concludeEnds, concludeStanding, unprovedTrail } from './conclusions.ts';
@@ -202,6 +204,7 @@ class Verification {
       const file = given.get(month.month);
       given.delete(month.month);
       if (file !== undefined) {
+        await this.#compareFile(file, month);
         await reading.file(file);
         continue;
       }
@@ -219,10 +222,30 @@ class Verification {
     return absent;
   }
 
+  /** Some bytes of a compressed file say nothing of its content, so a file may be changed and its events be whole. */
+  async #compareFile(file: string, { month, sha256 }: ArchivedMonth): Promise<void> {
+    const found = await digestOfFile(file);
+    if (found.sha256 === sha256) return;
+    this.#findings.add(
+      'changed',
+      null,
+      null,
+      `${file} is not the file that month ${month} was archived to: its SHA-256 is ${found.sha256}, and was ${sha256}`,
+    );
+  }
+
   /** That a month is elsewhere must be said by the record itself, or deleting it would look the same. */
   #requireNotices(absent: readonly ArchivedMonth[], reading: Reading): void {
     for (const { month, file, sha256 } of absent) {
       if (reading.saysArchived(month, sha256)) continue;
+      // It is said two months later at the earliest, which may have left since.
+      const [elsewhere] = absent.filter((later) => later.month >= monthsFrom(month as Month, 2)); // as: made by to_char
+      if (elsewhere !== undefined) {
+        this.#notes.push(
+          `month ${month} is not here; where it went is said in a month that was not given, ${elsewhere.month} or a later one`,
+        );
+        continue;
+      }
       this.#findings.add(
         'removed',
         null,
