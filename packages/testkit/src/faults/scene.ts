@@ -71,6 +71,7 @@ export class Scene {
   readonly #logins: { readonly append: Login; readonly read: Login };
   readonly #gateways: GatewayProcess[] = [];
   readonly #faults: string[] = [];
+  readonly #loads = new Set<AbortController>();
 
   static async open(options: SceneOptions): Promise<Scene> {
     const { postgres } = options;
@@ -159,6 +160,7 @@ export class Scene {
   /** So many callers at once, each calling whichever gateway is alive. */
   load(callers: number): Load {
     const stopping = new AbortController();
+    this.#loads.add(stopping);
     const one = async () => {
       while (!stopping.signal.aborted) {
         const [first, ...rest] = this.#gateways.filter(({ alive }) => alive);
@@ -296,6 +298,8 @@ export class Scene {
   }
 
   async close(): Promise<void> {
+    // A fault that failed half-way left its callers at work.
+    for (const load of this.#loads) load.abort();
     this.relay.restore();
     for (const gateway of this.#gateways) {
       gateway.resume();
@@ -304,6 +308,7 @@ export class Scene {
     this.callers.close();
     await this.upstream.close();
     await this.relay.close();
+    await this.sql('SELECT');
     await this.database.drop();
   }
 
@@ -325,13 +330,22 @@ function endOf({ writer, killed, lastState }: GatewayProcess): EndedGateway {
   return { writer, killed, notWritten: calls.reduce((sum, [, count]) => sum + count, 0) };
 }
 
+/** A session, as soon as the server takes one: it may have been killed a moment ago. */
 async function connected(url: string): Promise<Client> {
-  const client = new Client({
-    connectionString: url,
-    connectionTimeoutMillis: 30_000,
-    query_timeout: 120_000,
-  });
-  client.on('error', () => undefined);
-  await client.connect();
-  return client;
+  const end = performance.now() + RECOVERY_MS;
+  for (;;) {
+    const client = new Client({
+      connectionString: url,
+      connectionTimeoutMillis: 30_000,
+      query_timeout: 120_000,
+    });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await delay(NOBODY_MS);
+    }
+  }
 }
