@@ -53,6 +53,9 @@ const CLOSED: Said = { result: 'writer-closed' };
 const DECISION: Said = { kind: 'decision', callId: CALL, result: 'allowed', traceId: MARKER };
 const OUTCOME: Said = { kind: 'outcome', callId: CALL, result: 'completed', status: 200 };
 
+const GAP: Said = { ...OUTCOME, result: 'unknown', status: null };
+const SUMMED: Said = { result: 'refusals-summed', detail: '{"count":"1"}' };
+
 function chainOf(said: readonly Said[]): ChainedEvent[] {
   let prevHash = '0'.repeat(64);
   return said.map((one, index) => {
@@ -106,10 +109,24 @@ test('a call that is recorded as it was is no fault', () => {
   expect(judged({})).toEqual({ lost: [], double: [], wrong: [] });
 });
 
-test('a call without an outcome, or without anything, is none either once its gateway was killed', () => {
-  expect(judged({ gateways: KILLED, said: [OPENED, DECISION] })).toEqual({ lost: [], double: [], wrong: [] });
+test('a call closed as a gap, or without anything, is none either once its gateway was killed', () => {
+  expect(judged({ gateways: KILLED, said: [OPENED, DECISION, GAP] })).toEqual({
+    lost: [],
+    double: [],
+    wrong: [],
+  });
   const unanswered = { ...SERVED, answer: null };
   expect(judged({ gateways: KILLED, said: [OPENED], calls: [unanswered], arrivals: [] })).toEqual({
+    lost: [],
+    double: [],
+    wrong: [],
+  });
+});
+
+test('a refusal without a row that was counted and summed is none', () => {
+  const calls = [told(403, 'insufficient-scope', 900)];
+  const gateways = [{ writer: WRITER, killed: false, notWritten: 1 }];
+  expect(judged({ said: [OPENED, SUMMED, CLOSED], arrivals: [], calls, gateways })).toEqual({
     lost: [],
     double: [],
     wrong: [],
@@ -166,6 +183,36 @@ test.each<[string, keyof ReturnType<typeof judge>, RegExp, Tale]>([
     'lost',
     /no outcome/,
     { said: [OPENED, DECISION, CLOSED] },
+  ],
+  ['a gap that nobody closed', 'lost', /no gap was closed/, { gateways: KILLED, said: [OPENED, DECISION] }],
+  [
+    'a gap closed twice',
+    'double',
+    /unknown 2 times/,
+    { gateways: KILLED, said: [OPENED, DECISION, GAP, GAP] },
+  ],
+  [
+    'a gap in the chain of a gateway that stopped in order',
+    'lost',
+    /stopped in order/,
+    { said: [OPENED, DECISION, GAP, CLOSED] },
+  ],
+  [
+    'a count that is not summed on record',
+    'lost',
+    /sums up 0/,
+    {
+      said: [OPENED, CLOSED],
+      arrivals: [],
+      calls: [told(403, 'insufficient-scope', 900)],
+      gateways: [{ writer: WRITER, killed: false, notWritten: 1 }],
+    },
+  ],
+  [
+    'a loss that the record itself tells of',
+    'lost',
+    /tells of a loss: outcome/,
+    { said: [OPENED, DECISION, OUTCOME, { result: 'events-lost', reason: 'outcome' }, CLOSED] },
   ],
   ['an outcome without a decision', 'lost', /no decision/, { said: [OPENED, OUTCOME, CLOSED], calls: [] }],
   ['two decisions', 'double', /2 decisions/, { said: [OPENED, DECISION, DECISION, OUTCOME, CLOSED] }],

@@ -123,18 +123,25 @@ class Judging {
         this.verdict.lost.push(`call ${callId} has an outcome and no decision`);
         continue;
       }
-      const due = decision.result === 'allowed' && !this.#gateways.get(decision.writer)?.killed;
-      if (due && outcomes.length === 0)
+      if (decision.result !== 'allowed' || outcomes.length > 0) continue;
+      if (!this.#gateways.get(decision.writer)?.killed)
         this.verdict.lost.push(
           `call ${callId} has no outcome, and the gateway that decided it stopped in order`,
         );
+      else if (unknowns.length === 0)
+        this.verdict.lost.push(`call ${callId} has no outcome, and no gap was closed`);
     }
   }
 
-  /** What a gateway counted as without a row is what its callers know to be without one. */
+  /** What a gateway counted as without a row is what its callers know to be without one, and is summed on record. */
   counts(): void {
     for (const { writer, notWritten } of this.#evidence.gateways) {
       if (notWritten === null) continue;
+      const summed = this.#summedBy(writer);
+      if (summed !== notWritten)
+        this.verdict.lost.push(
+          `gateway ${writer} counts ${notWritten} calls without a row, and sums up ${summed}`,
+        );
       const calls = this.#evidence.calls.filter((call) => call.writer === writer);
       const rowless = calls.filter(({ answer, marker }) => answer !== null && !this.#byMarker.has(marker));
       const uncertain = calls.filter(({ answer, marker }) => answer === null && !this.#byMarker.has(marker));
@@ -143,6 +150,12 @@ class Judging {
           `gateway ${writer} counts ${notWritten} calls without a row, and ${rowless.length} to ${rowless.length + uncertain.length} have none`,
         );
     }
+  }
+
+  #summedBy(writer: string): number {
+    return this.#evidence.events
+      .filter((event) => event.writer === writer && event.result === 'refusals-summed')
+      .reduce((sum, { detail }) => sum + Number((JSON.parse(detail ?? '{}') as { count?: string }).count), 0); // as: contract's NoticeName
   }
 
   /** Every chain is whole from its writer's first word on; to its last, where the writer stopped in order. */
@@ -154,6 +167,9 @@ class Judging {
         this.verdict[fault.fault === 'hole' ? 'lost' : 'wrong'].push(
           `chain ${writer} is ${fault.fault} at ${fault.seq}`,
         );
+      for (const { result, reason, detail } of events)
+        if (result === 'events-lost')
+          this.verdict.lost.push(`chain ${writer} tells of a loss: ${reason} ${detail}`);
       if (events[0]?.result !== 'writer-opened')
         this.verdict.lost.push(`chain ${writer} does not begin with its writer's registration`);
       const stopped = this.#gateways.get(writer)?.killed === false;

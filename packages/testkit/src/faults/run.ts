@@ -111,6 +111,7 @@ async function outcomeOf(scene: Scene, fault: Fault): Promise<Played> {
     return await scene.settle();
   } catch (error) {
     const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return { calls: scene.callers.made.length, kills: scene.kills, lost: [], double: [], wrong: [why] };
+    const { kills, callers } = scene;
+    return { calls: callers.made.length, kills, gaps: 0, lost: [], double: [], wrong: [why] };
   }
 }

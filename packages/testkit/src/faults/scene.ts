@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLogins, type Login, migrate, topUpPartitions } from '@ideogate/audit';
+import { closeGaps, createLogins, type Login, migrate, openRecord, topUpPartitions } from '@ideogate/audit';
 import type { LocalPostgres } from '@ideogate/local-postgres';
 import { Client, type QueryResultRow } from 'pg';
 import { readChains } from '../chains.ts';
@@ -41,6 +41,8 @@ export interface SceneOptions {
 export interface Played extends Verdict {
   readonly calls: number;
   readonly kills: number;
+  /** Calls whose end nobody could know, and which the record says so of. */
+  readonly gaps: number;
 }
 
 /** Calls without a pause, until `stop`, which resolves when the last has ended. */
@@ -55,6 +57,9 @@ const STOP_MS = 60_000;
 const NOBODY_MS = 20;
 /** As `Bind` of the record's prepared statement begins (Postgres' frontend protocol 3.0). */
 const APPEND = Buffer.from('\0append\0');
+
+const OPEN_DECISION = `SELECT FROM ideogate.audit_event d WHERE kind = 'decision' AND result = 'allowed' AND NOT EXISTS (
+  SELECT FROM ideogate.audit_event o WHERE o.call_id = d.call_id AND o.kind = 'outcome') LIMIT 1`;
 
 /** A database of its own behind a relay, an upstream, gateways as processes, and those who call them. */
 export class Scene {
@@ -280,6 +285,7 @@ export class Scene {
       }
       ended.push(endOf(gateway));
     }
+    if (ended.some(({ killed }) => killed)) ended.push(await this.#closeGaps());
     const events = await this.withSession(readChains);
     const { made: calls } = this.callers;
     const verdict = judge({
@@ -294,6 +300,7 @@ export class Scene {
       wrong: [...this.#faults, ...verdict.wrong],
       calls: calls.length,
       kills: this.kills,
+      gaps: events.filter(({ result }) => result === 'unknown').length,
     };
   }
 
@@ -310,6 +317,20 @@ export class Scene {
     await this.relay.close();
     await this.sql('SELECT');
     await this.database.drop();
+  }
+
+  /** As whichever gateway starts next would. */
+  async #closeGaps(): Promise<EndedGateway> {
+    const [appendUrl, readUrl] = [this.url(this.#logins.append, 'straight'), this.readUrl];
+    const now = () => BigInt(Date.now()) * 1000n;
+    const opening = { environment: 'staging', instance: 'faults', release: null, version: '0' } as const;
+    const record = openRecord({ appendUrl, readUrl, opening, now });
+    const bounds = { callsEndWithinMs: 0, marginMs: 1, everyMs: 50 };
+    const closing = closeGaps({ appendUrl, readUrl, record, now, ...bounds });
+    await this.until('every gap is closed', async () => (await this.sql(OPEN_DECISION)).length === 0);
+    await closing.stop();
+    await record.close(STOP_MS);
+    return { writer: record.writer, killed: false, notWritten: 0 };
   }
 
   async #recovered(gateway: GatewayProcess): Promise<void> {

@@ -1,9 +1,9 @@
 import type { PlayedFault } from './run.ts';
 
-const COLUMNS = ['runs', 'calls', 'kills', 'lost', 'double', 'wrong'] as const;
+const COLUMNS = ['runs', 'calls', 'kills', 'gaps', 'lost', 'double', 'wrong'] as const;
 type Counts = Record<(typeof COLUMNS)[number], number>;
 
-/** Fault × runs × calls × kills × lost × double × wrong, as text, with a line of totals. */
+/** Fault × runs × calls × kills × gaps × lost × double × wrong, as text, with a line of totals. */
 export function tableOf(results: readonly PlayedFault[]): string {
   const byFault = Map.groupBy(results, ({ fault }) => fault);
   const rows = [...byFault].map(([fault, played]) => [fault, countsOf(played)] as const);
@@ -29,6 +29,7 @@ function countsOf(results: readonly PlayedFault[]): Counts {
     runs: results.length,
     calls: sum(({ calls }) => calls),
     kills: sum(({ kills }) => kills),
+    gaps: sum(({ gaps }) => gaps),
     lost: sum(({ lost }) => lost.length),
     double: sum(({ double }) => double.length),
     wrong: sum(({ wrong }) => wrong.length),
