@@ -65,7 +65,7 @@ export async function noticeLostHosts(session: Session): Promise<void> {
   });
 }
 
-async function tryLock(session: Session, lock: readonly [number, number]): Promise<boolean> {
+export async function tryLock(session: Session, lock: readonly [number, number]): Promise<boolean> {
   const { rows } = await session.query({
     text: 'SELECT pg_try_advisory_lock($1::int, $2::int) AS mine',
     values: [...lock],

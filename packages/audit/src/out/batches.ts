@@ -1,0 +1,122 @@
+import type { QueryArrayConfig } from 'pg';
+import { FORM_COLUMNS } from '../chain/chain.ts';
+import { checkpointLine, eventLine, LINE_TEXTS } from '../chain/ndjson.ts';
+import type { Session } from '../database/session.ts';
+import type { Position, Positions } from '../following/positions.ts';
+
+/** Lines on their way out, and where the chains stand once they are there. */
+export interface Batch {
+  readonly lines: readonly string[];
+  readonly positions: Positions;
+}
+
+/** A chain with events that are to be read. */
+export interface Backlog {
+  readonly writer: string;
+  /** The last event that was read. */
+  readonly from: Position;
+  /** The last event to read. */
+  readonly upTo: number;
+}
+
+/** Events that left the database before they were read. */
+export interface Missing {
+  readonly writer: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What one delivery holds at most, if no single event is larger. */
+const MAX_BYTES = 4_194_304;
+
+// Chain by chain, each in its order: the join goes through the list, and reads no chain that it needn't.
+const EVENTS = `SELECT ${LINE_TEXTS}
+  FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) AS f (chain, after, after_micros, up_to)
+  CROSS JOIN LATERAL (
+    SELECT * FROM ideogate.audit_event e
+    WHERE e.writer = f.chain AND e.seq > f.after AND e.seq <= f.up_to
+      AND e.at >= 'epoch'::timestamptz + f.after_micros * interval '1 microsecond'
+    ORDER BY e.seq LIMIT $5
+  ) event
+  LIMIT $5`;
+
+const WRITER = FORM_COLUMNS.indexOf('writer');
+const SEQ = FORM_COLUMNS.indexOf('seq');
+const AT = FORM_COLUMNS.indexOf('at');
+
+/**
+ * Reads the next events, chain by chain in the order of the list.
+ * @param missing told of what should be there and isn't
+ */
+export async function readBatch(
+  session: Session,
+  backlog: readonly Backlog[],
+  limit: number,
+  missing: (missing: Missing) => void,
+): Promise<Batch> {
+  const query: QueryArrayConfig = {
+    name: 'out-events',
+    text: EVENTS,
+    values: [
+      backlog.map(({ writer }) => writer),
+      backlog.map(({ from }) => from.seq),
+      backlog.map(({ from }) => from.atMicros.toString()),
+      backlog.map(({ upTo }) => upTo),
+      limit,
+    ],
+    rowMode: 'array',
+  };
+  const rows: readonly (readonly (string | null)[])[] = (await session.query(query)).rows; // every column is a text
+  const positions = new Map(backlog.map(({ writer, from }) => [writer, from]));
+  const moved = new Map<string, Position>();
+  const lines: string[] = [];
+  let bytes = 0;
+  for (const texts of rows) {
+    const line = eventLine(texts);
+    bytes += line.length;
+    if (bytes > MAX_BYTES && lines.length > 0) break;
+    lines.push(line);
+    const writer = texts[WRITER] ?? '';
+    const seq = Number(texts[SEQ]);
+    const before = positions.get(writer)?.seq ?? 0;
+    if (seq !== before + 1) missing({ writer, from: before + 1, to: seq - 1 });
+    const position = { seq, atMicros: BigInt(texts[AT] ?? 0) };
+    positions.set(writer, position);
+    moved.set(writer, position);
+  }
+  return { lines, positions: moved };
+}
+
+/** Checkpoints are followed as if one writer had written them. */
+export const CHECKPOINTS = '00000000-0000-0000-0000-000000000000';
+/** One may list the heads of all chains. */
+const MAX_CHECKPOINTS = 100;
+
+/** Reads the next checkpoints, at most so many. */
+export async function readCheckpoints(session: Session, after: number, limit: number): Promise<Batch> {
+  const { rows } = await session.query({
+    text: `SELECT c.number::text AS place, note FROM ideogate.checkpoint c
+      WHERE c.number > $1 ORDER BY c.number LIMIT $2`,
+    values: [after, Math.min(limit, MAX_CHECKPOINTS)],
+  });
+  const list = rows as { place: string; note: string }[]; // as: the columns selected above
+  const last = list.at(-1);
+  return {
+    lines: list.map(({ note }) => checkpointLine(note)),
+    positions: new Map(last && [[CHECKPOINTS, { seq: Number(last.place), atMicros: 0n }]]),
+  };
+}
+
+/**
+ * Where the chains go on whose first events left the database: these are found by no first event.
+ * @param session of the read login
+ */
+export async function archivedUpTo(session: Session): Promise<Positions> {
+  const { rows } = await session.query({
+    text: `SELECT c.writer, max(c.last_seq)::text AS seq
+      FROM ideogate.archive_chain c JOIN ideogate.archive a USING (month)
+      WHERE a.dropped_at IS NOT NULL GROUP BY c.writer`,
+  });
+  const list = rows as { writer: string; seq: string }[]; // as: the columns selected above
+  return new Map(list.map(({ writer, seq }) => [writer, { seq: Number(seq), atMicros: 0n }]));
+}

@@ -1,0 +1,28 @@
+import type { Writable } from 'node:stream';
+import type { Position } from '../following/positions.ts';
+import { readCursor, writeCursor } from './cursor-file.ts';
+import { type ExportTarget, textOf } from './target.ts';
+
+/**
+ * Standard output or the like. With a cursor file the next run goes on where this one stopped: behind what the stream
+ * took, which is all that can be known of a pipe.
+ */
+export function streamTarget(stream: Writable, cursorFile: string | null): ExportTarget {
+  const positions = new Map<string, Position>();
+  return {
+    async begin() {
+      if (cursorFile === null) return new Map(positions);
+      const cursor = await readCursor(cursorFile);
+      for (const [writer, position] of cursor?.positions ?? []) positions.set(writer, position);
+      return new Map(positions);
+    },
+    async deliver(batch) {
+      await new Promise<void>((resolve, reject) => {
+        stream.write(textOf(batch), (error) => (error ? reject(error) : resolve()));
+      });
+      for (const [writer, position] of batch.positions) positions.set(writer, position);
+      if (cursorFile !== null) await writeCursor(cursorFile, { bytes: 0, positions });
+    },
+    end: async () => {},
+  };
+}

@@ -1,0 +1,79 @@
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import { type EventOfLine, readLine } from '../src/chain/ndjson.ts';
+
+/** An HTTP address that takes the record, as long as it is told to. */
+export interface Consumer {
+  readonly url: string;
+  /** Every line it ever took over, in their order. */
+  readonly lines: readonly string[];
+  /** Of each delivery, how many lines. */
+  readonly deliveries: readonly number[];
+  readonly headers: readonly IncomingHttpHeaders[];
+  /**
+   * What it does from now on: take over; refuse; take over and let the answer be lost; take no more than so many lines
+   * at once.
+   */
+  behave(how: 'takes' | 'refuses' | 'loses-its-answer' | number): void;
+  /** No longer there at all, until `start`. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
+}
+
+export async function startConsumer(): Promise<Consumer> {
+  const lines: string[] = [];
+  const deliveries: number[] = [];
+  const headers: IncomingHttpHeaders[] = [];
+  let behaviour: 'takes' | 'refuses' | 'loses-its-answer' | number = 'takes';
+  let port = 0;
+  let server: Server | undefined;
+
+  const listen = async () => {
+    server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const given = Buffer.concat(chunks).toString().split('\n').slice(0, -1);
+        headers.push(request.headers);
+        if (behaviour === 'refuses') return void response.writeHead(503).end();
+        if (typeof behaviour === 'number' && given.length > behaviour)
+          return void response.writeHead(413).end();
+        lines.push(...given);
+        deliveries.push(given.length);
+        if (behaviour === 'loses-its-answer') return void request.socket.destroy();
+        response.writeHead(204).end();
+      });
+    });
+    await new Promise<void>((resolve) => server?.listen(port, '127.0.0.1', resolve));
+    const address = server.address();
+    if (typeof address === 'object' && address !== null) ({ port } = address);
+  };
+  await listen();
+  return {
+    url: `http://127.0.0.1:${port}/events`,
+    lines,
+    deliveries,
+    headers,
+    behave: (how) => {
+      behaviour = how;
+    },
+    stop: () =>
+      new Promise((resolve) => {
+        server?.close(() => resolve());
+        server?.closeAllConnections();
+      }),
+    start: listen,
+  };
+}
+
+/** The events among lines, as `writer seq`. */
+export function eventsIn(lines: readonly string[]): readonly string[] {
+  return readEvents(lines).map(({ writer, seq }) => `${writer} ${seq}`);
+}
+
+export function readEvents(lines: readonly string[]): readonly EventOfLine[] {
+  return lines.flatMap((line) => {
+    const read = readLine(line);
+    if (read.kind === 'unreadable') throw new Error(`not a line of the record: ${line}`);
+    return read.kind === 'event' ? [read.event] : [];
+  });
+}
