@@ -1,3 +1,6 @@
+import { createInterface } from 'node:readline/promises';
+import { CommandError, EXIT } from './exit-codes.ts';
+
 /** A person gets plain text, a pipe gets JSON; `--json` forces it. */
 export function wantsJson(options: { json?: boolean }): boolean {
   return options.json === true || !process.stdout.isTTY;
@@ -5,4 +8,19 @@ export function wantsJson(options: { json?: boolean }): boolean {
 
 export function writeJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/**
+ * Asks before something that cannot be undone, unless `--yes` said so already.
+ *
+ * @throws CommandError when the answer is no, or nobody is there to ask.
+ */
+export async function confirmed(question: string, options: { yes?: boolean }): Promise<void> {
+  if (options.yes === true) return;
+  if (!process.stdin.isTTY)
+    throw new CommandError(EXIT.invalidInput, `Nothing was done. ${question} Say so with --yes.`);
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question(`${question} [y/N] `);
+  terminal.close();
+  if (!/^y(?:es)?$/i.test(answer.trim())) throw new CommandError(EXIT.failed, 'Nothing was done.');
 }

@@ -1,5 +1,6 @@
 import { hostname, userInfo } from 'node:os';
 import { NoticeError, writeNotice } from '@ideogate/audit';
+import type { NoticeName } from '@ideogate/contract';
 import manifest from '../../package.json' with { type: 'json' };
 import { CommandError, EXIT } from '../exit-codes.ts';
 import type { ReadyFile } from './data-folder.ts';
@@ -13,6 +14,40 @@ import type { ReadyFile } from './data-folder.ts';
  */
 export async function noteReading(ready: ReadyFile, command: string, asked: object): Promise<void> {
   const texts = Object.entries(asked).filter(([, value]) => typeof value === 'string');
+  const why = await note(ready, 'record-read', command, Object.fromEntries(texts));
+  if (why === null) return;
+  throw new CommandError(
+    EXIT.failed,
+    `Who reads the record is written in it first, and ${why} Nothing was read.`,
+  );
+}
+
+/**
+ * Says in the record who is about to do what, and returns when that is committed.
+ *
+ * @throws CommandError when the row cannot be written, and then nothing may be done.
+ */
+export async function noteDoing(
+  ready: ReadyFile,
+  result: NoticeName,
+  command: string,
+  detail: Readonly<Record<string, string>>,
+): Promise<void> {
+  const why = await note(ready, result, command, detail);
+  if (why === null) return;
+  throw new CommandError(
+    EXIT.failed,
+    `What this command does is written in the record first, and ${why} Nothing was done.`,
+  );
+}
+
+/** @returns null when the row is committed, else why it is not known to be. */
+async function note(
+  ready: ReadyFile,
+  result: NoticeName,
+  command: string,
+  detail: Readonly<Record<string, string>>,
+): Promise<string | null> {
   try {
     await writeNotice(
       {
@@ -26,19 +61,17 @@ export async function noteReading(ready: ReadyFile, command: string, asked: obje
         },
         now: () => BigInt(Date.now()) * 1000n,
       },
-      { result: 'record-read', subject: reader(), operation: command, detail: Object.fromEntries(texts) },
+      { result, subject: whoever(), operation: command, detail },
     );
+    return null;
   } catch (error) {
     if (!(error instanceof NoticeError)) throw error;
-    throw new CommandError(
-      EXIT.failed,
-      `Who reads the record is written in it first, and ${error.message} Nothing was read.`,
-    );
+    return error.message;
   }
 }
 
 /** The account of the system and its host. An account without a name, as containers have, is its number. */
-function reader(): string {
+function whoever(): string {
   try {
     return `${userInfo().username}@${hostname()}`;
   } catch {

@@ -1,0 +1,229 @@
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import {
+  ArchiveError,
+  type ArchivedMonth,
+  archiveMonth,
+  dropImported,
+  dueMonths,
+  importArchive,
+  type Month,
+  type RegisteredArchive,
+  removeArchive,
+} from '@ideogate/audit';
+import { OPERATIONS } from '@ideogate/ideogram';
+import { formatFault, parsePolicy, type Retention } from '@ideogate/policy';
+import { CommandError, EXIT } from '../exit-codes.ts';
+import { readMonth } from '../month.ts';
+import { codeOf, dataFolder, type ReadyFile, readReadyFile } from '../product/data-folder.ts';
+import { policyPaths, readPolicyFiles } from '../product/product-config.ts';
+import { ownerUrl } from '../product/record-owner.ts';
+import { noteDoing } from '../product/record-read.ts';
+import { confirmed, wantsJson, writeJson } from '../terminal.ts';
+
+export interface AuditArchiveOptions {
+  readonly month?: string;
+  readonly folder?: string;
+  readonly removeExpired?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+/** Archives one month, or those that the policy's retention wants out of the database; lists what is kept too long. */
+export async function auditArchive(env: NodeJS.ProcessEnv, options: AuditArchiveOptions): Promise<number> {
+  const month = options.month === undefined ? null : readMonth(options.month);
+  const data = dataFolder(env);
+  const ready = readReadyFile(data);
+  const owner = ownerUrl(env, ready);
+  const retention = readRetention(env, ready);
+  const folder = resolve(options.folder ?? join(data, ready.environment, 'archive'));
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return inWords(async () => {
+    const due = await dueMonths(owner, retention, BigInt(Date.now()) * 1000n);
+    const archived: ArchivedMonth[] = [];
+    for (const one of month === null ? due.toArchive : [month]) {
+      archived.push(await archive(ready, owner, folder, one));
+    }
+    const removed = options.removeExpired
+      ? await removeAll(ready, owner, folder, due.expired, options)
+      : ([] as const);
+    if (wantsJson(options)) writeJson(asJson(folder, archived, due.expired, removed));
+    else process.stdout.write(`${lines(folder, archived, due.expired, removed, retention).join('\n')}\n`);
+    return EXIT.fine;
+  });
+}
+
+function archive(ready: ReadyFile, owner: string, folder: string, month: Month): Promise<ArchivedMonth> {
+  const { environment } = ready;
+  return archiveMonth({
+    ownerUrl: owner,
+    environment,
+    folder,
+    month,
+    now: () => BigInt(Date.now()) * 1000n,
+    announce: ({ file, sha256, events, checkpoints }) =>
+      noteDoing(ready, 'month-archived', 'audit archive', {
+        month,
+        file,
+        sha256,
+        events: String(events),
+        checkpoints: String(checkpoints),
+      }),
+    onStep: (step) => {
+      if (process.stderr.isTTY)
+        process.stderr.write(step === 'done' ? '\r\x1b[K' : `\r\x1b[K${month}: ${step}`);
+    },
+  });
+}
+
+/** What became of an archive whose time was over. */
+interface Removed {
+  readonly month: Month;
+  /** False: the file had been taken elsewhere, and is still there. */
+  readonly wasThere: boolean;
+}
+
+async function removeAll(
+  ready: ReadyFile,
+  owner: string,
+  folder: string,
+  expired: readonly RegisteredArchive[],
+  options: AuditArchiveOptions,
+): Promise<readonly Removed[]> {
+  if (expired.length === 0) return [];
+  await confirmed(`Remove for good ${expired.map(({ file }) => file).join(', ')} in ${folder}?`, options);
+  const removed: Removed[] = [];
+  for (const archive of expired) {
+    const { month, file, sha256 } = archive;
+    const wasThere = await removeArchive({
+      ownerUrl: owner,
+      folder,
+      archive,
+      announce: () => noteDoing(ready, 'archive-removed', 'audit archive', { month, file, sha256 }),
+    });
+    removed.push({ month, wasThere });
+  }
+  return removed;
+}
+
+/** Reads an archive back for questions, or with `drop` lets go of all that was read back. */
+export function auditImport(
+  env: NodeJS.ProcessEnv,
+  file: string | undefined,
+  options: { readonly drop?: boolean; readonly json?: boolean },
+): Promise<number> {
+  if ((file === undefined) === (options.drop !== true))
+    throw new CommandError(EXIT.invalidInput, 'Give a file to read back, or --drop to let go of what was.');
+  const ready = readReadyFile(dataFolder(env));
+  const owner = ownerUrl(env, ready);
+  return inWords(async () => {
+    if (file === undefined) {
+      const dropped = await dropImported(owner);
+      if (wantsJson(options)) writeJson({ dropped });
+      else process.stdout.write(dropped ? 'All that was read back is gone.\n' : 'Nothing was read back.\n');
+      return EXIT.fine;
+    }
+    const { month, events, sha256, archivedHere } = await importArchive({
+      ownerUrl: owner,
+      file,
+      announce: (content) =>
+        noteDoing(ready, 'archive-imported', 'audit import', {
+          month: content.month,
+          sha256: content.sha256,
+        }),
+    });
+    if (wantsJson(options)) writeJson({ month, events, sha256, archived_here: archivedHere });
+    else {
+      const stranger = archivedHere
+        ? ''
+        : ' This database did not archive it: it is proved by its own hashes alone.';
+      process.stdout.write(
+        `${month} is there for questions, ${events} events: ask ideogate_imported.audit_call as you would ask ideogate.audit_call.${stranger}\n`,
+      );
+    }
+    return EXIT.fine;
+  });
+}
+
+function readRetention(env: NodeJS.ProcessEnv, { environment }: ReadyFile): Retention {
+  const parsed = parsePolicy(readPolicyFiles(policyPaths(env)), OPERATIONS);
+  if (!parsed.ok) throw new CommandError(EXIT.invalidInput, parsed.faults.map(formatFault));
+  const policy = parsed.release.environments.get(environment);
+  if (policy !== undefined) return policy.retention;
+  throw new CommandError(EXIT.invalidInput, `The policy has no environment ${environment}: add it.`);
+}
+
+async function inWords(work: () => Promise<number>): Promise<number> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ArchiveError) {
+      const code = INVALID.has(error.fault) ? EXIT.invalidInput : EXIT.failed;
+      throw new CommandError(code, `Nothing was done: ${error.message}.`);
+    }
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(
+      EXIT.failed,
+      `It was not done (${codeOf(error)}): are the database up and the folder writable? The same command goes on where it ended.`,
+    );
+  }
+}
+
+const INVALID: ReadonlySet<ArchiveError['fault']> = new Set([
+  'not-closed',
+  'no-such-month',
+  'archived-already',
+  'not-importable',
+]);
+
+function lines(
+  folder: string,
+  archived: readonly ArchivedMonth[],
+  expired: readonly RegisteredArchive[],
+  removed: readonly Removed[],
+  { months, inDatabase }: Retention,
+): readonly string[] {
+  const gone = new Map(removed.map(({ month, wasThere }) => [month, wasThere]));
+  const told = [
+    ...archived.map(
+      ({ month, events, checkpoints, file, sha256 }) =>
+        `${month}: ${events} events and ${checkpoints} checkpoints are now in ${join(folder, file)}, SHA-256 ${sha256}`,
+    ),
+    ...expired.map(({ month, file }) => {
+      const wasThere = gone.get(month);
+      if (wasThere === undefined)
+        return `${month}: ${file} is older than ${months} months; --remove-expired --yes removes it`;
+      return wasThere
+        ? `${month}: ${file} was older than ${months} months, and is removed`
+        : `${month}: ${file} was older than ${months} months, and is not in ${folder}: remove it where you took it`;
+    }),
+  ];
+  return told.length > 0
+    ? told
+    : [`Nothing is due: ${inDatabase} months stay in the database, and ${months} are kept in all.`];
+}
+
+function asJson(
+  folder: string,
+  archived: readonly ArchivedMonth[],
+  expired: readonly RegisteredArchive[],
+  removed: readonly Removed[],
+): object {
+  const gone = new Map(removed.map(({ month, wasThere }) => [month, wasThere]));
+  return {
+    folder,
+    archived: archived.map(({ month, file, sha256, events, checkpoints }) => ({
+      month,
+      file,
+      sha256,
+      events,
+      checkpoints,
+    })),
+    expired: expired.map(({ month, file }) => ({
+      month,
+      file,
+      removed: gone.has(month),
+      was_there: gone.get(month) ?? null,
+    })),
+  };
+}

@@ -1,0 +1,17 @@
+import { CommandError, EXIT } from '../exit-codes.ts';
+import type { ReadyFile } from './data-folder.ts';
+
+/**
+ * The login that owns the record's tables, which the gateway never gets: of the embedded database, else of
+ * `DATABASE_URL`, as `start` had it.
+ *
+ * @throws CommandError when it isn't known here.
+ */
+export function ownerUrl(env: NodeJS.ProcessEnv, ready: ReadyFile): string {
+  const url = ready.adminDatabaseUrl ?? env['DATABASE_URL'];
+  if (url) return url;
+  throw new CommandError(
+    EXIT.invalidInput,
+    'This needs the login that owns the record: set DATABASE_URL to what start was given.',
+  );
+}
