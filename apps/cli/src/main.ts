@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import type { AuditOptions } from './commands/audit.ts';
-import type { AuditArchiveOptions } from './commands/audit-archive.ts';
-import type { AuditForgetOptions } from './commands/audit-forget.ts';
+import type { AuditVerifyOptions } from './commands/audit-verify.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 
 // A report that Node writes when it dies would hold the whole environment, and so the keys.
@@ -11,8 +10,8 @@ if (process.report) process.report.excludeEnv = true;
 // Each command is loaded when it is called: a token must not wait for the whole gateway to be read.
 const commands = {
   audit: () => import('./commands/audit.ts'),
-  auditArchive: () => import('./commands/audit-archive.ts'),
-  auditForget: () => import('./commands/audit-forget.ts'),
+  auditVerify: () => import('./commands/audit-verify.ts'),
+  checkpointKey: () => import('./commands/checkpoint-key.ts'),
   policyCheck: () => import('./commands/policy-check.ts'),
   start: () => import('./commands/start.ts'),
   token: () => import('./commands/token.ts'),
@@ -77,35 +76,36 @@ audit
   .action(async (id: string, options: { json?: boolean }) =>
     finish(await (await commands.audit()).auditShow(process.env, id, options)),
   );
+
+const collected = (value: string, before: readonly string[] = []) => [...before, value];
 audit
-  .command('archive')
-  .description('Move months from the database to files: those that retention asks for, or one.')
-  .option('--month <month>', 'this month alone, e.g. 2026-01')
-  .option('--folder <folder>', 'where archives are kept; without it, a folder of the data folder')
-  .option('--remove-expired', 'remove the archives that are older than the record is kept')
-  .option('--yes', 'remove without asking')
+  .command('verify')
+  .description('Prove that nothing of the record was lost or changed, and say what was.')
+  .argument('[files...]', 'exports or archives; without them, the database')
+  .option(
+    '--database <url>',
+    'a database other than that of the running product, as any login that may read it',
+  )
+  .option('--key <key>', "the signer's public key, or a file of them; may be given again", collected)
+  .option('--checkpoints <file>', 'checkpoints kept elsewhere; may be given again', collected)
+  .option('--archive <file>', 'an archived month of the database; may be given again', collected)
+  .option('--gap-after <time>', 'how long an allowed call may have no outcome', '15m')
+  .option('--resume <file>', 'keep there how far it came, and go on from there')
   .option('--json', 'JSON, also on a terminal')
-  .action(async (options: AuditArchiveOptions) =>
-    finish(await (await commands.auditArchive()).auditArchive(process.env, options)),
+  .action(async (files: string[], options: AuditVerifyOptions) =>
+    finish(await (await commands.auditVerify()).auditVerify(process.env, files, options)),
   );
 audit
-  .command('import')
-  .description('Read an archive back for questions, beside the record.')
-  .argument('[file]', 'an archived month')
-  .option('--drop', 'let go of everything that was read back')
+  .command('key')
+  .description('The public keys by which checkpoints are verified, the one that signs first.')
   .option('--json', 'JSON, also on a terminal')
-  .action(async (file: string | undefined, options: { drop?: boolean; json?: boolean }) =>
-    finish(await (await commands.auditArchive()).auditImport(process.env, file, options)),
+  .action(async (options: { json?: boolean }) =>
+    finish((await commands.checkpointKey()).showCheckpointKey(process.env, options)),
   );
 audit
-  .command('forget')
-  .description("Destroy a month's key, and with it what the month's record holds of prompts.")
-  .requiredOption('--month <month>', 'the month, e.g. 2026-01')
-  .option('--yes', 'destroy without asking')
-  .option('--json', 'JSON, also on a terminal')
-  .action(async (options: AuditForgetOptions) =>
-    finish(await (await commands.auditForget()).auditForget(process.env, options)),
-  );
+  .command('rotate-key')
+  .description('Change the key that signs checkpoints; a last checkpoint of the old key names the new one.')
+  .action(async () => finish(await (await commands.checkpointKey()).rotateCheckpointKey(process.env)));
 
 try {
   await program.parseAsync();

@@ -24,3 +24,12 @@ export async function confirmed(question: string, options: { yes?: boolean }): P
   terminal.close();
   if (!/^y(?:es)?$/i.test(answer.trim())) throw new CommandError(EXIT.failed, 'Nothing was done.');
 }
+
+/** A hostile path must not move the reader's cursor. */
+export function printed(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`,
+  );
+}

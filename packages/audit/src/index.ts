@@ -49,6 +49,7 @@ export {
   openCheckpointKeys,
   prepareNextKey,
 } from './checkpoints/key-file.ts';
+export { KeyTextError, parseVerifierKey, type VerifierKey } from './checkpoints/note.ts';
 export { signCheckpoints, type SigningOptions } from './checkpoints/sign-checkpoints.ts';
 export type { Fault, FaultName } from './verify/findings.ts';
 export { InterruptedError, type Progress } from './verify/reading.ts';

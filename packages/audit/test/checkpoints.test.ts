@@ -304,6 +304,7 @@ describe('the signing of checkpoints', () => {
       [null, 'signed', 'unknown-key'],
       [next.text, 'signed', 'unknown-key'],
       [null, 'unknown-key', 'signed'],
+      [null, 'unknown-key', 'signed'],
     ]);
     expect(
       openCheckpointKeys(key)

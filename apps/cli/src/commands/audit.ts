@@ -3,7 +3,8 @@ import { parseCallId } from '@ideogate/contract';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf, dataFolder, readReadyFile } from '../product/data-folder.ts';
 import { noteReading } from '../product/record-read.ts';
-import { wantsJson, writeJson } from '../terminal.ts';
+import { milliseconds } from '../span.ts';
+import { printed, wantsJson, writeJson } from '../terminal.ts';
 
 export interface AuditOptions {
   readonly caller?: string;
@@ -123,12 +124,9 @@ function isState(text: string): text is Call['state'] {
   return (STATES as readonly string[]).includes(text);
 }
 
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 function readSince(text: string): Date {
-  const ago = /^([0-9]{1,6})([smhd])$/.exec(text);
-  const time =
-    ago === null ? timeOf(text) : Date.now() - Number(ago[1]) * (UNITS[ago[2] ?? ''] ?? Number.NaN);
+  const ago = milliseconds(text);
+  const time = ago === undefined ? timeOf(text) : Date.now() - ago;
   if (!Number.isFinite(time)) {
     throw new CommandError(
       EXIT.invalidInput,
@@ -174,13 +172,4 @@ function row(cells: readonly string[]): string {
     .map((cell, i) => printed(cell).padEnd(widths[i] ?? 0))
     .join('')
     .trimEnd();
-}
-
-/** A hostile path must not move the reader's cursor. */
-function printed(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return text.replaceAll(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`,
-  );
 }

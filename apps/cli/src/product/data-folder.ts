@@ -124,6 +124,11 @@ export function removeReadyFile(data: string): void {
   rmSync(join(data, READY), { force: true });
 }
 
+/** Whether a product says that it runs on this data folder. */
+export function isProductReady(data: string): boolean {
+  return existsSync(join(data, READY));
+}
+
 /**
  * How commands find the running product.
  *

@@ -16,6 +16,7 @@ import {
 import { faultOfKey } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { readTrustedIssuers, requireNamedIssuers } from './trusted-issuers.ts';
+import { type CheckpointTarget, checkpointKeyFile, readCheckpointTargets } from './checkpoints.ts';
 import { codeOf, dataFolder } from './data-folder.ts';
 
 const REPOSITORY = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
@@ -52,6 +53,9 @@ export interface ProductConfig {
   readonly databaseUrl: string | null;
   /** Faults of the database that development puts up with. */
   readonly acceptedFaults: readonly DatabaseFault[];
+  /** File of the key that signs checkpoints. */
+  readonly checkpointKey: string;
+  readonly checkpointTargets: readonly CheckpointTarget[];
   readonly upstream: UpstreamChoice;
 }
 
@@ -66,6 +70,7 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
   const port = readPort(env['IDEOGATE_PORT'], faults);
   const databaseUrl = readDatabaseUrl(env['DATABASE_URL'], faults);
   const acceptedFaults = readAcceptedFaults(env['IDEOGATE_ACCEPT_UNSAFE_DATABASE'], environment, faults);
+  const checkpointTargets = readCheckpointTargets(env['IDEOGATE_CHECKPOINTS_TO'], faults);
   const release = loadPolicy(env, faults);
   const policy = release?.environments.get(environment);
   if (release !== null && policy === undefined)
@@ -106,6 +111,8 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
     gatewayUrl,
     databaseUrl,
     acceptedFaults,
+    checkpointKey: checkpointKeyFile(env, join(dataFolder(env), environment)),
+    checkpointTargets,
     upstream,
   };
 }

@@ -21,6 +21,7 @@ import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { banner } from './banner.ts';
+import { signRecord } from './checkpoints.ts';
 import {
   codeOf,
   type InstallationSecrets,
@@ -134,6 +135,9 @@ async function assemble(
   let observe: (rows: number, milliseconds: number) => void = () => undefined;
   const nowMicros = () => BigInt(Date.now()) * 1000n;
   const { commitMs, maxWaiting, maxTokenBytes, summaryMs } = config.gateway.limits;
+  // Goes down after the record, so that the last checkpoint fixes its end.
+  const signing = signRecord(config, folder, database, log, nowMicros);
+  undo.push(() => signing.stop());
   const record = openRecord({
     appendUrl: database.appendUrl,
     readUrl: database.readUrl,

@@ -87,11 +87,11 @@ export async function lastCheckpointNumber(reader: Session): Promise<number> {
 /** Checkpoints from this number on, newest first. */
 export async function checkpointsFrom(reader: Session, number: number): Promise<readonly StoredCheckpoint[]> {
   const { rows } = await reader.query({
-    text: 'SELECT number::text AS number, note FROM ideogate.checkpoint WHERE number >= $1 ORDER BY number DESC',
+    text: 'SELECT number::text AS place, note FROM ideogate.checkpoint WHERE number >= $1 ORDER BY number DESC',
     values: [number],
   });
-  const list = rows as { number: string; note: string }[]; // as: the columns selected above
-  return list.map((row) => ({ number: Number(row.number), note: row.note }));
+  const list = rows as { place: string; note: string }[]; // as: the columns selected above
+  return list.map(({ place, note }) => ({ number: Number(place), note }));
 }
 
 /** @param appender a session of the append login */

@@ -21,7 +21,7 @@ import {
 } from './checkpoint.ts';
 import type { CheckpointDestination } from './destinations.ts';
 import type { CheckpointKeys } from './key-file.ts';
-import { readNote, signNote, type VerifierKey, verifyNote } from './note.ts';
+import { readNote, type SigningKey, signNote, type VerifierKey, verifyNote } from './note.ts';
 
 export interface SigningOptions {
   /** The append login. */
@@ -151,12 +151,22 @@ class Signer {
   }
 
   async #sign(ends: readonly ChainEnd[]): Promise<void> {
-    const { keys, appendUrl, destinations } = this.#options;
+    const { keys } = this.#options;
+    const next = keys.next();
+    await this.#put(ends, keys.current(), next);
+    if (next === null) return;
+    // The new key vouches at once for what the old one signed: who has it alone can verify from here on.
+    await this.#put(ends, next, null);
+    keys.change();
+  }
+
+  async #put(ends: readonly ChainEnd[], key: SigningKey, nextKey: SigningKey | null): Promise<void> {
+    const { appendUrl, destinations } = this.#options;
     const heads = this.#state.heads.after(ends);
-    const nextKey = keys.next()?.verifier.text ?? null;
-    const checkpoint = this.#checkpoint(heads, this.#state.heads.growth(ends), nextKey);
+    const growth = this.#state.heads.growth(ends);
+    const checkpoint = this.#checkpoint(heads, growth, nextKey?.verifier.text ?? null);
     const text = checkpointText(checkpoint);
-    const stored = { number: checkpoint.number, note: signNote(text, keys.current()) };
+    const stored = { number: checkpoint.number, note: signNote(text, key) };
     const appender = await openSession(appendUrl, 'ideogate-checkpoints', TIMEOUTS);
     try {
       await insertCheckpoint(appender, stored);
@@ -165,8 +175,6 @@ class Signer {
     }
     this.#state = { next: checkpoint.number + 1, previous: hashOfCheckpoint(text), heads };
     this.#signedAt = performance.now();
-    // The change of keys is committed: from here on only the new one signs.
-    if (nextKey !== null) keys.change();
     for (const destination of destinations) destination.send(stored.note);
   }
 
@@ -201,7 +209,8 @@ async function lastState(reader: Session, keys: CheckpointKeys): Promise<State> 
     const found = genuine(stored, known, wanted);
     if (found === null) continue;
     if (wanted === null) previous = hashOfCheckpoint(found.text);
-    if (wanted === null && keys.next()?.verifier.text === found.checkpoint.nextKey) keys.change();
+    // The change was committed, and its maker ended before it had changed its file.
+    if (keys.next()?.verifier.text === found.checkpoint.nextKey) keys.change();
     wanted = found.checkpoint.previous;
     for (const head of found.checkpoint.heads) if (!heads.has(head.writer)) heads.set(head.writer, head);
   }

@@ -66,7 +66,10 @@ export async function openSnapshot(readUrl: string): Promise<Snapshot> {
 }
 
 async function* checkpointsOf(client: Client): AsyncGenerator<StoredCheckpoint> {
-  const rows = copyRows(client, 'SELECT number::text, note FROM ideogate.checkpoint ORDER BY number');
+  const rows = copyRows(
+    client,
+    'SELECT number::text AS place, note FROM ideogate.checkpoint ORDER BY number',
+  );
   for await (const batch of rows)
     for (const [number, note] of batch) yield { number: Number(number), note: note ?? '' };
 }

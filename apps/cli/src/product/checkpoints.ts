@@ -1,0 +1,126 @@
+import { isAbsolute, join, resolve } from 'node:path';
+import {
+  type CheckpointDestination,
+  type CheckpointKeys,
+  fileDestination,
+  httpDestination,
+  KeyFileError,
+  openCheckpointKeys,
+  signCheckpoints,
+  streamDestination,
+} from '@ideogate/audit';
+import { ENVIRONMENTS, isEnvironmentName, isLoopback } from '@ideogate/contract';
+import type { Log } from '@ideogate/gateway';
+import { CommandError, EXIT } from '../exit-codes.ts';
+import { codeOf, dataFolder, isProductReady, readReadyFile } from './data-folder.ts';
+import type { ProductConfig } from './product-config.ts';
+import type { RecordDatabase } from './record-database.ts';
+
+/** Where checkpoints go beside the database and the data folder. */
+export type CheckpointTarget =
+  | { readonly kind: 'stdout' }
+  | { readonly kind: 'file'; readonly file: string }
+  | { readonly kind: 'http'; readonly url: string };
+
+/** @param text what is set, e.g. `stdout,https://evidence.example/checkpoints` */
+export function readCheckpointTargets(
+  text: string | undefined,
+  faults: string[],
+): readonly CheckpointTarget[] {
+  const places = (text ?? '').split(',').map((place) => place.trim());
+  return places.filter(Boolean).flatMap((place): readonly CheckpointTarget[] => {
+    if (place === 'stdout') return [{ kind: 'stdout' }];
+    if (isAbsolute(place)) return [{ kind: 'file', file: place }];
+    if (isSafeUrl(place)) return [{ kind: 'http', url: place }];
+    faults.push(
+      'IDEOGATE_CHECKPOINTS_TO is a list of stdout, absolute file paths and https URLs, joined by commas; plain http only on loopback.',
+    );
+    return [];
+  });
+}
+
+function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
+}
+
+/** The file of the key that signs checkpoints: `IDEOGATE_CHECKPOINT_KEY_FILE`, else in the environment's folder. */
+export function checkpointKeyFile(env: NodeJS.ProcessEnv, folder: string): string {
+  const named = env['IDEOGATE_CHECKPOINT_KEY_FILE'];
+  return named ? resolve(named) : join(folder, 'checkpoint-key');
+}
+
+/**
+ * The folder of the environment that commands are about: the running product's, else `IDEOGATE_ENVIRONMENT`.
+ *
+ * @throws CommandError when that is none.
+ */
+export function environmentFolder(env: NodeJS.ProcessEnv): string {
+  const data = dataFolder(env);
+  const named = env['IDEOGATE_ENVIRONMENT'] || 'staging';
+  const environment = isProductReady(data) ? readReadyFile(data).environment : named;
+  if (isEnvironmentName(environment)) return join(data, environment);
+  throw new CommandError(EXIT.invalidInput, `IDEOGATE_ENVIRONMENT is none of ${ENVIRONMENTS.join(', ')}.`);
+}
+
+/** The file in which `start` keeps the checkpoints it made, apart from the database. */
+export function keptCheckpoints(folder: string): string {
+  return join(folder, 'checkpoints.ndjson');
+}
+
+/**
+ * Opens the signing key.
+ * @param name of the key that is made when there is none; without it, none is made
+ * @throws CommandError
+ */
+export function checkpointKeys(file: string, name?: string): CheckpointKeys {
+  try {
+    return openCheckpointKeys(file, name);
+  } catch (error) {
+    const why = error instanceof KeyFileError ? error.message : `${file}: ${codeOf(error)}`;
+    throw new CommandError(
+      EXIT.failed,
+      `The key for checkpoints cannot be used (${why}): restore it from a copy, or, if it is lost, remove the file and keep the public key of the one before for audit verify.`,
+    );
+  }
+}
+
+/**
+ * Signs checkpoints for as long as the product runs. To be stopped after the record is closed, so that the last one
+ * fixes its end.
+ */
+export function signRecord(
+  config: ProductConfig,
+  folder: string,
+  database: Pick<RecordDatabase, 'appendUrl' | 'readUrl'>,
+  log: Log,
+  now: () => bigint,
+): { stop(): Promise<void> } {
+  const { environment, checkpointKey, checkpointTargets } = config;
+  const keys = checkpointKeys(checkpointKey, `ideogate/${environment}`);
+  const onFault = (what: string) => (error: unknown) => log.error({ error: codeOf(error) }, what);
+  const kept: CheckpointTarget = { kind: 'file', file: keptCheckpoints(folder) };
+  return signCheckpoints({
+    appendUrl: database.appendUrl,
+    readUrl: database.readUrl,
+    environment,
+    keys,
+    destinations: [kept, ...checkpointTargets].map((target) =>
+      destination(target, onFault('a checkpoint could not be sent')),
+    ),
+    now,
+    onFault: onFault('no checkpoint could be signed; trying again'),
+  });
+}
+
+function destination(target: CheckpointTarget, onFault: (error: unknown) => void): CheckpointDestination {
+  switch (target.kind) {
+    case 'stdout':
+      return streamDestination(process.stdout);
+    case 'file':
+      return fileDestination(target.file, onFault);
+    case 'http':
+      return httpDestination({ url: target.url, onFault });
+  }
+}
