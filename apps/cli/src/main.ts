@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import type { AuditOptions } from './commands/audit.ts';
+import type { AuditArchiveOptions } from './commands/audit-archive.ts';
+import type { AuditForgetOptions } from './commands/audit-forget.ts';
 import type { AuditVerifyOptions } from './commands/audit-verify.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 
@@ -10,6 +12,8 @@ if (process.report) process.report.excludeEnv = true;
 // Each command is loaded when it is called: a token must not wait for the whole gateway to be read.
 const commands = {
   audit: () => import('./commands/audit.ts'),
+  auditArchive: () => import('./commands/audit-archive.ts'),
+  auditForget: () => import('./commands/audit-forget.ts'),
   auditVerify: () => import('./commands/audit-verify.ts'),
   checkpointKey: () => import('./commands/checkpoint-key.ts'),
   policyCheck: () => import('./commands/policy-check.ts'),
@@ -106,6 +110,35 @@ audit
   .command('rotate-key')
   .description('Change the key that signs checkpoints; a last checkpoint of the old key names the new one.')
   .action(async () => finish(await (await commands.checkpointKey()).rotateCheckpointKey(process.env)));
+audit
+  .command('archive')
+  .description('Move months from the database to files: those that retention asks for, or one.')
+  .option('--month <month>', 'this month alone, e.g. 2026-01')
+  .option('--folder <folder>', 'where archives are kept; without it, a folder of the data folder')
+  .option('--remove-expired', 'remove the archives that are older than the record is kept')
+  .option('--yes', 'remove without asking')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (options: AuditArchiveOptions) =>
+    finish(await (await commands.auditArchive()).auditArchive(process.env, options)),
+  );
+audit
+  .command('import')
+  .description('Read an archive back for questions, beside the record.')
+  .argument('[file]', 'an archived month')
+  .option('--drop', 'let go of everything that was read back')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (file: string | undefined, options: { drop?: boolean; json?: boolean }) =>
+    finish(await (await commands.auditArchive()).auditImport(process.env, file, options)),
+  );
+audit
+  .command('forget')
+  .description("Destroy a month's key, and with it what the month's record holds of prompts.")
+  .requiredOption('--month <month>', 'the month, e.g. 2026-01')
+  .option('--yes', 'destroy without asking')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (options: AuditForgetOptions) =>
+    finish(await (await commands.auditForget()).auditForget(process.env, options)),
+  );
 
 try {
   await program.parseAsync();

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openRecord, topUpPartitions } from '@ideogate/audit';
+import { Client } from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { auditArchive, auditImport } from '../src/commands/audit-archive.ts';
+import { auditForget } from '../src/commands/audit-forget.ts';
+import { CommandError } from '../src/exit-codes.ts';
+import { cleanUp, freePorts, newFolder, type Product, ran, REPOSITORY, start } from './running-product.ts';
+
+const FILE = 'ideogate-staging-2020-01.ndjson.gz';
+let product: Product;
+let env: Readonly<Record<string, string>>;
+let archives: string;
+
+beforeAll(async () => {
+  const data = newFolder();
+  product = await start({ data, port: await freePorts() });
+  env = { IDEOGATE_DATA: data };
+  archives = join(data, 'staging', 'archive');
+  const past = BigInt(Date.UTC(2020, 0, 20)) * 1_000n;
+  await topUpPartitions(product.ready.adminDatabaseUrl ?? '', past);
+  const { appendDatabaseUrl: appendUrl, databaseUrl: readUrl } = product.ready;
+  const opening = { environment: 'staging', instance: 'a run of 2020', release: null, version: '0' } as const;
+  await openRecord({ appendUrl, readUrl, opening, now: () => past }).close(5_000);
+});
+afterAll(cleanUp);
+
+async function command(...words: string[]): Promise<{ code: unknown; stderr: string; answer: unknown }> {
+  const { code, stdout, stderr } = await ran(['audit', ...words], { env });
+  return { code, stderr, answer: stdout === '' ? null : JSON.parse(stdout) };
+}
+
+async function notices(): Promise<readonly unknown[]> {
+  const client = new Client({ connectionString: product.ready.databaseUrl });
+  await client.connect();
+  const { rows } = await client.query(
+    `SELECT notice, operation, subject IS NOT NULL AS somebody, detail ->> 'month' AS month FROM audit_notice
+     WHERE notice IN ('month-archived', 'archive-imported', 'archive-removed', 'month-forgotten')
+     ORDER BY "timestamp"`,
+  );
+  await client.end();
+  return rows;
+}
+
+test('a month is archived, verified, read back, forgotten and removed at last, each on record', async () => {
+  const archived = await command('archive', '--month', '2020-01');
+  expect(archived).toMatchObject({
+    code: 0,
+    answer: { folder: archives, archived: [{ file: FILE, events: 2 }] },
+  });
+  const sha256 = createHash('sha256')
+    .update(readFileSync(join(archives, FILE)))
+    .digest('hex');
+  expect(archived.answer).toMatchObject({ archived: [{ sha256 }] });
+
+  expect(await command('verify', '--archive', join(archives, FILE))).toMatchObject({
+    code: 0,
+    answer: { ok: true, reported: { archived: [] } },
+  });
+  const changed = join(newFolder(), FILE);
+  const bytes = readFileSync(join(archives, FILE));
+  writeFileSync(changed, bytes.fill((bytes[9] ?? 0) ^ 1, 9, 10));
+  expect(await command('verify', '--archive', changed)).toMatchObject({ code: 1, answer: { ok: false } });
+
+  expect(await command('import', join(archives, FILE))).toMatchObject({
+    code: 0,
+    answer: { month: '2020-01', events: 2, archived_here: true },
+  });
+  expect(await command('import', '--drop')).toMatchObject({ code: 0, answer: { dropped: true } });
+  expect(await command('forget', '--month', '2020-01', '--yes')).toMatchObject({ code: 0 });
+
+  // What retention asks for: the months around it that were made with it, and then what is older than a year.
+  const due = await command('archive');
+  expect(due.code).toBe(0);
+  expect(due.answer).toMatchObject({ expired: [{ month: '2020-01', removed: false }] });
+  expect(await command('archive', '--remove-expired')).toMatchObject({ code: 3, answer: null });
+  expect(readdirSync(archives)).toContain(FILE);
+  const removed = await command('archive', '--remove-expired', '--yes');
+  expect(removed.code).toBe(0);
+  expect(readdirSync(archives)).not.toContain(FILE);
+  expect(await command('verify')).toMatchObject({ code: 0, answer: { ok: true } });
+
+  const january = (await notices()).filter((row) => Object(row).month === '2020-01');
+  expect(january).toEqual(
+    [
+      ['month-archived', 'audit archive'],
+      ['archive-imported', 'audit import'],
+      ['month-forgotten', 'audit forget'],
+      ['archive-removed', 'audit archive'],
+    ].map(([notice, operation]) => ({ notice, operation, somebody: true, month: '2020-01' })),
+  );
+}, 120_000);
+
+const thisMonth = new Date().toISOString().slice(0, 7);
+
+test.each([
+  ['a month that is none', 3, /2020-13 is not a month/, () => auditArchive(env, { month: '2020-13' })],
+  ['a month under way', 3, /can still be dated into/, () => auditArchive(env, { month: thisMonth })],
+  ['a month that is not there', 3, /no month 2001-01/, () => auditArchive(env, { month: '2001-01' })],
+  ['a key in use', 3, /may still be in use/, () => auditForget(env, { month: thisMonth, yes: true })],
+  ['a key, unless --yes says so', 3, /Nothing was done.*--yes/, () => auditForget(env, { month: '2020-02' })],
+  ['no file to read back', 3, /Give a file/, async () => auditImport(env, undefined, {})],
+  [
+    'a file that is no archive',
+    1,
+    /no line of an archive/,
+    async () => auditImport(env, join(REPOSITORY, 'package.json'), {}),
+  ],
+])('%s is refused in words, and nothing is done', async (_, exitCode, said, work) => {
+  const refusal = await work().catch((error: unknown) => error);
+  expect(refusal).toBeInstanceOf(CommandError);
+  expect(refusal).toMatchObject({ exitCode, message: expect.stringMatching(said) });
+});
