@@ -18,7 +18,7 @@ export type CallKind =
   | 'stranger';
 
 /** What a caller got. */
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly callId: string | null;
   /** Problem code of an answer of the gateway's own, `upstream-…` ones included; null for the upstream's. */

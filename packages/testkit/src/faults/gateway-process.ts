@@ -22,7 +22,7 @@ export interface GatewayBirth {
 }
 
 /** What the record of a gateway says of itself. */
-export interface RecordState {
+interface RecordState {
   readonly waiting: number;
   /** Events without a row, by reason. */
   readonly notWritten: readonly (readonly [string, number])[];
