@@ -235,6 +235,14 @@ describe('the way to the database', () => {
   });
 });
 
+test('the way to the database is looked at together with the rest', async () => {
+  // Leads to this machine, by a spelling that isn't taken for it.
+  const url = new URL(database.appendUrl);
+  url.hostname = 'LOCALHOST';
+  const { faults } = await databaseSafety(url.href, 'append');
+  expect(faults.map(({ fault }) => fault)).toEqual(['no tls']);
+});
+
 describe('a record asked whether it is ready', () => {
   const open = (acceptedFaults: readonly DatabaseFault[] = []) =>
     openRecord({

@@ -3,45 +3,121 @@ import { parseCallId } from '@ideogate/contract';
 import type { Pool } from 'pg';
 import { COMMON, RARE } from './large-record.ts';
 
-/** Asks for the newest fifty calls that…; `example` is any allowed call in the middle of a record that `fillMonth` made. */
-type Question = (pool: Pool, example: Call) => Promise<readonly unknown[]>;
+/** `example` is an allowed call in the middle of a record that `fillMonth` made. */
+type Ask = (pool: Pool, example: Call) => Promise<readonly unknown[]>;
+
+interface CommonQuestion {
+  /** What is looked for: the newest fifty calls of a kind. */
+  readonly name: string;
+  /** Whether there is anything to find. */
+  readonly found: 'some' | 'none';
+  /** Columns of the index that finds it, as Postgres puts them into a partition's. */
+  readonly index: string;
+  readonly question: Ask;
+}
 
 const FEW = { limit: 50 };
 const DAY_MS = 86_400_000;
 
-/** What people ask of the record every day, and whether there is anything to find. */
-export const COMMON_QUESTIONS: readonly (readonly [string, 'some' | 'none', Question])[] = [
-  ['all calls', 'some', newest(() => ({}))],
-  ['all calls, a page in the middle', 'some', older(() => ({}))],
-  ['a caller with many calls', 'some', newest(() => ({ caller: COMMON.caller }))],
-  ['a caller with many calls, a page in the middle', 'some', older(() => ({ caller: COMMON.caller }))],
-  ['a caller with few calls', 'some', newest(() => ({ caller: RARE.caller }))],
-  [
+/** What people ask of the record every day. */
+export const COMMON_QUESTIONS: readonly CommonQuestion[] = [
+  some(
+    'all calls',
+    'at_call_id',
+    newest(() => ({})),
+  ),
+  some(
+    'all calls, a page in the middle',
+    'at_call_id',
+    older(() => ({})),
+  ),
+  some(
+    'a caller with many calls',
+    'subject_at',
+    newest(() => ({ caller: COMMON.caller })),
+  ),
+  some(
+    'a caller with many calls, a page in the middle',
+    'subject_at',
+    older(() => ({ caller: COMMON.caller })),
+  ),
+  some(
+    'a caller with few calls',
+    'subject_at',
+    newest(() => ({ caller: RARE.caller })),
+  ),
+  some(
     'a caller with few calls since some day',
-    'some',
-    newest(({ decidedAt }) => ({
-      caller: RARE.caller,
-      since: new Date(Date.parse(decidedAt) - DAY_MS),
-    })),
-  ],
-  ['a caller without calls', 'none', newest(() => ({ caller: 'service-unknown' }))],
-  ['an operation with many calls', 'some', newest(() => ({ operation: COMMON.operation }))],
-  ['an operation with few calls', 'some', newest(() => ({ operation: RARE.operation }))],
-  ['refusals', 'some', newest(() => ({ state: 'refused' }))],
-  ['refusals, a page in the middle', 'some', older(() => ({ state: 'refused' }))],
-  ['refusals of a caller', 'some', newest(() => ({ state: 'refused', caller: COMMON.caller }))],
-  ['one call', 'some', async (pool, { callId }) => [await showCall(pool, asCallId(callId))]],
-  ['a key with many calls', 'some', newest(({ keyId }) => ({ key: keyId ?? '' }))],
-  ['a key with few calls', 'some', newest(() => ({ key: RARE.key }))],
-  ['a token', 'some', newest(({ tokenId }) => ({ token: tokenId ?? '' }))],
-  ['a token without calls', 'none', newest(() => ({ token: 'jti-unknown' }))],
+    'subject_at',
+    newest(({ decidedAt }) => ({ caller: RARE.caller, since: new Date(Date.parse(decidedAt) - DAY_MS) })),
+  ),
+  none(
+    'a caller without calls',
+    'subject_at',
+    newest(() => ({ caller: 'service-unknown' })),
+  ),
+  some(
+    'an operation with many calls',
+    'operation_at',
+    newest(() => ({ operation: COMMON.operation })),
+  ),
+  some(
+    'an operation with few calls',
+    'operation_at',
+    newest(() => ({ operation: RARE.operation })),
+  ),
+  some(
+    'refusals',
+    'at',
+    newest(() => ({ state: 'refused' })),
+  ),
+  some(
+    'refusals, a page in the middle',
+    'at',
+    older(() => ({ state: 'refused' })),
+  ),
+  some(
+    'refusals of a caller',
+    // Either of the two serves.
+    '(?:subject_)?at',
+    newest(() => ({ state: 'refused', caller: COMMON.caller })),
+  ),
+  some('one call', 'call_id_at', async (pool, { callId }) => [await showCall(pool, asCallId(callId))]),
+  some(
+    'a key with many calls',
+    'key_id_at',
+    newest(({ keyId }) => ({ key: keyId ?? '' })),
+  ),
+  some(
+    'a key with few calls',
+    'key_id_at',
+    newest(() => ({ key: RARE.key })),
+  ),
+  some(
+    'a token',
+    'token_id',
+    newest(({ tokenId }) => ({ token: tokenId ?? '' })),
+  ),
+  none(
+    'a token without calls',
+    'token_id',
+    newest(() => ({ token: 'jti-unknown' })),
+  ),
 ];
 
-function newest(filter: (example: Call) => CallFilter): Question {
+function some(name: string, index: string, question: Ask): CommonQuestion {
+  return { name, index, question, found: 'some' };
+}
+
+function none(name: string, index: string, question: Ask): CommonQuestion {
+  return { name, index, question, found: 'none' };
+}
+
+function newest(filter: (example: Call) => CallFilter): Ask {
   return (pool, example) => listCalls(pool, { ...FEW, ...filter(example) });
 }
 
-function older(filter: (example: Call) => CallFilter): Question {
+function older(filter: (example: Call) => CallFilter): Ask {
   return (pool, example) => listCalls(pool, { ...FEW, ...filter(example), before: example });
 }
 

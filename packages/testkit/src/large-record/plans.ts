@@ -18,31 +18,41 @@ export function watched(pool: Pool): { readonly pool: Pool; readonly asked: read
   return { pool: spy, asked };
 }
 
-interface Plan {
+interface PlanNode {
   readonly 'Node Type': string;
   readonly 'Relation Name'?: string;
-  readonly Plans?: readonly Plan[];
+  readonly 'Index Name'?: string;
+  readonly Plans?: readonly PlanNode[];
 }
 
-/** The tables that a statement reads from end to end, by its plan; empty ones cost nothing and don't count. */
-export async function scanned(pool: Pool, { text, values }: Asked): Promise<readonly string[]> {
-  const { rows } = await pool.query<{ 'QUERY PLAN': readonly { Plan: Plan }[] }>(
+/** How a statement is answered. */
+export interface Plan {
+  /** Tables read from end to end; empty ones cost nothing and don't count. */
+  readonly wholeTables: readonly string[];
+  /** Indexes looked into, of every partition. */
+  readonly indexes: readonly string[];
+}
+
+/** How Postgres would answer a statement. */
+export async function planOf(pool: Pool, { text, values }: Asked): Promise<Plan> {
+  const { rows } = await pool.query<{ 'QUERY PLAN': readonly { Plan: PlanNode }[] }>(
     `EXPLAIN (FORMAT JSON) ${text}`,
     [...values],
   );
-  const tables = new Set(rows.flatMap((row) => row['QUERY PLAN'].flatMap(({ Plan }) => scansIn(Plan))));
-  const full: string[] = [];
-  for (const table of tables) {
-    const { rows: sizes } = await pool.query<{ bytes: string }>(
-      'SELECT pg_relation_size($1::regclass) AS bytes',
-      [`ideogate.${table}`],
-    );
-    if (sizes[0]?.bytes !== '0') full.push(table);
-  }
-  return full;
+  const nodes = rows.flatMap((row) => row['QUERY PLAN'].flatMap(({ Plan }) => nodesOf(Plan)));
+  const scanned = nodes
+    .filter((node) => node['Node Type'] === 'Seq Scan')
+    .map((node) => node['Relation Name'] ?? '');
+  const { rows: full } = await pool.query<{ name: string }>(
+    `SELECT name FROM unnest($1::text[]) AS name WHERE pg_relation_size(('ideogate.' || name)::regclass) > 0`,
+    [[...new Set(scanned)]],
+  );
+  return {
+    wholeTables: full.map(({ name }) => name),
+    indexes: nodes.flatMap((node) => node['Index Name'] ?? []),
+  };
 }
 
-function scansIn(plan: Plan): readonly string[] {
-  const own = plan['Node Type'] === 'Seq Scan' ? [plan['Relation Name'] ?? ''] : [];
-  return [...own, ...(plan.Plans ?? []).flatMap(scansIn)];
+function nodesOf(plan: PlanNode): readonly PlanNode[] {
+  return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
 }
