@@ -3,6 +3,8 @@ import { Command, CommanderError } from 'commander';
 import type { AuditOptions } from './commands/audit.ts';
 import type { AuditArchiveOptions } from './commands/audit-archive.ts';
 import type { AuditForgetOptions } from './commands/audit-forget.ts';
+import type { AuditExportOptions } from './commands/audit-export.ts';
+import type { AuditGapsOptions } from './commands/audit-gaps.ts';
 import type { AuditVerifyOptions } from './commands/audit-verify.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 
@@ -14,6 +16,8 @@ const commands = {
   audit: () => import('./commands/audit.ts'),
   auditArchive: () => import('./commands/audit-archive.ts'),
   auditForget: () => import('./commands/audit-forget.ts'),
+  auditExport: () => import('./commands/audit-export.ts'),
+  auditGaps: () => import('./commands/audit-gaps.ts'),
   auditVerify: () => import('./commands/audit-verify.ts'),
   checkpointKey: () => import('./commands/checkpoint-key.ts'),
   policyCheck: () => import('./commands/policy-check.ts'),
@@ -80,7 +84,25 @@ audit
   .action(async (id: string, options: { json?: boolean }) =>
     finish(await (await commands.audit()).auditShow(process.env, id, options)),
   );
-
+audit
+  .command('gaps')
+  .description('Calls whose end is not in the record: open ones, and those closed as gaps, with why.')
+  .option('--limit <n>', 'at most so many', '50')
+  .option('--before <since,call-id>', 'only older ones: go on from the last of the page before')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (options: AuditGapsOptions) =>
+    finish(await (await commands.auditGaps()).auditGaps(process.env, options)),
+  );
+audit
+  .command('export')
+  .description('Send the record out as NDJSON, from where the last export to the same place stopped.')
+  .option('--out <file>', 'a file, or - for standard output')
+  .option('--to <url>', 'an address that takes it over HTTP')
+  .option('--cursor <file>', 'with --out -: where to keep how far it came')
+  .option('--follow', 'go on as the record grows, until interrupted')
+  .action(async (options: AuditExportOptions) =>
+    finish(await (await commands.auditExport()).auditExport(process.env, options)),
+  );
 const collected = (value: string, before: readonly string[] = []) => [...before, value];
 audit
   .command('verify')

@@ -6,6 +6,7 @@ import {
   generate,
   newFolder,
   type Product,
+  ran,
   start,
   stop,
   token,
@@ -54,6 +55,16 @@ test('a call that was under way when the gateway was killed is a gap in the reco
       subject: 'writer',
       outcome: 'unknown',
     });
+    const listed = await ran(['audit', 'gaps', '--json'], { env: { IDEOGATE_DATA: data } });
+    expect(JSON.parse(listed.stdout)).toMatchObject([
+      { callId: gap?.callId, state: 'gap', reason: 'writer-died' },
+    ]);
+    const last = JSON.parse(listed.stdout) as readonly { since: string; callId: string }[]; // as: seen above
+    const before = `${last[0]?.since},${last[0]?.callId}`;
+    const next = await ran(['audit', 'gaps', '--before', before, '--json'], { env: { IDEOGATE_DATA: data } });
+    expect(JSON.parse(next.stdout)).toEqual([]);
+    const wrong = await ran(['audit', 'gaps', '--before', 'yesterday'], { env: { IDEOGATE_DATA: data } });
+    expect(wrong.code).toBe(3);
     await slowUpstream(product, 0);
     expect((await generate(product, await token(product, 'writer'))).status).toBe(200);
     expect(await stop(product)).toBe(0);

@@ -8,7 +8,7 @@ import type { KeyRing } from '@ideogate/upstream-keys';
 import type { Brakes } from './brakes.ts';
 import type { Call } from './call.ts';
 import type { GatewayConfig } from './config.ts';
-import type { Metrics } from './metrics.ts';
+import type { ExportInSight, Metrics } from './metrics.ts';
 import type { Refusal } from './refusal.ts';
 
 /** Where log lines go: pino's two methods. */
@@ -31,6 +31,8 @@ export interface GatewayDeps {
   readonly promptKey: (atMicros: bigint) => KeyObject | null;
   /** Microseconds since the epoch. */
   readonly nowMicros: () => bigint;
+  /** Where the record is sent from this process, for the metrics. */
+  readonly exports?: readonly ExportInSight[];
 }
 
 /** What the steps work with. */

@@ -10,14 +10,26 @@ export interface Metrics {
   readonly batch: (rows: number, milliseconds: number) => void;
 }
 
+/** An export of the record and how far it is behind; null while another process sends. */
+export interface ExportInSight {
+  readonly destination: string;
+  readonly lag: () => { readonly events: number; readonly seconds: number } | null;
+}
+
 export interface Watched {
   readonly inFlight: () => number;
   readonly waiting: () => number;
   readonly notWritten: () => ReadonlyMap<string, number>;
   readonly limitsShared: () => string;
+  readonly exports: readonly ExportInSight[];
 }
 
 const LATENCY = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
+
+const LAGS = [
+  ['events', 'Events of the record that were not sent there yet.'],
+  ['seconds', 'Age of the oldest event that was not sent there yet; 0 when all are.'],
+] as const;
 
 /** Prometheus metrics. Labels come from closed sets: no caller can make a new series. */
 export function createMetrics(watched: Watched): Metrics {
@@ -75,6 +87,21 @@ export function createMetrics(watched: Watched): Metrics {
       for (const [reason, count] of watched.notWritten()) this.set({ reason }, count);
     },
   });
+
+  for (const [unit, meaning] of LAGS)
+    new Gauge({
+      name: `ideogate_export_lag_${unit}`,
+      help: `${meaning} Missing while another gateway sends.`,
+      labelNames: ['destination'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { destination, lag } of watched.exports) {
+          const behind = lag()?.[unit];
+          if (behind !== undefined) this.set({ destination }, behind);
+        }
+      },
+    });
 
   function gauge(name: string, help: string, read: () => number): void {
     new Gauge({

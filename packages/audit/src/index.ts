@@ -57,6 +57,7 @@ export { ResumeError } from './verify/resume.ts';
 export { verifyRecord, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 export { closeGaps, type ClosingOptions } from './gaps/close-gaps.ts';
 export { type Gap, type GapPage, listGaps } from './gaps/list-gaps.ts';
+export { type Missing } from './out/batches.ts';
 export { fileTarget } from './out/file-target.ts';
 export { exportName, httpTarget, isExportUrl } from './out/http-target.ts';
 export { type ExportLag, sendOut, sendOutOnce, sendOutUntil, type SendingOptions } from './out/send-out.ts';

@@ -3,6 +3,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeF
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { type Consumer, eventsIn, startConsumer } from '@ideogate/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   type AuditRecord,
@@ -19,7 +20,8 @@ import {
   streamTarget,
   TargetError,
 } from '../src/index.ts';
-import { type Consumer, eventsIn, readEvents, startConsumer } from './consumer.ts';
+import { type EventOfLine, readLine } from '../src/chain/ndjson.ts';
+
 import {
   decision,
   nowMicros,
@@ -106,6 +108,10 @@ function linesIn(file: string): readonly string[] {
 /** Every event of the table, as `writer seq`, sorted. */
 async function inTheTable(): Promise<readonly string[]> {
   return (await database.rows()).map(({ writer, seq }) => `${String(writer)} ${String(seq)}`).toSorted();
+}
+
+function readEvents(lines: readonly string[]): readonly EventOfLine[] {
+  return lines.map(readLine).flatMap((line) => (line.kind === 'event' ? [line.event] : []));
 }
 
 const never = new AbortController().signal;

@@ -16,6 +16,7 @@ import {
 import { faultOfKey } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { readTrustedIssuers, requireNamedIssuers } from './trusted-issuers.ts';
+import { type RecordExports, readRecordExports } from './record-export.ts';
 import { type CheckpointTarget, checkpointKeyFile, readCheckpointTargets } from './checkpoints.ts';
 import { codeOf, dataFolder } from './data-folder.ts';
 
@@ -56,6 +57,7 @@ export interface ProductConfig {
   /** File of the key that signs checkpoints. */
   readonly checkpointKey: string;
   readonly checkpointTargets: readonly CheckpointTarget[];
+  readonly exports: RecordExports;
   readonly upstream: UpstreamChoice;
 }
 
@@ -71,6 +73,7 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
   const databaseUrl = readDatabaseUrl(env['DATABASE_URL'], faults);
   const acceptedFaults = readAcceptedFaults(env['IDEOGATE_ACCEPT_UNSAFE_DATABASE'], environment, faults);
   const checkpointTargets = readCheckpointTargets(env['IDEOGATE_CHECKPOINTS_TO'], faults);
+  const exports = readRecordExports(env, faults);
   const release = loadPolicy(env, faults);
   const policy = release?.environments.get(environment);
   if (release !== null && policy === undefined)
@@ -113,6 +116,7 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
     acceptedFaults,
     checkpointKey: checkpointKeyFile(env, join(dataFolder(env), environment)),
     checkpointTargets,
+    exports,
     upstream,
   };
 }

@@ -2,6 +2,7 @@ import { type AuditRecord, closeGaps, topUpPartitions } from '@ideogate/audit';
 import { callsEndWithinMs, type Log } from '@ideogate/gateway';
 import { codeOf } from './data-folder.ts';
 import type { ProductConfig } from './product-config.ts';
+import { exportTo, type RunningExport } from './record-export.ts';
 import type { RecordDatabase } from './record-database.ts';
 
 /** What the duties of keeping the record work with. */
@@ -25,9 +26,12 @@ interface Duty {
  * Starts everything that is done for the record beside calls. Stop it after the gateway and before the record is
  * closed: duties may have last notices to write.
  */
-export function keepRecord(keeping: RecordKeeping): Duty {
-  const duties: readonly Duty[] = [keepPartitionsAhead(keeping), keepGapsClosed(keeping)];
+export function keepRecord(keeping: RecordKeeping): Duty & { readonly exports: readonly RunningExport[] } {
+  const { config, database, log, nowMicros } = keeping;
+  const exports = config.exports.urls.map((url) => exportTo(url, config.exports, database, log, nowMicros));
+  const duties: readonly Duty[] = [keepPartitionsAhead(keeping), keepGapsClosed(keeping), ...exports];
   return {
+    exports,
     async stop() {
       // In reverse: a duty may count on those before it.
       for (const duty of duties.toReversed()) await duty.stop();

@@ -190,6 +190,7 @@ async function assemble(
     log,
     promptKey: (atMicros) => monthKeys.digestKey(atMicros),
     nowMicros,
+    exports: keeping.exports,
   });
   observe = gateway.ideogateMetrics.batch;
   undo.push(() => gateway.close());

@@ -46,7 +46,7 @@ const START: Position = { seq: 0, atMicros: 0n };
  * takes its place when it stops or dies. Never throws; decisions never wait for it.
  */
 export function closeGaps(options: ClosingOptions): { stop(): Promise<void> } {
-  const { readUrl, marginMs, everyMs = EVERY_MS, onFault = () => {} } = options;
+  const { readUrl, marginMs, everyMs = Math.min(EVERY_MS, marginMs), onFault = () => {} } = options;
   return soleDuty(
     { readUrl, name: 'ideogate-gaps', lock: LOCK, lookMs: everyMs, onFault },
     async (session, over) => {

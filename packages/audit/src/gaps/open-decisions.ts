@@ -4,7 +4,7 @@ import type { Session } from '../database/session.ts';
 import type { CallOfOutcome } from '../writing/event-columns.ts';
 
 /** A decision that let a call go on, and no outcome that followed it. */
-export interface OpenDecision extends Position {
+interface OpenDecision extends Position {
   readonly call: CallOfOutcome & { readonly callId: string };
 }
 

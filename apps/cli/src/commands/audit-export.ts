@@ -1,0 +1,113 @@
+import { resolve } from 'node:path';
+import { hostname } from 'node:os';
+import {
+  exportName,
+  type ExportTarget,
+  fileTarget,
+  httpTarget,
+  isExportUrl,
+  type Missing,
+  sendOutOnce,
+  sendOutUntil,
+  type SendingOptions,
+  streamTarget,
+  TargetError,
+} from '@ideogate/audit';
+import { CommandError, EXIT } from '../exit-codes.ts';
+import { codeOf, dataFolder, type ReadyFile, readReadyFile } from '../product/data-folder.ts';
+import { EXPORT_URL_RULE, readExportAuthorization } from '../product/record-export.ts';
+import { noteReading } from '../product/record-read.ts';
+
+export interface AuditExportOptions {
+  readonly out?: string;
+  readonly to?: string;
+  readonly cursor?: string;
+  readonly follow?: boolean;
+}
+
+const nowMicros = () => BigInt(Date.now()) * 1000n;
+
+/** Sends the record out, from where the last run to the same place stopped. */
+export async function auditExport(env: NodeJS.ProcessEnv, options: AuditExportOptions): Promise<number> {
+  requireOnePlace(options);
+  const authorization = readAuthorization(env);
+  const ready = readReadyFile(dataFolder(env));
+  const { target, name } = targetOf(options, ready, authorization);
+  await noteReading(ready, 'audit export', options);
+  const over = new AbortController();
+  process.once('SIGINT', () => over.abort());
+  process.once('SIGTERM', () => over.abort());
+  process.stdout.once('error', () => over.abort());
+  const sending: SendingOptions = {
+    readUrl: ready.databaseUrl,
+    target,
+    name,
+    now: nowMicros,
+    onFault: (error) => process.stderr.write(`Not sent yet (${faultIn(error)}); trying again.\n`),
+    onMissing: (missing) => process.stderr.write(`${inWords(missing)}\n`),
+  };
+  try {
+    if (options.follow === true) await sendOutUntil(sending, over.signal);
+    else await sendOutOnce(sending, over.signal);
+  } catch (error) {
+    throw new CommandError(
+      EXIT.failed,
+      error instanceof TargetError
+        ? `Nothing was exported: ${error.message}.`
+        : `The export ended early (${codeOf(error)}): is the database up, and can the place be written? The same command goes on.`,
+    );
+  }
+  return EXIT.fine;
+}
+
+function requireOnePlace({ out, to, cursor, follow }: AuditExportOptions): void {
+  if ((out === undefined) === (to === undefined))
+    throw new CommandError(EXIT.invalidInput, 'Say where to: --out FILE, --out - or --to URL, one of them.');
+  if (to !== undefined && !isExportUrl(to))
+    throw new CommandError(EXIT.invalidInput, `--to is ${EXPORT_URL_RULE}.`);
+  if (cursor !== undefined && out !== '-')
+    throw new CommandError(
+      EXIT.invalidInput,
+      '--cursor goes with --out - only: a file has its own beside it, and an address in the database.',
+    );
+  if (follow === true && out === '-' && process.stdout.isTTY)
+    throw new CommandError(EXIT.invalidInput, 'To look at calls as they come in, use audit tail.');
+}
+
+function targetOf(
+  { out, to, cursor, follow }: AuditExportOptions,
+  ready: ReadyFile,
+  authorization: string | null,
+): { readonly target: ExportTarget; readonly name: string } {
+  if (to !== undefined)
+    return {
+      target: httpTarget({ url: to, authorization, appendUrl: ready.appendDatabaseUrl }),
+      name: exportName(to),
+    };
+  const place = (file: string) => `export ${hostname()} ${resolve(file)}`;
+  if (out === undefined || out === '-') {
+    // Two pipes are two places, unless they share a cursor.
+    const name = cursor === undefined ? place(`pipe ${process.pid}`) : place(cursor);
+    return { target: streamTarget(process.stdout, cursor ?? null), name };
+  }
+  const { environment } = ready;
+  const header = follow === true ? {} : { header: { atMicros: nowMicros(), environment } };
+  return { target: fileTarget({ file: out, ...header }), name: place(out) };
+}
+
+function readAuthorization(env: NodeJS.ProcessEnv): string | null {
+  const faults: string[] = [];
+  const authorization = readExportAuthorization(env, faults);
+  if (faults.length > 0) throw new CommandError(EXIT.invalidInput, faults);
+  return authorization;
+}
+
+/** The network's code where there is one; what the address answered. Neither holds a secret. */
+function faultIn(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  return error.cause instanceof Error ? codeOf(error.cause) : error.message;
+}
+
+function inWords({ writer, from, to }: Missing): string {
+  return `Events ${from} to ${to} of writer ${writer} are not in the database any more: find them in an archive.`;
+}
