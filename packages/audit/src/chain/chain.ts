@@ -60,6 +60,7 @@ const MEMBERS = Object.entries(getTableColumns(auditEvent))
   .map(([key, column]) => ({
     key: (key === 'at' ? 'atMicros' : key) as Key, // as: the table's other keys are those of an event and its place
     name: column.name,
+    type: column.getSQLType(),
     prefix: `,"${column.name}":`,
   }))
   .sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -77,6 +78,8 @@ export const FORM_TEXTS = FORM_COLUMNS.map(
 
 const PREFIXES = MEMBERS.map(({ prefix }) => prefix);
 const MADE = FORM_COLUMNS.indexOf('made');
+/** Numbers, uuids and bytes, whatever anybody puts into them, are written in characters that JSON leaves as they are. */
+const ALWAYS_PLAIN = MEMBERS.map(({ type }) => type !== 'text' && type !== 'text[]');
 
 const PLACED: ReadonlySet<Key> = new Set<keyof Place>(['writer', 'seq', 'atMicros', 'prevHash']);
 const COLUMNS = MEMBERS.map((member) => ({ ...member, placed: PLACED.has(member.key) }));
@@ -122,9 +125,15 @@ export function formOfTexts(texts: readonly (string | null)[]): string {
   let members = '';
   for (let index = 0; index < FORM_COLUMNS.length; index++) {
     const text = texts[index];
-    if (typeof text === 'string') members += PREFIXES[index] + (index === MADE ? text : textOf(text));
+    if (typeof text === 'string') members += memberOfText(index, text);
   }
   return `{${members.slice(1)}}`;
+}
+
+/** One member of a form, with a comma before it, from the text of the column `FORM_COLUMNS[index]`. */
+export function memberOfText(index: number, text: string): string {
+  if (index === MADE) return PREFIXES[index] + text;
+  return PREFIXES[index] + (ALWAYS_PLAIN[index] ? `"${text}"` : textOf(text));
 }
 
 /** Gives events their places after `head`, in the order given. */
