@@ -150,18 +150,21 @@ test('a refusal that was answered without its row, and got it after all, is in n
 });
 
 describe('when the database is back', () => {
-  test('what was counted before, and while the first sum waited, is summed at once', async () => {
-    const record = open({ commitTimeoutMs: 100, summaryMs: 300 });
+  test('what was counted before, and while the first sum waited, is summed at once, in two rows however long it was away', async () => {
+    const record = open({ commitTimeoutMs: 100, summaryMs: 200 });
     await record.decide(decision());
     database.relay.cut();
     // Before that a decision might be under way, and get its row in the end.
     await until('the connection is lost', async () => !(await record.ready()).ok);
     for (let index = 0; index < 3; index++) expect(await record.decide(decision())).toBe('unavailable');
     await until('a sum waits', () => record.waiting() > 0);
-    for (let index = 0; index < 4; index++) expect(await record.decide(decision())).toBe('unavailable');
+    for (let index = 0; index < 10; index++) expect(await record.decide(decision())).toBe('unavailable');
     database.relay.restore();
-    await until('the record has both sums', async () => (await sums(record))['record-unavailable'] === 7);
-    expect((await summariesOf(record)).every(({ result }) => result === 'refusals-summed')).toBe(true);
+    await until('the record has both sums', async () => (await sums(record))['record-unavailable'] === 13);
+    expect((await summariesOf(record)).map(({ result }) => result)).toEqual([
+      'refusals-summed',
+      'refusals-summed',
+    ]);
   });
 
   test('outcomes that found no room are told apart from calls', async () => {
