@@ -401,7 +401,7 @@ describe('retention', () => {
   const due = (months: number, inDatabase: number, time: string) =>
     dueMonths(database.ownerUrl, { months, inDatabase }, at(time));
 
-  test('asks for closed months before those that stay in the database, once, and to remove what is older than all', async () => {
+  test('asks for closed months before those that stay in the database, once, and to remove what is older than all (E.56)', async () => {
     const since = (text: string, months: readonly string[]) => months.filter((one) => one >= text);
     expect(since('2029-12', (await due(12, 3, '2030-05-31T23:59:59Z')).toArchive)).toEqual(['2030-01']);
     expect(since('2029-12', (await due(12, 3, '2030-06-01T00:00:00Z')).toArchive)).toEqual([
@@ -422,7 +422,7 @@ describe('retention', () => {
     ]);
   });
 
-  test('removes a file together with its month’s key, on record first', async () => {
+  test('removes a file together with its month’s key, on record first (E.56)', async () => {
     const keys = await openMonthKeys({
       appendUrl: database.appendUrl,
       secret: 'fake-installation-secret',

@@ -188,7 +188,7 @@ describe('the signing of checkpoints', () => {
     return signing;
   }
 
-  test('fixes every chain when it begins and ends, at the start, at the stop, and when quiet', async () => {
+  test('fixes every chain when it begins and ends, at the start, at the stop, and when quiet (E.53)', async () => {
     const key = join(folder(), 'checkpoint-key');
     const signing = sign(key);
     await until('the checkpoint of the start', async () => (await count()) === 1);

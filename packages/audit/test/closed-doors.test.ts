@@ -63,7 +63,7 @@ async function callRows(record: AuditRecord): Promise<number> {
   return chain.filter(({ kind }) => kind === 'decision').length;
 }
 
-test('a flood takes one row a reason and interval, and its count is exact', async () => {
+test('a flood takes one row a reason and interval, and its count is exact (E.48)', async () => {
   const record = open({ summaryMs: 400 });
   const began = performance.now();
   let asked = 0;

@@ -206,7 +206,7 @@ describe('a call that may still be running is never closed', () => {
   });
 });
 
-test('a true outcome that follows is the one that counts', async () => {
+test('a true outcome that follows is the one that counts (E.51)', async () => {
   const record = open();
   const { callId } = decision();
   await record.decide(decision({ callId }));
@@ -217,7 +217,7 @@ test('a true outcome that follows is the one that counts', async () => {
   expect(await closings([callId])).toEqual([1]);
 });
 
-test('of two gateways one closes, each gap once, and the other goes on when it stops', async () => {
+test('of two gateways one closes, each gap once, and the other goes on when it stops (E.51)', async () => {
   const record = open({ commitTimeoutMs: 20_000 });
   const first = await allowed(record, 2_300);
   const one = close();

@@ -521,7 +521,7 @@ describe('an untouched record', () => {
 });
 
 describe('what a superuser did to the record is named:', () => {
-  test.each(TAMPERINGS)('$what', async ({ tamper, faults, kept = false, of }) => {
+  test.each(TAMPERINGS)('$what (E.53)', async ({ tamper, faults, kept = false, of }) => {
     const name = of?.() ?? sample.whole;
     onTestFinished(() => putBack(name));
     await asSuperuser(name, tamper);
@@ -638,7 +638,7 @@ describe('a single checkpoint that somebody kept', () => {
   };
   const forget = (client: Client) => client.query('DELETE FROM ideogate.checkpoint');
 
-  test('fixes every chain, those that it does not list too', async () => {
+  test('fixes every chain, those that it does not list too (E.53)', async () => {
     onTestFinished(() => putBack(sample.whole));
     await asSuperuser(sample.whole, async (client) => {
       await forget(client);

@@ -12,7 +12,7 @@ const RULES = [
   ...range(23, 27).map((n) => `B.${n}`),
   'C.28',
   ...range(33, 47).map((n) => `D.${n}`),
-  ...[48, 49, 50, 51, 52, 54, 55].map((n) => `E.${n}`),
+  ...range(48, 56).map((n) => `E.${n}`),
   ...[57, 58].map((n) => `F.${n}`),
 ];
 const TRAPS = range(1, 39).map(String);
