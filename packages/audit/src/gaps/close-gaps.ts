@@ -37,7 +37,7 @@ export const GAPS_READER = 'gaps';
 const LOCK = lockNamed('ideo', 'gaps');
 const EVERY_MS = 10_000;
 const KEEP_EVERY_MS = 60_000;
-const FLUSH_MS = 5_000;
+const FLUSH_MS = 2_000;
 const START: Position = { seq: 0, atMicros: 0n };
 
 /**

@@ -165,10 +165,8 @@ export function openRecord(options: RecordOptions): AuditRecord {
     const until = performance.now() + timeoutMs;
     room.close();
     doors.stop();
-    doors.sum();
     // The chain is closed only over a record that is whole.
     if (await loop.flush(timeoutMs)) {
-      // What was counted while the first summaries were on their way.
       doors.sum();
       room.note(aboutWriter('writer-closed', {}));
       await loop.flush(until - performance.now());
