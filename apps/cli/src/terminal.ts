@@ -20,7 +20,9 @@ export async function confirmed(question: string, options: { yes?: boolean }): P
   if (!process.stdin.isTTY)
     throw new CommandError(EXIT.invalidInput, `Nothing was done. ${question} Say so with --yes.`);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`${question} [y/N] `);
+  // The end of input is a no; the question alone would wait for ever.
+  const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
+  const answer = await Promise.race([terminal.question(`${question} [y/N] `), ended]);
   terminal.close();
   if (!/^y(?:es)?$/i.test(answer.trim())) throw new CommandError(EXIT.failed, 'Nothing was done.');
 }
