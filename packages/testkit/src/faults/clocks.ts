@@ -47,10 +47,10 @@ export const CLOCKS: readonly Fault[] = [
     async play(scene) {
       scene.upstream.latencyMs = 50;
       const load = scene.load(8);
-      await scene.startGateway({ clockOffsetMs: beforeMonthsEnd(10_000) }).then(async (gateway) => {
-        await scene.madeMore(20);
-        await gateway.setClock(beforeMonthsEnd(scene.random.between(50, 300)));
-      });
+      // Long enough for a gateway to start, however busy the machine is.
+      const gateway = await scene.startGateway({ clockOffsetMs: beforeMonthsEnd(HOUR_MS) });
+      await scene.madeMore(20);
+      await gateway.setClock(beforeMonthsEnd(scene.random.between(50, 300)));
       await scene.until('a month has ended', async () => (await monthsOnRecord(scene)) === 2);
       await scene.madeMore(20);
       await load.stop();
@@ -60,7 +60,7 @@ export const CLOCKS: readonly Fault[] = [
     name: "month's end, and nobody made the next partition in time",
     async play(scene) {
       await scene.sql(`DROP TABLE ${nextPartition()}`);
-      const gateway = await scene.startGateway({ clockOffsetMs: beforeMonthsEnd(60_000) });
+      const gateway = await scene.startGateway({ clockOffsetMs: beforeMonthsEnd(HOUR_MS) });
       const load = scene.load(8);
       await scene.madeMore(20);
       await gateway.setClock(beforeMonthsEnd(0));

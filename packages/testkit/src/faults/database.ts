@@ -91,7 +91,11 @@ const poisonRow: Fault = {
   async play(scene) {
     const full = scene.lasting(60, 999);
     const gateway = await scene.startGateway({
-      settings: { IDEOGATE_COMMIT_TIMEOUT_MS: '30000', IDEOGATE_MAX_IN_FLIGHT: '5000' },
+      settings: {
+        IDEOGATE_COMMIT_TIMEOUT_MS: '30000',
+        IDEOGATE_MAX_IN_FLIGHT: '5000',
+        IDEOGATE_MAX_SOCKETS_PER_ADDRESS: '5000',
+      },
     });
     await scene.calls(gateway, 3);
     const poison = newMarker();
@@ -116,7 +120,7 @@ const poisonRow: Fault = {
       const due = marker === poison ? 503 : 200;
       scene.expect(
         answer?.status === due,
-        `a call of the poisoned batch was answered ${answer?.status}, not ${due}`,
+        `a call of the poisoned batch was answered ${answer?.status} (${answer?.problem}), not ${due}`,
       );
     }
     await scene.sql('ALTER TABLE ideogate.audit_event DROP CONSTRAINT poison');

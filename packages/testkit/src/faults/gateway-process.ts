@@ -23,9 +23,8 @@ export interface GatewayBirth {
 
 /** What the record of a gateway says of itself. */
 interface RecordState {
+  /** Events neither written nor given up. */
   readonly waiting: number;
-  /** Events without a row, by reason. */
-  readonly notWritten: readonly (readonly [string, number])[];
 }
 
 export type ToGateway = { readonly clockOffsetMs: number } | { readonly ask: 'state' };
@@ -40,8 +39,6 @@ export interface GatewayProcess {
   readonly killed: boolean;
   /** It runs: neither killed nor told to stop. */
   readonly alive: boolean;
-  /** What it had not written when it last told; null when it never did. */
-  readonly lastState: RecordState | null;
   state(): Promise<RecordState>;
   /** Sets how far its clock is ahead of the true time. */
   setClock(offsetMs: number): Promise<void>;
@@ -70,11 +67,6 @@ export async function startGatewayProcess(birth: Omit<GatewayBirth, 'port'>): Pr
   if (!('writer' in first)) throw new Error('a gateway of the fault run told its state before its name');
   let killed = false;
   let alive = true;
-  let lastState: RecordState | null = null;
-  child.on('message', (message) => {
-    const told = message as FromGateway; // as: gateway.main.ts is the only one who sends
-    if ('state' in told) lastState = told.state;
-  });
   const ask = async (question: ToGateway): Promise<RecordState> => {
     const answer = answerOf(child, START_MS);
     child.send(question);
@@ -90,9 +82,6 @@ export async function startGatewayProcess(birth: Omit<GatewayBirth, 'port'>): Pr
     },
     get alive() {
       return alive;
-    },
-    get lastState() {
-      return lastState;
     },
     state: () => ask({ ask: 'state' }),
     async setClock(clockOffsetMs) {

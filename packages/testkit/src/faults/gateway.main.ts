@@ -70,19 +70,17 @@ const tell = (message: FromGateway) =>
   new Promise<void>((resolve) => {
     process.send?.(message, () => resolve());
   });
-const state = () => ({ waiting: record.waiting(), notWritten: [...record.notWritten()] });
 
 async function stop(): Promise<void> {
   await app.close();
   await record.flush(10_000);
   await record.close(5_000);
-  await tell({ state: state() });
 }
 
 process.on('message', (message) => {
   const asked = message as ToGateway; // as: gateway-process.ts is the only one who sends
   if ('clockOffsetMs' in asked) clockOffsetMs = asked.clockOffsetMs;
-  void tell({ state: state() });
+  void tell({ state: { waiting: record.waiting() } });
 });
 // Its parent is gone: nobody asks any more.
 process.on('disconnect', () => process.exit(1));

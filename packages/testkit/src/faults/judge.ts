@@ -6,8 +6,6 @@ import type { Arrival } from './upstream.ts';
 export interface EndedGateway {
   readonly writer: string;
   readonly killed: boolean;
-  /** Calls that it counted as without a row; null when nobody could ask it any more. */
-  readonly notWritten: number | null;
 }
 
 /** All that is known of a run: what callers got, what the upstream received, and the record at the end. */
@@ -133,21 +131,19 @@ class Judging {
     }
   }
 
-  /** What a gateway counted as without a row is what its callers know to be without one, and is summed on record. */
+  /** Of a gateway that stopped in order the record sums up exactly the calls without a row. */
   counts(): void {
-    for (const { writer, notWritten } of this.#evidence.gateways) {
-      if (notWritten === null) continue;
+    for (const { writer, killed } of this.#evidence.gateways) {
+      if (killed) continue;
+      const rowless = this.#evidence.calls.filter(
+        (call) => call.writer === writer && !this.#byMarker.has(call.marker),
+      );
+      const answered = rowless.filter(({ answer }) => answer !== null).length;
       const summed = this.#summedBy(writer);
-      if (summed !== notWritten)
+      // A call that had no answer may never have come to be one.
+      if (summed < answered || summed > rowless.length)
         this.verdict.lost.push(
-          `gateway ${writer} counts ${notWritten} calls without a row, and sums up ${summed}`,
-        );
-      const calls = this.#evidence.calls.filter((call) => call.writer === writer);
-      const rowless = calls.filter(({ answer, marker }) => answer !== null && !this.#byMarker.has(marker));
-      const uncertain = calls.filter(({ answer, marker }) => answer === null && !this.#byMarker.has(marker));
-      if (notWritten < rowless.length || notWritten > rowless.length + uncertain.length)
-        this.verdict.lost.push(
-          `gateway ${writer} counts ${notWritten} calls without a row, and ${rowless.length} to ${rowless.length + uncertain.length} have none`,
+          `gateway ${writer} sums up ${summed} calls without a row, and ${answered} to ${rowless.length} have none`,
         );
     }
   }
@@ -178,13 +174,12 @@ class Judging {
     }
   }
 
-  /** A call that was told 503, and a refusal answered after its wait: both are counted instead. */
+  /** A call that was told 503, and a refusal answered after its wait: both are summed instead. */
   #mayBeMissing({ answer, writer, durationMs }: MadeCall): boolean {
-    if (answer?.problem === 'record-unavailable') return true;
-    const { notWritten } = this.#gateways.get(writer) ?? { notWritten: null };
-    // `counts` holds a gateway that can be asked to its number.
-    if (notWritten !== null && notWritten > 0) return answer?.problem !== null;
-    return answer?.problem !== null && durationMs >= this.#evidence.commitMs;
+    if (answer === null || answer.problem === null) return false;
+    if (answer.problem === 'record-unavailable') return true;
+    // `counts` holds a gateway that stopped in order to its sum; a killed one took with it what it had not summed.
+    return !this.#gateways.get(writer)?.killed || durationMs >= this.#evidence.commitMs;
   }
 }
 

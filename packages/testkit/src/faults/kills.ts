@@ -114,7 +114,7 @@ const ofPostgres: Fault = {
     for (let kill = 0; kill < scene.lasting(1, 3); kill++) {
       await scene.madeMore(scene.random.between(5, 60));
       await moment(scene);
-      scene.killPostgres();
+      await scene.killPostgres();
       await scene.served();
     }
     await load.stop();
@@ -132,7 +132,7 @@ export function stormOf(kills: number): Fault {
         const gateway = await scene.startGateway();
         await scene.madeMore(scene.random.between(1, 20));
         if (scene.random.number() < 0.1) {
-          scene.killPostgres();
+          await scene.killPostgres();
           await scene.served();
         }
         await moment(scene);

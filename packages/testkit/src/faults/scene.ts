@@ -146,15 +146,20 @@ export class Scene {
   }
 
   async killGateway(gateway: GatewayProcess): Promise<void> {
-    this.kills++;
     await gateway.kill();
+    this.kills++;
   }
 
   /** `kill -9` of Postgres itself; it is started again by whoever runs it. */
-  killPostgres(): void {
-    this.kills++;
+  async killPostgres(): Promise<void> {
+    // Only a server that lives takes a new session: until then the file may name a dead one, or whoever starts the next.
+    await this.sql('SELECT');
     const file = join(this.postgres.folder, 'cluster', 'postmaster.pid');
-    process.kill(Number(readFileSync(file, 'utf8').split('\n')[0]), 'SIGKILL');
+    const pid = Number(readFileSync(file, 'utf8').split('\n')[0]);
+    if (!(pid > 1) || pid === process.pid) throw new Error(`${file} names no server that could be killed`);
+    process.kill(pid, 'SIGKILL');
+    this.kills++;
+    await this.sql('SELECT');
   }
 
   /** Resolves when the next batch of the record meets its fate on the way to Postgres. */
@@ -283,7 +288,7 @@ export class Scene {
           `a gateway that was told to stop ended with ${code ?? 'SIGKILL, not stopping'}`,
         );
       }
-      ended.push(endOf(gateway));
+      ended.push({ writer: gateway.writer, killed: gateway.killed });
     }
     if (ended.some(({ killed }) => killed)) ended.push(await this.#closeGaps());
     const events = await this.withSession(readChains);
@@ -327,10 +332,13 @@ export class Scene {
     const record = openRecord({ appendUrl, readUrl, opening, now });
     const bounds = { callsEndWithinMs: 0, marginMs: 1, everyMs: 50 };
     const closing = closeGaps({ appendUrl, readUrl, record, now, ...bounds });
-    await this.until('every gap is closed', async () => (await this.sql(OPEN_DECISION)).length === 0);
-    await closing.stop();
-    await record.close(STOP_MS);
-    return { writer: record.writer, killed: false, notWritten: 0 };
+    try {
+      await this.until('every gap is closed', async () => (await this.sql(OPEN_DECISION)).length === 0);
+    } finally {
+      await closing.stop();
+      await record.close(STOP_MS);
+    }
+    return { writer: record.writer, killed: false };
   }
 
   async #recovered(gateway: GatewayProcess): Promise<void> {
@@ -343,12 +351,6 @@ export class Scene {
   #kind(): CallKind {
     return this.random.of(['paid', 'paid', 'paid', 'paid', 'paid', 'paid', 'upload', 'unscoped', 'stranger']);
   }
-}
-
-function endOf({ writer, killed, lastState }: GatewayProcess): EndedGateway {
-  if (killed || lastState === null) return { writer, killed, notWritten: null };
-  const calls = lastState.notWritten.filter(([reason]) => reason !== 'outcome' && reason !== 'notice');
-  return { writer, killed, notWritten: calls.reduce((sum, [, count]) => sum + count, 0) };
 }
 
 /** A session, as soon as the server takes one: it may have been killed a moment ago. */
