@@ -270,12 +270,12 @@ test('what was settled before a restart is not looked at again, and a month that
        (SELECT call_id FROM ideogate.audit_event WHERE writer = $1)`,
     [record.writer],
   );
-  await allowed(record, 4);
-  await database.owner.query('DELETE FROM ideogate.audit_event WHERE writer = $1 AND seq = $2', [
-    record.writer,
-    kept + 1,
-  ]);
   const [gap = ''] = await allowed(record);
+  // As after a busy month that went to a file: what lies between is more than is looked at in one go.
+  await database.owner.query(
+    'UPDATE ideogate.audit_event SET seq = seq + 200000 WHERE writer = $1 AND seq > $2',
+    [record.writer, kept],
+  );
   close();
   await until('the new one is closed', async () => (await closings([gap])).length === 1);
   expect(await unsettled(record)).toBe(3);
