@@ -54,8 +54,10 @@ beforeAll(async () => {
   tokens.push(await token(product, 'writer'), await token(product, 'reader'));
   await everythingThatFails();
   const kept: unknown = JSON.parse(readFileSync(join(product.data, 'staging/secrets.json'), 'utf8'));
-  const { clients, databaseUrl, adminDatabaseUrl } = product.ready;
-  const passwords = [databaseUrl, adminDatabaseUrl ?? ''].map((url) => new URL(url).password);
+  const { clients, databaseUrl, appendDatabaseUrl, adminDatabaseUrl } = product.ready;
+  const passwords = [databaseUrl, appendDatabaseUrl, adminDatabaseUrl ?? ''].map(
+    (url) => new URL(url).password,
+  );
   hunt = huntFor({
     'Ideogram key': Object.values(KEYS),
     'access token': [...tokens, ...tokens.map((text) => text.slice(text.lastIndexOf('.') + 1))],
@@ -145,7 +147,7 @@ test('what can be seen of the running processes holds no secret (F.58)', async (
   const lines = pids.map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '));
   places.set('command lines (`/proc/<pid>/cmdline`)', lines.join('\n'));
   places.set('metrics over HTTP', await (await fetch(product.ready.metrics)).text());
-  const { databaseUrl: _, adminDatabaseUrl: __, clients, ...rest } = product.ready;
+  const { databaseUrl: _, appendDatabaseUrl: __, adminDatabaseUrl: ___, clients, ...rest } = product.ready;
   const ready = { ...rest, clients: clients.map(({ client_secret: ___, ...client }) => client) };
   places.set(
     '`ready.json`, but for client secrets and database URLs, whose place it is',
