@@ -99,7 +99,7 @@ export function signNote(text: string, { key, verifier }: SigningKey): string {
   return `${text}\n— ${verifier.name} ${signature.toString('base64')}\n`;
 }
 
-export interface NoteSignature {
+interface NoteSignature {
   readonly name: string;
   /** 8 hex digits. */
   readonly id: string;
