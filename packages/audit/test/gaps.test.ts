@@ -209,6 +209,20 @@ describe('a call that may still be running is never closed', () => {
   });
 });
 
+test('a forged first event stops nothing', async () => {
+  await database.owner.query(
+    `INSERT INTO ideogate.audit_event (writer, seq, at, kind, environment, result, detail, prev_hash, hash)
+     SELECT gen_random_uuid(), 1, now(), 'notice', 'staging', 'writer-opened', detail, decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex')
+     FROM unnest(ARRAY['not JSON', '{"calls_end_within_ms":"1e999"}', '{"calls_end_within_ms":"0.5"}']) AS detail`,
+  );
+  const [gap = ''] = await allowed(open());
+  close();
+  await until('it is closed', async () => (await call(gap))?.state === 'gap');
+  const pool = openReadPool(database.readUrl);
+  expect((await listGaps(pool, { limit: 100 })).map(({ callId }) => callId)).toContain(gap);
+  await pool.end();
+});
+
 test('a true outcome that follows is the one that counts (E.51)', async () => {
   const record = open();
   const { callId } = decision();

@@ -19,7 +19,8 @@ const STOP_TIMEOUT_MS = 5_000;
 
 /**
  * Does `turn` while nobody else does, for as long as it runs. A turn ends when `over` aborts; one that throws is begun
- * again, here or by another process. The lock is the session's: whatever ends the one lets go of the other.
+ * again, here or by another process. The lock is the session's: whatever ends the one lets go of the other. A turn asks
+ * the session something at least once a minute, or loses it.
  */
 export function soleDuty(
   options: SoleDutyOptions,
@@ -40,6 +41,8 @@ export function soleDuty(
     const session = await openSession(readUrl, name, TIMEOUTS);
     try {
       await noticeLostHosts(session);
+      // A process that was stopped, and holds its connection, must not keep the duty from the others.
+      await session.query({ text: `SET idle_session_timeout = '90s'` });
       while (!over.signal.aborted) {
         if (await tryLock(session, lock)) return await turn(session, over.signal);
         await pause(lookMs, over.signal);

@@ -5,6 +5,7 @@ import { advancePositions, type Position, positionsOf } from '../following/posit
 import type { GapReason } from '../writing/event-columns.ts';
 import type { AuditRecord } from '../writing/record.ts';
 import { livingWriters } from '../writing/sign-of-life.ts';
+import { boundIn } from './bound-of-writer.ts';
 import { openDecisions } from './open-decisions.ts';
 
 export interface ClosingOptions {
@@ -51,7 +52,7 @@ export function closeGaps(options: ClosingOptions): { stop(): Promise<void> } {
     { readUrl, name: 'ideogate-gaps', lock: LOCK, lookMs: everyMs, onFault },
     async (session, over) => {
       // Whoever was cut off from the database together with this process has shown itself by then.
-      await pause(marginMs, over);
+      await settle(session, marginMs, over);
       const closer = new Closer(options, session, await positionsOf(session, GAPS_READER));
       while (!over.aborted) {
         await closer.look(over);
@@ -60,6 +61,15 @@ export function closeGaps(options: ClosingOptions): { stop(): Promise<void> } {
       await closer.keep();
     },
   );
+}
+
+/** Waits, and keeps the session meanwhile. */
+async function settle(session: Session, milliseconds: number, over: AbortSignal): Promise<void> {
+  const until = performance.now() + milliseconds;
+  while (performance.now() < until && !over.aborted) {
+    await session.query({ text: 'SELECT 1' });
+    await pause(Math.min(EVERY_MS, until - performance.now()), over);
+  }
 }
 
 /** One chain, as far as it is known here. */
@@ -183,10 +193,10 @@ async function callsEndWithin(
 ): Promise<ReadonlyMap<string, number>> {
   if (writers.length === 0) return new Map();
   const { rows } = await session.query({
-    text: `SELECT writer, detail::jsonb ->> 'calls_end_within_ms' AS milliseconds FROM ideogate.audit_event
-      WHERE seq = 1 AND writer = ANY ($1::uuid[]) AND kind = 'notice'`,
+    text: `SELECT writer, detail FROM ideogate.audit_event
+      WHERE seq = 1 AND writer = ANY ($1::uuid[]) AND kind = 'notice' AND detail IS NOT NULL`,
     values: [writers],
   });
-  const list = rows as { writer: string; milliseconds: string | null }[]; // as: the columns selected above
-  return new Map(list.map(({ writer, milliseconds }) => [writer, Number(milliseconds ?? 0) || 0]));
+  const list = rows as { writer: string; detail: string }[]; // as: the columns selected above
+  return new Map(list.map(({ writer, detail }) => [writer, boundIn(detail) ?? 0]));
 }

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { isoFromMicros } from '../timestamp.ts';
+import { boundIn } from './bound-of-writer.ts';
 import { GAPS_READER } from './close-gaps.ts';
 
 /** A call that was let go on, and whose end isn't in the record. Text in its stored form, so that it can be printed. */
@@ -53,11 +54,10 @@ const GAPS = `WITH closed AS (
   )
   SELECT g.state, g.call_id, g.reason, g.subject, g.operation, g.writer,
     (extract(epoch FROM g.since) * 1000000)::bigint::text AS since_micros,
-    (extract(epoch FROM g.decided_at) * 1000000)::bigint::text AS decided_micros,
-    CASE WHEN g.state = 'open' THEN g.decided_at + b.bound * interval '1 millisecond' < now() END AS overdue
+    (extract(epoch FROM g.decided_at) * 1000000)::bigint::text AS decided_micros, b.detail
   FROM (SELECT * FROM closed UNION ALL SELECT * FROM open) g
   LEFT JOIN LATERAL (
-    SELECT (detail::jsonb ->> 'calls_end_within_ms')::bigint AS bound FROM ideogate.audit_event
+    SELECT detail FROM ideogate.audit_event
     WHERE writer = g.writer AND seq = 1 AND kind = 'notice'
   ) b ON true
   ORDER BY g.since DESC, g.call_id DESC LIMIT $1`;
@@ -72,15 +72,23 @@ export async function listGaps(pool: Pool, { limit, before }: GapPage): Promise<
     before?.callId ?? LAST_CALL_ID,
     GAPS_READER,
   ]);
-  return rows.map(({ call_id, since_micros, decided_micros, ...row }) => ({
+  return rows.map(({ call_id, since_micros, decided_micros, detail, ...row }) => ({
     ...row,
     callId: call_id,
+    overdue: row.state === 'open' ? isOverdue(Number(decided_micros) / 1_000, detail) : null,
     since: isoFromMicros(BigInt(since_micros)),
     decidedAt: isoFromMicros(BigInt(decided_micros)),
   }));
 }
 
-type GapRow = Pick<Gap, 'state' | 'reason' | 'overdue' | 'subject' | 'operation' | 'writer'> & {
+/** @param detail of the first event of its writer */
+function isOverdue(decidedAtMs: number, detail: string | null): boolean | null {
+  const bound = detail === null ? null : boundIn(detail);
+  return bound === null ? null : decidedAtMs + bound < Date.now();
+}
+
+type GapRow = Pick<Gap, 'state' | 'reason' | 'subject' | 'operation' | 'writer'> & {
+  readonly detail: string | null;
   readonly call_id: string;
   readonly since_micros: string;
   readonly decided_micros: string;
