@@ -112,6 +112,18 @@ test('without its archive the rest is proved, and the month named that is not', 
   });
 });
 
+test('the notice of a month speaks for the file it names, not for other hashes that stand in it', async () => {
+  const set = (sha256: string) =>
+    database.owner.query(`UPDATE ideogate.archive SET sha256 = ${sha256} WHERE month = '2030-01-01'`);
+  const { rows } = await database.owner.query<{ sha256: string }>(
+    `SELECT encode(sha256, 'hex') AS sha256 FROM ideogate.archive WHERE month = '2030-01-01'`,
+  );
+  await set(`(SELECT prev_hash FROM ideogate.audit_event WHERE result = 'month-archived')`);
+  const report = await verify([]);
+  await set(`decode('${rows[0]?.sha256}', 'hex')`);
+  expect(report).toMatchObject({ ok: false, faults: [{ fault: 'removed' }] });
+});
+
 test('the archive alone is whole, with the checkpoints that are in it', async () => {
   expect(await verify([], [january])).toMatchObject({ ok: true, events: EVENTS_OF_JANUARY, checkpoints: 1 });
 });

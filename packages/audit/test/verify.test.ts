@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { parseCallId } from '@ideogate/contract';
+import { type CallId, parseCallId } from '@ideogate/contract';
 import { superuserUrl } from '@ideogate/testkit';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -578,8 +578,54 @@ describe('a call that nobody told the end of', () => {
   });
 });
 
+describe('an outcome that its writer did not write', () => {
+  const callOf = async (name: string, place: string): Promise<CallId> => {
+    const { rows } = await asSuperuser(name, (client) =>
+      client.query<{ call_id: string }>(`SELECT call_id FROM ideogate.audit_event WHERE ${place}`),
+    );
+    const callId = parseCallId(rows[0]?.call_id ?? '');
+    if (callId === undefined) throw new Error('no call');
+    return callId;
+  };
+
+  const twelfth = () => event(sample.open, 12);
+  const refused = () => `kind = 'decision' AND result = 'refused'`;
+  test.each([
+    ['beside the true one', twelfth, ['failed']],
+    ['beside the true one, under cover of an unknown one', twelfth, ['unknown', 'failed']],
+    ['of a refused call', refused, ['completed']],
+  ] as const)('is found: %s', async (_, place, results) => {
+    onTestFinished(() => putBack(sample.whole));
+    const callId = await callOf(sample.whole, place());
+    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
+    const forger = openRecord({ ...urls, opening: OPENING, now: nowMicros });
+    for (const result of results) forger.outcome(outcome({ callId, result }));
+    await forger.close(5_000);
+    // The signer cannot know a forger, who begins and ends as any writer does.
+    await signNow(urls, sample.keyFile);
+    const found = [['inserted', forger.writer, 1 + results.length]];
+    expect((await verify(inDatabase(sample.whole))).faults.map(short)).toEqual(found);
+    const file = await exportOf(sample.whole);
+    expect((await verify({ kind: 'files', files: [file] })).faults.map(short)).toEqual(found);
+  });
+
+  test('is found in the place of the true one, which was cut off', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    await asSuperuser(sample.whole, (client) =>
+      client.query(`DELETE FROM ideogate.audit_event WHERE ${event(sample.open, 21)}`),
+    );
+    const callId = await callOf(sample.whole, event(sample.open, 20));
+    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
+    const forger = openRecord({ ...urls, opening: OPENING, now: nowMicros });
+    forger.outcome(outcome({ callId }));
+    await forger.close(5_000);
+    const { faults } = await verify(inDatabase(sample.whole));
+    expect(faults.map(short)).toContainEqual(['inserted', forger.writer, 2]);
+  });
+});
+
 describe('the keys', () => {
-  test('the first public key is enough, and so is the newest, after the key was changed', async () => {
+  test('the first public key is enough, and so is the callOf, after the key was changed', async () => {
     onTestFinished(() => putBack(sample.whole));
     const [old] = openCheckpointKeys(sample.keyFile).publicKeys();
     const file = join(sample.folder, 'changing-key');
@@ -627,6 +673,43 @@ describe('the keys', () => {
       keys: openCheckpointKeys(file).publicKeys(),
     });
     expect(faults.map(short)).toEqual([['forged-checkpoint', null, 16]]);
+  });
+});
+
+describe('a stolen key that was changed', () => {
+  test('signs no other past, even where nothing is left of the change', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    const [file, thiefs] = [join(sample.folder, 'left-key'), join(sample.folder, 'thiefs-key')];
+    for (const copy of [file, thiefs]) copyFileSync(sample.keyFile, copy);
+    prepareNextKey(file);
+    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
+    await signNow(urls, file);
+    await asSuperuser(sample.whole, async (client) => {
+      await client.query('DELETE FROM ideogate.checkpoint');
+      await client.query(
+        `UPDATE ideogate.audit_event SET subject = 'nobody' WHERE ${event(sample.closed, 5)}`,
+      );
+      await rehash(client, sample.closed, 5);
+    });
+    await signNow(urls, thiefs);
+    const keys = openCheckpointKeys(file);
+    const forged = ['forged-checkpoint', null, 1];
+    const before = await verify(inDatabase(sample.whole), { keys: keys.inForce() });
+    expect(before.faults.map(short)).toContainEqual(forged);
+    await signNow(urls, file);
+    const after = await verify(inDatabase(sample.whole), { keys: keys.inForce() });
+    expect(after.faults.map(short)).toContainEqual(forged);
+  });
+
+  test('is not needed to know what was kept while it signed', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    const file = join(sample.folder, 'later-key');
+    copyFileSync(sample.keyFile, file);
+    prepareNextKey(file);
+    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
+    await signNow(urls, file);
+    const keys = openCheckpointKeys(file).inForce();
+    expect(await verify(inDatabase(sample.whole), { keys, kept: [sample.kept] })).toMatchObject({ ok: true });
   });
 });
 
@@ -696,13 +779,31 @@ describe('a file', () => {
     const [header = '', ...rest] = await lines();
     const again = [...rest.slice(0, 9), ...rest.slice(4)];
     expect(await verifyLines([header, ...again, ...rest.slice(-3)])).toMatchObject({ ok: true });
+    const twice = rest.flatMap((line) => [line, line]);
+    expect(await verifyLines([header, ...twice])).toMatchObject({ ok: true });
     expect(await verifyLines([header, ...rest], 'whole.ndjson.gz')).toMatchObject({ ok: true });
   });
 
-  test('whose writers are mixed, as they wrote, is whole', async () => {
+  test('does not hide a gap by saying that it is of long ago', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    await asSuperuser(sample.whole, (client) =>
+      client.query(`DELETE FROM ideogate.audit_event WHERE ${event(sample.open, 21)}`),
+    );
+    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
+    const later = openRecord({ ...urls, opening: OPENING, now: nowMicros });
+    await later.close(5_000);
     const [header = '', ...rest] = await lines();
-    const at = (line: string) => Number(/"at":"([0-9]+)"/.exec(line)?.[1] ?? Number.MAX_SAFE_INTEGER);
-    const mixed = rest.toSorted((a, b) => at(a) - at(b));
+    const file = join(sample.folder, 'long-ago.ndjson');
+    writeFileSync(file, `${[header.replace(/"at":"[0-9]+"/, '"at":"1"'), ...rest].join('\n')}\n`);
+    const report = await verify({ kind: 'files', files: [file] }, { gapAfterMs: 0 });
+    expect(report.faults.map(short)).toEqual([['gap', sample.open, 20]]);
+  });
+
+  test('whose writers are mixed is whole', async () => {
+    const [header = '', ...rest] = await lines();
+    // Every writer's first event, then every writer's second: by their times they might stand one after the other.
+    const seq = (line: string) => Number(/"seq":"([0-9]+)"/.exec(line)?.[1] ?? Number.MAX_SAFE_INTEGER);
+    const mixed = rest.toSorted((a, b) => seq(a) - seq(b));
     expect(mixed).not.toEqual(rest);
     expect(await verifyLines([header, ...mixed])).toMatchObject({ ok: true, events: sample.events });
   });

@@ -134,7 +134,7 @@ function readKeys(
 
 function ownKeys(env: NodeJS.ProcessEnv, faults: string[]): readonly VerifierKey[] {
   const file = checkpointKeyFile(env, environmentFolder(env));
-  if (existsSync(file)) return checkpointKeys(file).publicKeys();
+  if (existsSync(file)) return checkpointKeys(file).inForce();
   // Said by what looks for the running product, in its own words.
   if (isProductReady(dataFolder(env)))
     faults.push(`There is no key in ${file}: give the signer's public key with --key.`);

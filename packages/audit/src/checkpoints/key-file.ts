@@ -28,6 +28,11 @@ export interface CheckpointKeys {
   next(): SigningKey | null;
   /** Puts the next key in the current one's place. Done twice, it does nothing. */
   change(): void;
+  /**
+   * Keys whose word counts by itself: the current one's and the next. A retired key's, which may be retired because it
+   * was stolen, counts where a later checkpoint vouches for what it signed.
+   */
+  inForce(): readonly VerifierKey[];
   /** Every public key there is: the current one first, then the next, then the retired. */
   publicKeys(): readonly VerifierKey[];
 }
@@ -50,7 +55,8 @@ export function openCheckpointKeys(file: string, name?: string): CheckpointKeys 
     current: () => readKey(file),
     next: () => (existsSync(nextOf(file)) ? readKey(nextOf(file)) : null),
     change: () => changeKey(file),
-    publicKeys: () => [keys.current().verifier, ...nextPublic(keys), ...retiredKeys(file)],
+    inForce: () => [keys.current().verifier, ...nextPublic(keys)],
+    publicKeys: () => [...keys.inForce(), ...retiredKeys(file)],
   };
   keys.current();
   return keys;

@@ -201,7 +201,7 @@ class Signer {
  */
 async function lastState(reader: Session, keys: CheckpointKeys): Promise<State> {
   const last = await lastCheckpointNumber(reader);
-  const known = keys.publicKeys();
+  const known = keys.inForce();
   let wanted: string | null = null;
   let previous = NO_PREVIOUS;
   const heads = new Map<string, Head>();

@@ -127,6 +127,11 @@ export class Chains {
     if (this.#options.repeats) this.#remember(event);
   }
 
+  /** Whether this very event was taken a little while ago, as in what is sent at least once. */
+  knows(event: EventOfLine): boolean {
+    return this.#options.repeats && this.#recent.get(placeOf(event)) === event.hash;
+  }
+
   /** What can be said of a chain once no more of it comes. To be called for all, once. */
   end(): void {
     for (const [writer, chain] of this.#chains) {

@@ -84,3 +84,22 @@ export function concludeDecisions(decisions: OpenDecisions, before: number, find
   }
   return within;
 }
+
+/**
+ * Says which events tell the end of a call a second time, or of one that their writer didn't let go on. In a record
+ * that isn't whole it may be the decision that is missing, which is said already.
+ * @param after microseconds: the decisions of earlier ones are elsewhere
+ */
+export function concludeStrays(decisions: OpenDecisions, after: number, findings: Findings): void {
+  if (findings.count > 0) return;
+  for (const { callId, writer, seq, at } of decisions.strays()) {
+    if (at < after) continue;
+    const what = `event ${seq} tells how call ${callId} ended`;
+    findings.add(
+      'inserted',
+      writer,
+      seq,
+      `${what}, which its writer did not let go on, or had told the end of`,
+    );
+  }
+}

@@ -1,6 +1,6 @@
 import type { EventOfLine } from '../chain/ndjson.ts';
 
-/** An allowed call whose end hasn't been seen. */
+/** An allowed call whose end hasn't been seen; or an end without such a call. */
 export interface OpenDecision {
   readonly callId: string;
   readonly writer: string;
@@ -10,37 +10,50 @@ export interface OpenDecision {
 
 export interface DecisionsState {
   readonly open: readonly OpenDecision[];
-  readonly ended: readonly string[];
+  readonly unknownEarly: readonly string[];
+  readonly unknownClosed: readonly (readonly [string, string])[];
+  readonly strays: readonly OpenDecision[];
   readonly unknown: number;
 }
 
+const NONE: DecisionsState = { open: [], unknownEarly: [], unknownClosed: [], strays: [], unknown: 0 };
+
 /**
- * Puts decisions and outcomes together, in whatever order they come. Holds what has no other half: the calls that
- * were in flight at one time, the gaps, and the outcomes that another writer wrote.
+ * Puts decisions and outcomes together, in whatever order they come. How a call ended is told once, and by the writer
+ * that let it go on: any writer may say that nobody knows, and nobody else that somebody does. Holds what has no other
+ * half: the calls that were in flight at one time, the gaps, and the outcomes that belong to no call.
  */
 export class OpenDecisions {
   readonly #open = new Map<string, OpenDecision>();
-  readonly #ended: Set<string>;
+  /** Calls that were closed as unknown, and whose decision hasn't been seen or had its outcome. */
+  readonly #unknownEarly: Set<string>;
+  /** Calls that were closed as unknown, with the writer of their decision: its outcome may follow. */
+  readonly #unknownClosed: Map<string, string>;
+  readonly #strays = new Map<string, OpenDecision>();
   #unknown: number;
 
-  constructor(state: DecisionsState = { open: [], ended: [], unknown: 0 }) {
+  constructor(state: DecisionsState = NONE) {
     for (const decision of state.open) this.#open.set(decision.callId, decision);
-    this.#ended = new Set(state.ended);
+    for (const outcome of state.strays) this.#strays.set(outcome.callId, outcome);
+    this.#unknownEarly = new Set(state.unknownEarly);
+    this.#unknownClosed = new Map(state.unknownClosed);
     this.#unknown = state.unknown;
   }
 
   take({ kind, callId, result, writer, seq, at }: EventOfLine): void {
     if (callId === null) return;
-    if (kind === 'decision' && result === 'allowed') {
-      if (!this.#ended.delete(callId)) this.#open.set(callId, { callId, writer, seq, at });
-    } else if (kind === 'outcome') {
-      if (result === 'unknown') this.#unknown += 1;
-      if (!this.#open.delete(callId)) this.#ended.add(callId);
-    }
+    if (kind === 'decision' && result === 'allowed') this.#decided({ callId, writer, seq, at });
+    else if (kind === 'outcome' && result === 'unknown') this.#closed(callId);
+    else if (kind === 'outcome') this.#ended({ callId, writer, seq, at });
   }
 
   open(): Iterable<OpenDecision> {
     return this.#open.values();
+  }
+
+  /** Outcomes of calls whose end was told already, or that their writer didn't let go on. */
+  strays(): Iterable<OpenDecision> {
+    return this.#strays.values();
   }
 
   /** How many were closed with an outcome that says that nobody knows. */
@@ -49,6 +62,34 @@ export class OpenDecisions {
   }
 
   state(): DecisionsState {
-    return { open: [...this.#open.values()], ended: [...this.#ended], unknown: this.#unknown };
+    return {
+      open: [...this.#open.values()],
+      unknownEarly: [...this.#unknownEarly],
+      unknownClosed: [...this.#unknownClosed],
+      strays: [...this.#strays.values()],
+      unknown: this.#unknown,
+    };
+  }
+
+  #decided(decision: OpenDecision): void {
+    const { callId, writer } = decision;
+    if (this.#strays.size > 0 && this.#strays.get(callId)?.writer === writer) this.#strays.delete(callId);
+    else if (this.#unknownEarly.delete(callId)) this.#unknownClosed.set(callId, writer);
+    else this.#open.set(callId, decision);
+  }
+
+  #closed(callId: string): void {
+    this.#unknown += 1;
+    const decision = this.#open.get(callId);
+    if (decision === undefined) this.#unknownEarly.add(callId);
+    else this.#unknownClosed.set(callId, decision.writer);
+    this.#open.delete(callId);
+  }
+
+  #ended(outcome: OpenDecision): void {
+    const { callId, writer } = outcome;
+    if (this.#open.get(callId)?.writer === writer) this.#open.delete(callId);
+    else if (this.#unknownClosed.get(callId) === writer) this.#unknownClosed.delete(callId);
+    else this.#strays.set(callId, outcome);
   }
 }

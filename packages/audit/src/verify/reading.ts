@@ -64,9 +64,9 @@ export class Reading {
     return this.#lastAt;
   }
 
-  /** Whether an event of the record says that a month went into this file. */
+  /** Whether an event of the record says that this month went into this file. */
   saysArchived(month: string, sha256: string): boolean {
-    return this.#archiveNotices.some((detail) => detail.includes(month) && detail.includes(sha256));
+    return this.#archiveNotices.includes(`${month} ${sha256}`);
   }
 
   /** A part that takes no reading. */
@@ -126,9 +126,10 @@ export class Reading {
   #take(event: EventOfLine): void {
     this.#events += 1;
     if (event.at > this.#lastAt) this.#lastAt = event.at;
+    if (!this.#chains.knows(event)) this.decisions.take(event);
     this.#chains.take(event);
-    this.decisions.take(event);
-    if (event.result === 'month-archived' && event.kind === 'notice') this.#archiveNotices.push(event.form);
+    if (event.result === 'month-archived' && event.kind === 'notice')
+      this.#archiveNotices.push(archivedIn(event.form));
   }
 
   /** Between two batches: tells, keeps, or stops. */
@@ -162,5 +163,16 @@ export class Reading {
       faultCount: this.#findings.count,
       archiveNotices: this.#archiveNotices,
     };
+  }
+}
+
+/** `<month> <SHA-256>` of the notice that a month was archived. A form has hashes of other things in it, too. */
+function archivedIn(form: string): string {
+  try {
+    const { detail } = JSON.parse(form) as { detail: string }; // as: anything else is caught, or is equal to nothing
+    const { month, sha256 } = JSON.parse(detail) as { month: string; sha256: string }; // as: likewise
+    return `${month} ${sha256}`;
+  } catch {
+    return '';
   }
 }

@@ -21,7 +21,7 @@ export interface VerifyState {
   readonly decisions: DecisionsState;
   readonly faults: readonly Fault[];
   readonly faultCount: number;
-  /** Details of the notices by which months were archived. */
+  /** What the notices say by which months were archived: `<month> <SHA-256>`. */
   readonly archiveNotices: readonly string[];
 }
 

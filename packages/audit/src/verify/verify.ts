@@ -2,10 +2,16 @@ import { statSync } from 'node:fs';
 import { digestOfFile } from '../archive/archive-file.ts';
 import { readLine } from '../chain/ndjson.ts';
 import type { VerifierKey } from '../checkpoints/note.ts';
-import { type Month, monthsFrom } from '../month.ts';
+import { type Month, monthsFrom, startOf } from '../month.ts';
 import { isoFromMicros } from '../timestamp.ts';
 import { Chains, type ChainsOptions } from './chains.ts';
-import { concludeDecisions, concludeEnds, concludeStanding, unprovedTrail } from './conclusions.ts';
+import {
+  concludeDecisions,
+  concludeEnds,
+  concludeStanding,
+  concludeStrays,
+  unprovedTrail,
+} from './conclusions.ts';
 import { type CheckpointFile, Evidence } from './evidence.ts';
 import { type Fault, Findings, MAX_FAULTS } from './findings.ts';
 import { type ArchivedMonth, openSnapshot, type Snapshot } from './in-database.ts';
@@ -140,7 +146,8 @@ class Verification {
     const chains = this.#chains(evidence, { repeats: true, partial });
     const reading = this.#reading(chains, evidence, events);
     for (const { file } of headers.toSorted(inOrderOfMonths)) await reading.file(file);
-    return this.#report(evidence, chains, reading, readAt ?? reading.lastAt, []);
+    // What the file says of itself is nobody's word: an early time would make every gap one that may still be closed.
+    return this.#report(evidence, chains, reading, Math.max(readAt ?? 0, reading.lastAt), []);
   }
 
   #evidence(own: { place: string; complete: boolean }, readAt: number | null): Evidence {
@@ -269,7 +276,9 @@ class Verification {
     const unproved = partial ? undefined : unprovedTrail(evidence);
     const note = unproved === undefined ? null : concludeStanding(unproved, chains, findings);
     if (note !== null) this.#notes.push(note);
-    const open = concludeDecisions(reading.decisions, now - this.#options.gapAfterMs * 1_000, findings);
+    const gapAfter = this.#options.gapAfterMs * 1_000;
+    if (!partial) concludeStrays(reading.decisions, endOfLast(absent) + gapAfter, findings);
+    const open = concludeDecisions(reading.decisions, now - gapAfter, findings);
     const faults = [...this.#findings.all(), ...findings.all()].slice(0, MAX_FAULTS);
     const count = this.#findings.count + findings.count;
     const last = latest(evidence.trails().map((trail) => numberOrNull(trail.last()?.atMicros)));
@@ -323,6 +332,11 @@ async function headerOf(file: string): Promise<Header> {
 
 function inOrderOfMonths(a: Header, b: Header): number {
   return (a.month ?? '9999').localeCompare(b.month ?? '9999');
+}
+
+/** When the last of these months ended, microseconds; 0 when there are none. */
+function endOfLast(months: readonly ArchivedMonth[]): number {
+  return Math.max(0, ...months.map(({ month }) => Number(startOf(month as Month, 1)))); // as: made by to_char
 }
 
 function latest(times: readonly (number | null)[]): number | null {
