@@ -369,6 +369,28 @@ const TAMPERINGS: readonly Tampering[] = [
     faults: () => [['inserted', sample.closed, 15]],
   },
   {
+    what: 'an event that follows with the right hashes is added to a chain that was closed',
+    tamper: async (client) => {
+      await insert(client, sample.closed, 14, { seq: '15', result: `'record-read'` });
+      await rehash(client, sample.closed, 15);
+    },
+    faults: () => [['inserted', sample.closed, 15]],
+  },
+  {
+    what: 'a chain that nobody opened is added, with the right hashes',
+    tamper: async (client) => {
+      await insert(client, sample.closed, 14, {
+        writer: `'${OTHER_WRITER}'`,
+        seq: '1',
+        at: 'now()',
+        result: `'record-read'`,
+        prev_hash: `decode(repeat('00', 32), 'hex')`,
+      });
+      await rehash(client, OTHER_WRITER, 1);
+    },
+    faults: () => [['inserted', OTHER_WRITER, 1]],
+  },
+  {
     what: 'an event that fits nothing is added to an open chain',
     tamper: (client) => insert(client, sample.open, 4, { seq: '22', at: 'now()' }),
     faults: () => [['inserted', sample.open, 22]],
@@ -430,6 +452,30 @@ const TAMPERINGS: readonly Tampering[] = [
       client.query(
         `UPDATE ideogate.checkpoint SET note = replace(note, 'time 2', 'time 3') WHERE number = 3`,
       ),
+    faults: () => [['forged-checkpoint', null, 3]],
+  },
+  {
+    what: 'the signature of a checkpoint is changed, though later ones vouch for its text',
+    tamper: async (client) => {
+      const third = (await notesOf(client))[2] ?? '';
+      const at = third.length - 20;
+      const other = third[at] === 'A' ? 'B' : 'A';
+      await client.query('UPDATE ideogate.checkpoint SET note = $1 WHERE number = 3', [
+        `${third.slice(0, at)}${other}${third.slice(at + 1)}`,
+      ]);
+    },
+    faults: () => [['forged-checkpoint', null, 3]],
+  },
+  {
+    what: 'a checkpoint in the middle is put in place that another key signed',
+    tamper: async (client) => {
+      const third = checkpointOf((await notesOf(client))[2] ?? '');
+      if (third === null) throw new Error('no checkpoint');
+      const text = checkpointText({ ...third, atMicros: third.atMicros + 1n });
+      await client.query('UPDATE ideogate.checkpoint SET note = $1 WHERE number = 3', [
+        signNote(text, makeSigningKey('ideogate.test/staging')),
+      ]);
+    },
     faults: () => [['forged-checkpoint', null, 3]],
   },
   {
