@@ -800,6 +800,36 @@ describe('a verification that was stopped', () => {
     }
   });
 
+  test('is gone on with from the middle of a chain, and misses nothing on either side', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
+    const record = openRecord({ ...urls, opening: OPENING, now: nowMicros });
+    await Promise.all(Array.from({ length: 1_500 }, () => record.refuse(refusal())));
+    await record.close(5_000);
+    await asSuperuser(sample.whole, async (client) => {
+      for (const seq of [3, 1_499])
+        await client.query(
+          `UPDATE ideogate.audit_event SET subject = 'nobody' WHERE ${event(record.writer, seq)}`,
+        );
+    });
+    const file = await exportOf(sample.whole);
+    for (const source of [inDatabase(sample.whole), { kind: 'files' as const, files: [file] }]) {
+      const resume = join(sample.folder, 'state.json');
+      const over = new AbortController();
+      let read = 0;
+      const onProgress = ({ events }: { events: number }) => {
+        read = events;
+        over.abort();
+      };
+      const stopped = verify(source, { resume, signal: over.signal, onProgress });
+      await expect(stopped).rejects.toThrow(InterruptedError);
+      expect(read).toBeLessThan(1_500);
+      const goneOn = await verify(source, { resume });
+      expect(goneOn).toEqual(await verify(source));
+      expect(goneOn.faults.map(({ seq }) => seq)).toEqual([3, 1_499]);
+    }
+  });
+
   test('is not gone on with over something else', async () => {
     const resume = join(sample.folder, 'other-state.json');
     const signal = AbortSignal.abort();
