@@ -269,6 +269,26 @@ describe('the signing of checkpoints', () => {
     }
   });
 
+  test.each([
+    ['whose number leaves no other after it', () => 9_223_372_036_854_775_807n],
+    ['with the last number that can be signed', () => 999_999_999_999_999n],
+    ['a few thousand numbers ahead', (last: number) => BigInt(last + 5_000)],
+  ])('goes on in order beside a checkpoint slipped in %s', async (_, numberAfter) => {
+    const key = join(folder(), 'checkpoint-key');
+    await sign(key).stop();
+    const genuine = (await stored()).at(-1);
+    if (genuine === undefined) throw new Error('no checkpoint');
+    const { number } = genuine.checkpoint;
+    const far = numberAfter(number).toString();
+    // The append login may do this, and nobody can take it back: a genuine one, in another place.
+    await database.owner.query('INSERT INTO ideogate.checkpoint VALUES ($1, $2)', [far, genuine.note]);
+    await sign(key).stop();
+    await database.owner.query('DELETE FROM ideogate.checkpoint WHERE number = $1', [far]);
+    const [next] = (await stored()).filter(({ checkpoint }) => checkpoint.number > number);
+    expect(next?.checkpoint.number).toBe(number + 1);
+    expect(next?.checkpoint.previous).toBe(hashOfCheckpoint(readNote(genuine.note)?.text ?? ''));
+  });
+
   test('goes on after the last genuine checkpoint, not after one that somebody slipped in', async () => {
     const key = join(folder(), 'checkpoint-key');
     await sign(key).stop();
@@ -312,6 +332,32 @@ describe('the signing of checkpoints', () => {
         .map(({ text }) => text),
     ).toEqual([next.text, old.text]);
     expect(statSync(key).mode & 0o077).toBe(0);
+  });
+
+  test('ends a change of its key that was cut off after the new one was named', async () => {
+    const file = join(folder(), 'checkpoint-key');
+    await sign(file).stop();
+    const last = (await stored()).at(-1);
+    if (last === undefined) throw new Error('no checkpoint');
+    const [old, next] = [openCheckpointKeys(file).current(), prepareNextKey(file)];
+    const { number } = last.checkpoint;
+    const naming = checkpointText({
+      ...last.checkpoint,
+      number: number + 1,
+      previous: hashOfCheckpoint(readNote(last.note)?.text ?? ''),
+      nextKey: next.text,
+      heads: [],
+    });
+    await database.owner.query('INSERT INTO ideogate.checkpoint VALUES ($1, $2)', [
+      number + 1,
+      signNote(naming, old),
+    ]);
+    await sign(file).stop();
+    const after = (await stored()).find(({ checkpoint }) => checkpoint.number === number + 2);
+    expect(after?.checkpoint).toMatchObject({ previous: hashOfCheckpoint(naming), nextKey: null });
+    const opened = readNote(after?.note ?? '');
+    expect(opened && verifyNote(opened, [next])).toBe('signed');
+    expect(openCheckpointKeys(file).current().verifier.text).toBe(next.text);
   });
 
   test('is sent to a file and to an address, in order, past failures of the address', async () => {

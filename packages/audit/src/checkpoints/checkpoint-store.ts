@@ -7,6 +7,9 @@ export interface StoredCheckpoint {
   readonly note: string;
 }
 
+/** What is beyond 15 digits was never signed: a checkpoint's text cannot say it. */
+export const END_OF_NUMBERS = 1e15;
+
 /** A chain that may have grown. */
 export interface KnownChain {
   readonly writer: string;
@@ -75,23 +78,32 @@ export async function chainEnds(
   }));
 }
 
-/** The number of the last checkpoint, 0 when there is none. */
-export async function lastCheckpointNumber(reader: Session): Promise<number> {
+/** At most so many checkpoints before this number, newest first. */
+export async function checkpointsBefore(
+  reader: Session,
+  number: number,
+  atMost: number,
+): Promise<readonly StoredCheckpoint[]> {
   const { rows } = await reader.query({
-    text: 'SELECT coalesce(max(number), 0)::text AS number FROM ideogate.checkpoint',
-  });
-  const [row] = rows as { number: string }[]; // as: the column selected above
-  return Number(row?.number ?? 0);
-}
-
-/** Checkpoints from this number on, newest first. */
-export async function checkpointsFrom(reader: Session, number: number): Promise<readonly StoredCheckpoint[]> {
-  const { rows } = await reader.query({
-    text: 'SELECT number::text AS place, note FROM ideogate.checkpoint WHERE number >= $1 ORDER BY number DESC',
-    values: [number],
+    text: `SELECT number::text AS place, note FROM ideogate.checkpoint WHERE number < $1
+      ORDER BY number DESC LIMIT $2`,
+    values: [number, atMost],
   });
   const list = rows as { place: string; note: string }[]; // as: the columns selected above
   return list.map(({ place, note }) => ({ number: Number(place), note }));
+}
+
+/** The first number after this one that no checkpoint has. */
+export async function freeNumberAfter(reader: Session, number: number): Promise<number> {
+  const { rows } = await reader.query({
+    text: `SELECT (min(number) + 1)::text AS free
+      FROM (SELECT $1::bigint AS number UNION ALL SELECT number FROM ideogate.checkpoint WHERE number > $1) taken
+      WHERE number < ${END_OF_NUMBERS} AND NOT EXISTS (
+        SELECT FROM ideogate.checkpoint next WHERE next.number = taken.number + 1)`,
+    values: [number],
+  });
+  const [row] = rows as { free: string }[]; // as: the column selected above
+  return Number(row?.free);
 }
 
 /** @param appender a session of the append login */

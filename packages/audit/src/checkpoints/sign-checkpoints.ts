@@ -4,9 +4,10 @@ import { ChainHeads, type Growth } from './chain-heads.ts';
 import {
   type ChainEnd,
   chainEnds,
-  checkpointsFrom,
+  checkpointsBefore,
+  END_OF_NUMBERS,
+  freeNumberAfter,
   insertCheckpoint,
-  lastCheckpointNumber,
   type StoredCheckpoint,
 } from './checkpoint-store.ts';
 import {
@@ -117,6 +118,8 @@ interface State {
   /** The number the next one gets. */
   readonly next: number;
   readonly previous: string;
+  /** The next key was named to the record already: nothing that the current one signs counts any more. */
+  readonly namedNext: boolean;
   readonly heads: ChainHeads;
 }
 
@@ -153,9 +156,13 @@ class Signer {
   async #sign(ends: readonly ChainEnd[]): Promise<void> {
     const { keys } = this.#options;
     const next = keys.next();
-    await this.#put(ends, keys.current(), next);
-    if (next === null) return;
-    // The new key vouches at once for what the old one signed: who has it alone can verify from here on.
+    if (next === null) {
+      await this.#put(ends, keys.current(), null);
+      return;
+    }
+    if (!this.#state.namedNext) await this.#put(ends, keys.current(), next);
+    // The new key vouches at once for what the old one signed: who has it alone can verify from here on. Only then is
+    // the old one retired, or whoever ended in between would not know its own last checkpoint.
     await this.#put(ends, next, null);
     keys.change();
   }
@@ -173,7 +180,8 @@ class Signer {
     } finally {
       await appender.end();
     }
-    this.#state = { next: checkpoint.number + 1, previous: hashOfCheckpoint(text), heads };
+    const previous = hashOfCheckpoint(text);
+    this.#state = { next: checkpoint.number + 1, previous, namedNext: nextKey !== null, heads };
     this.#signedAt = performance.now();
     for (const destination of destinations) destination.send(stored.note);
   }
@@ -200,32 +208,49 @@ class Signer {
  * beside the chain of checkpoints, where verification finds it.
  */
 async function lastState(reader: Session, keys: CheckpointKeys): Promise<State> {
-  const last = await lastCheckpointNumber(reader);
   const known = keys.inForce();
+  const newest = await newestGenuine(reader, known);
+  // A record whose key was lost goes on after all that there is.
+  const [highest] = newest > 0 ? [] : await checkpointsBefore(reader, END_OF_NUMBERS, 1);
+  const next = await freeNumberAfter(reader, highest?.number ?? newest);
   let wanted: string | null = null;
   let previous = NO_PREVIOUS;
+  let namedNext = false;
   const heads = new Map<string, Head>();
-  for (const stored of await checkpointsFrom(reader, lastListingAll(last))) {
+  for (const stored of await checkpointsBefore(reader, newest + 1, newest + 1 - lastListingAll(newest))) {
     const found = genuine(stored, known, wanted);
     if (found === null) continue;
     if (wanted === null) previous = hashOfCheckpoint(found.text);
-    // The change was committed, and its maker ended before it had changed its file.
-    if (keys.next()?.verifier.text === found.checkpoint.nextKey) keys.change();
+    if (keys.next()?.verifier.text === found.checkpoint.nextKey) namedNext = true;
     wanted = found.checkpoint.previous;
     for (const head of found.checkpoint.heads) if (!heads.has(head.writer)) heads.set(head.writer, head);
   }
-  return { next: last + 1, previous, heads: new ChainHeads(heads.values()) };
+  return { next, previous, namedNext, heads: new ChainHeads(heads.values()) };
+}
+
+const LOOK_AT = 1_000;
+
+/** The number of the newest checkpoint that is signed, 0 when there is none; not what somebody put in far ahead of it. */
+async function newestGenuine(reader: Session, known: readonly VerifierKey[]): Promise<number> {
+  let before = END_OF_NUMBERS;
+  for (;;) {
+    const stored = await checkpointsBefore(reader, before, LOOK_AT);
+    const found = stored.find((one) => genuine(one, known, null) !== null);
+    if (found !== undefined) return found.number;
+    before = stored.at(-1)?.number ?? 0;
+    if (before === 0) return 0;
+  }
 }
 
 /** @param vouched the hash that a later, genuine checkpoint gives of the one before it */
 function genuine(
-  { note }: StoredCheckpoint,
+  { number, note }: StoredCheckpoint,
   known: readonly VerifierKey[],
   vouched: string | null,
 ): { readonly text: string; readonly checkpoint: Checkpoint } | null {
   const opened = readNote(note);
   const checkpoint = opened && parseCheckpoint(opened.text);
-  if (opened === null || checkpoint === null) return null;
+  if (opened === null || checkpoint?.number !== number) return null;
   const signed = verifyNote(opened, known) === 'signed' || hashOfCheckpoint(opened.text) === vouched;
   return signed ? { text: opened.text, checkpoint } : null;
 }
