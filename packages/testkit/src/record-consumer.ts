@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 
 /** An HTTP address that takes the record, as long as it is told to. */
@@ -23,7 +24,8 @@ export async function startConsumer(): Promise<Consumer> {
   const deliveries: number[] = [];
   const headers: IncomingHttpHeaders[] = [];
   let behaviour: 'takes' | 'refuses' | 'loses-its-answer' | number = 'takes';
-  let port = 0;
+  // Below the range that connections are given: nobody gets it while the consumer is not there.
+  const port = 10_000 + Math.floor(Math.random() * 20_000);
   let server: Server | undefined;
 
   const listen = async () => {
@@ -42,9 +44,8 @@ export async function startConsumer(): Promise<Consumer> {
         response.writeHead(204).end();
       });
     });
-    await new Promise<void>((resolve) => server?.listen(port, '127.0.0.1', resolve));
-    const address = server.address();
-    if (typeof address === 'object' && address !== null) ({ port } = address);
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
   };
   await listen();
   return {
