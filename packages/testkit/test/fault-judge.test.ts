@@ -96,6 +96,7 @@ function judged({ said = [OPENED, DECISION, OUTCOME, CLOSED], ...changes }: Tale
   return judge({
     calls: [SERVED],
     arrivals: [{ marker: MARKER }],
+    early: [],
     events: chainOf(said),
     gateways: [{ writer: WRITER, killed: false }],
     commitMs: 500,
@@ -137,6 +138,12 @@ const ELSEWHERE = { marker: 'b'.repeat(32) };
 
 test.each<[string, keyof ReturnType<typeof judge>, RegExp, Tale]>([
   ['an upstream request without a decision', 'lost', /without a decision/, { arrivals: [ELSEWHERE] }],
+  [
+    'an upstream request whose decision was committed only later',
+    'lost',
+    /before its decision was committed/,
+    { early: [MARKER] },
+  ],
   [
     'an upstream request whose decision was a refusal',
     'lost',
@@ -231,7 +238,7 @@ test.each<[string, keyof ReturnType<typeof judge>, RegExp, Tale]>([
 
 test('the judge sees a row that is gone from the middle of a chain, and one that was changed', () => {
   const events = chainOf([OPENED, DECISION, OUTCOME, CLOSED]);
-  const evidence = { calls: [], arrivals: [], gateways: [], commitMs: 500 };
+  const evidence = { calls: [], arrivals: [], early: [], gateways: [], commitMs: 500 };
   expect(judge({ ...evidence, events: events.toSpliced(1, 1) }).lost.join('\n')).toMatch(/is hole at 3/);
   const changed = events.map((event) => (event.seq === 3n ? { ...event, status: 201 } : event));
   expect(judge({ ...evidence, events: changed }).wrong.join('\n')).toMatch(/is altered at 3/);

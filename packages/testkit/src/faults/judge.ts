@@ -12,6 +12,8 @@ export interface EndedGateway {
 export interface Evidence {
   readonly calls: readonly MadeCall[];
   readonly arrivals: readonly Arrival[];
+  /** Markers of calls that arrived while their decision was not committed yet. */
+  readonly early: readonly string[];
   /** By writer, then in the order of its chain. */
   readonly events: readonly ChainedEvent[];
   readonly gateways: readonly EndedGateway[];
@@ -64,8 +66,10 @@ class Judging {
     this.#gateways = new Map(evidence.gateways.map((gateway) => [gateway.writer, gateway]));
   }
 
-  /** Every upstream request has a committed decision that allowed it, and went out once. */
+  /** Every upstream request has a decision that allowed it, committed before it went out, and went out once. */
   arrivals(): void {
+    for (const marker of this.#evidence.early)
+      this.verdict.lost.push(`call ${marker} went to the upstream before its decision was committed`);
     for (const [marker, times] of this.#arrivals) {
       if (times > 1) this.verdict.double.push(`call ${marker} went to the upstream ${times} times`);
       const told = this.#byMarker.get(marker);

@@ -22,6 +22,8 @@ const STEPS: readonly Step[] = [
       const lost = scene.nextAppend('swallow-question');
       void scene.callers.call(gateway);
       await lost;
+      // Time for a gateway that did not wait to send it on.
+      await delay(200);
     },
   },
   {

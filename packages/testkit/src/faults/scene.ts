@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { closeGaps, createLogins, type Login, migrate, openRecord, topUpPartitions } from '@ideogate/audit';
 import type { LocalPostgres } from '@ideogate/local-postgres';
-import { Client, type QueryResultRow } from 'pg';
+import type { Client, QueryResultRow } from 'pg';
 import { readChains } from '../chains.ts';
 import { createDatabase, type TestDatabase } from '../postgres.ts';
 import { type Relay, startRelay } from '../relay.ts';
+import { DecisionWatch } from './decision-watch.ts';
 import { Callers, type CallKind, type Tokens } from './callers.ts';
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
 import { type EndedGateway, judge, type Verdict } from './judge.ts';
+import { connected } from './patient-session.ts';
 import type { Random } from './random.ts';
 import { type FaultUpstream, startFaultUpstream } from './upstream.ts';
 
@@ -74,6 +76,7 @@ export class Scene {
   kills = 0;
   readonly #options: SceneOptions;
   readonly #logins: { readonly append: Login; readonly read: Login };
+  readonly #watch: DecisionWatch;
   readonly #gateways: GatewayProcess[] = [];
   readonly #faults: string[] = [];
   readonly #loads = new Set<AbortController>();
@@ -89,17 +92,21 @@ export class Scene {
     };
     await createLogins(database.url, { database: database.name, ...logins });
     const relay = await startRelay(postgres);
-    return new Scene(options, { postgres, database, logins, relay, upstream: await startFaultUpstream() });
+    const watch = new DecisionWatch(database.url);
+    const upstream = await startFaultUpstream((marker) => watch.arrived(marker));
+    return new Scene(options, { postgres, database, logins, relay, upstream, watch });
   }
 
   private constructor(
     options: SceneOptions,
     parts: Pick<Scene, 'postgres' | 'database' | 'relay' | 'upstream'> & {
       logins: { append: Login; read: Login };
+      watch: DecisionWatch;
     },
   ) {
     this.#options = options;
     this.#logins = parts.logins;
+    this.#watch = parts.watch;
     this.random = options.random;
     this.form = options.form;
     this.postgres = parts.postgres;
@@ -291,11 +298,13 @@ export class Scene {
       ended.push({ writer: gateway.writer, killed: gateway.killed });
     }
     if (ended.some(({ killed }) => killed)) ended.push(await this.#closeGaps());
+    await this.#watch.done();
     const events = await this.withSession(readChains);
     const { made: calls } = this.callers;
     const verdict = judge({
       calls,
       arrivals: this.upstream.arrivals,
+      early: this.#watch.early,
       events,
       gateways: ended,
       commitMs: COMMIT_MS[this.form],
@@ -320,6 +329,7 @@ export class Scene {
     this.callers.close();
     await this.upstream.close();
     await this.relay.close();
+    await this.#watch.done();
     await this.sql('SELECT');
     await this.database.drop();
   }
@@ -350,25 +360,5 @@ export class Scene {
 
   #kind(): CallKind {
     return this.random.of(['paid', 'paid', 'paid', 'paid', 'paid', 'paid', 'upload', 'unscoped', 'stranger']);
-  }
-}
-
-/** A session, as soon as the server takes one: it may have been killed a moment ago. */
-async function connected(url: string): Promise<Client> {
-  const end = performance.now() + RECOVERY_MS;
-  for (;;) {
-    const client = new Client({
-      connectionString: url,
-      connectionTimeoutMillis: 30_000,
-      query_timeout: 120_000,
-    });
-    client.on('error', () => undefined);
-    try {
-      await client.connect();
-      return client;
-    } catch (error) {
-      if (performance.now() > end) throw error;
-      await delay(NOBODY_MS);
-    }
   }
 }

@@ -44,7 +44,8 @@ const ANSWER = JSON.stringify({
 });
 const HEAD = `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${ANSWER.length}\r\n\r\n`;
 
-export async function startFaultUpstream(): Promise<FaultUpstream> {
+/** @param onArrival told of every marker whose head has come */
+export async function startFaultUpstream(onArrival: (marker: string) => void): Promise<FaultUpstream> {
   const arrivals: Arrival[] = [];
   const fates = new Map<string, UpstreamFate>();
   const waits = new Set<{ marker: string; stage: 'head' | 'fully'; resolve: () => void }>();
@@ -58,6 +59,7 @@ export async function startFaultUpstream(): Promise<FaultUpstream> {
   const server = createServer((request, response) => {
     const marker = markerOf(request);
     arrivals.push({ marker });
+    if (marker !== null) onArrival(marker);
     request.on('error', () => request.destroy());
     meet(fates.get(marker ?? '') ?? 'answer', request, response, upstream.latencyMs);
     reached(marker, 'head');
