@@ -64,7 +64,7 @@ test('ready.json says where everything is, to its owner alone', async () => {
     'emulator',
     'metrics',
     'databaseUrl',
-    'adminDatabaseUrl',
+    'databaseUrl',
     'environment',
     'clients',
   ]);

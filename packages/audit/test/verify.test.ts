@@ -776,6 +776,13 @@ describe('a single checkpoint that somebody kept', () => {
     const { faults } = await verify(inDatabase(sample.whole), { kept: [onlyLast()] });
     expect(faults.map(({ fault }) => fault)).toContain('cut-off');
   });
+
+  test('is not needed to see that all of them were taken away', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    await asSuperuser(sample.whole, forget);
+    const { ok, faults } = await verify(inDatabase(sample.whole), { kept: [] });
+    expect({ ok, faults: faults.map(({ fault }) => fault) }).toEqual({ ok: false, faults: ['removed'] });
+  });
 });
 
 describe('a verification that was stopped', () => {

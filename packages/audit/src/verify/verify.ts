@@ -8,6 +8,7 @@ import { Chains, type ChainsOptions } from './chains.ts';
 import {
   concludeDecisions,
   concludeEnds,
+  concludeNoCheckpoints,
   concludeStanding,
   concludeStrays,
   unprovedTrail,
@@ -276,6 +277,8 @@ class Verification {
     const unproved = partial ? undefined : unprovedTrail(evidence);
     const note = unproved === undefined ? null : concludeStanding(unproved, chains, findings);
     if (note !== null) this.#notes.push(note);
+    // Where all are forged, that is what there is to say.
+    if (!partial && this.#findings.count === 0) concludeNoCheckpoints(evidence, reading.events, findings);
     const gapAfter = this.#options.gapAfterMs * 1_000;
     if (!partial) concludeStrays(reading.decisions, endOfLast(absent) + gapAfter, findings);
     const open = concludeDecisions(reading.decisions, now - gapAfter, findings);
