@@ -56,7 +56,7 @@ export async function compare(scene: Scene, rounds: number): Promise<Comparison>
     slow: SlowCommits;
   }[] = [];
   let forwarded = 0;
-  const counted = async <T>(name: 'bare' | 'ideogate', work: () => Promise<T>): Promise<T> => {
+  const counted: Counted = async (name, work) => {
     const before = await callsOf(scene.upstream);
     const result = await work();
     if (name === 'ideogate') forwarded += (await callsOf(scene.upstream)) - before;
@@ -76,7 +76,7 @@ export async function compare(scene: Scene, rounds: number): Promise<Comparison>
     const [bare, ideogate] = first === 'bare' ? [one, other] : [other, one];
     const ahead16 = await groupCommit(scene.database, 16, 1);
     const ahead64 = await groupCommit(scene.database, 64, 1);
-    const slow = await counted('ideogate', () => slowCommits(scene));
+    const slow = await slowCommits(scene, counted);
     found.push({ bare, ideogate, commitMs, ahead16, ahead64, slow });
     process.stderr.write(`round ${round + 1} of ${rounds}\n`);
   }
@@ -129,16 +129,21 @@ async function measure(scene: Scene, name: 'bare' | 'ideogate'): Promise<Measure
   };
 }
 
+/** Does work of one gateway, and counts the calls that Ideogate forwards in it. */
+type Counted = <T>(name: 'bare' | 'ideogate', work: () => Promise<T>) => Promise<T>;
+
 /** What Ideogate adds to the median, in single-row commits that take 3 ms. */
 interface SlowCommits {
   readonly addedAt200: number;
   readonly addedAt1000: number;
 }
 
-async function slowCommits(scene: Scene): Promise<SlowCommits> {
+async function slowCommits(scene: Scene, counted: Counted): Promise<SlowCommits> {
   const tokens = scene.tokens();
-  const median = async (name: 'bare' | 'ideogate', perSecond: number) =>
-    percentile((await pace({ url: scene[name].url, tokens }, perSecond, 2)).latencies, 0.5);
+  const median = async (name: 'bare' | 'ideogate', perSecond: number) => {
+    const burst = await counted(name, () => pace({ url: scene[name].url, tokens }, perSecond, 2));
+    return percentile(burst.latencies, 0.5);
+  };
   return withSlowCommits(scene.postgres, async () => {
     const commitMs = await singleRowCommit(scene.database);
     const added = async (perSecond: number) =>
