@@ -64,7 +64,8 @@ test('ready.json says where everything is, to its owner alone', async () => {
     'emulator',
     'metrics',
     'databaseUrl',
-    'databaseUrl',
+    'appendDatabaseUrl',
+    'adminDatabaseUrl',
     'environment',
     'clients',
   ]);

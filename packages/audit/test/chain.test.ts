@@ -18,10 +18,13 @@ function chainOf(length: number): readonly ChainedEvent[] {
     ),
   );
   const timed = events.map((columns) => ({ columns, atMicros: columns.atMicros }));
-  return chain(WRITER, EMPTY_CHAIN, timed).map(({ form: _, ...link }, index) => ({
+  return chain(WRITER, EMPTY_CHAIN, timed).map(({ seq, hash, atMicros, prevHash }, index) => ({
     ...eventColumns(index % 2 === 0 ? decision({}) : outcome({})),
     ...events[index],
-    ...link,
+    seq,
+    hash,
+    atMicros,
+    prevHash,
     writer: WRITER,
   }));
 }
