@@ -169,7 +169,7 @@ export function openRecord(options: RecordOptions): AuditRecord {
     if (await loop.flush(timeoutMs)) {
       doors.sum();
       room.note(aboutWriter('writer-closed', {}));
-      await loop.flush(until - performance.now());
+      await loop.flush(Math.max(0, until - performance.now()));
     }
     await loop.stop();
     room.abandon();
