@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -102,7 +110,8 @@ function toFile(file: string, changes: Partial<SendingOptions> = {}): SendingOpt
 }
 
 function linesIn(file: string): readonly string[] {
-  return readFileSync(file, 'utf8').split('\n').slice(0, -1);
+  // It is made with the first line.
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
 }
 
 /** Every event of the table, as `writer seq`, sorted. */
