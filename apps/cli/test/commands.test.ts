@@ -240,7 +240,9 @@ describe('ideogate audit', () => {
     const { stdout } = await ran(['audit', 'show', ids['made'] ?? ''], { env });
     expect(JSON.parse(stdout)).toMatchObject({
       decision: { kind: 'decision', result: 'allowed', subject: 'writer', operation: 'v3.generate' },
-      outcome: { kind: 'outcome', result: 'completed', status: 200, images: 1 },
+      outcome: { kind: 'outcome', result: 'completed', status: 200, images: 1, promptSealed: null },
+      // The policy doesn't say to keep it.
+      prompt: null,
     });
     const none = await ran(['audit', 'show', 'call-1'], { env });
     expect([none.code, none.stderr]).toEqual([

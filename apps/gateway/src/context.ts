@@ -29,6 +29,11 @@ export interface GatewayDeps {
    * then nothing is kept of a prompt but its length. Never waits.
    */
   readonly promptKey: (atMicros: bigint) => KeyObject | null;
+  /**
+   * Where policy lets the record keep prompts: one as it may be kept, or null when there is no key for it. Left out
+   * where it doesn't. Never waits.
+   */
+  readonly sealPrompt?: (atMicros: bigint, callId: CallId, prompt: string) => string | null;
   /** Microseconds since the epoch. */
   readonly nowMicros: () => bigint;
   /** Where the record is sent from this process, for the metrics. */

@@ -109,6 +109,7 @@ export function recordOutcome(call: Call, ending: Ending, gateway: Gateway): Out
     made: read.made,
     promptDigest: prompt === null ? null : digestOf(prompt, gateway.promptKey(base.atMicros)),
     promptLength: prompt === null ? null : prompt.length,
+    promptSealed: prompt === null ? null : (gateway.sealPrompt?.(base.atMicros, call.id, prompt) ?? null),
   };
 }
 

@@ -177,6 +177,17 @@ describe('asking the record', () => {
     expect(await showCall(pool, newCallId())).toBeNull();
   });
 
+  test('show takes a true outcome that followed a gap, as the views do', async () => {
+    const event = decision();
+    await record.decide(event);
+    record.closeGap({ ...event, tokenId: null }, 'database-away');
+    await record.flush(2_000);
+    expect((await showCall(pool, event.callId))?.outcome).toMatchObject({ result: 'unknown' });
+    record.outcome(outcome({ callId: event.callId, atMicros: nowMicros() }));
+    await record.flush(2_000);
+    expect((await showCall(pool, event.callId))?.outcome).toMatchObject({ result: 'completed' });
+  });
+
   test('tail gives each call when it is decided and again when it is done, from every writer, until told to stop', async () => {
     const caller = 'tailed';
     const stop = new AbortController();

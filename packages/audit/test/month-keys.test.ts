@@ -1,4 +1,5 @@
-import { createHmac, type KeyObject } from 'node:crypto';
+import { createDecipheriv, createHmac, type KeyObject } from 'node:crypto';
+import type { CallId } from '@ideogate/contract';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -8,6 +9,7 @@ import {
   openMonthKeys,
   openRecord,
   parseMonth,
+  readKeptPrompt,
   verifyChain,
   writeNotice,
 } from '../src/index.ts';
@@ -206,6 +208,85 @@ describe('forgetting a month', () => {
     expect(rows.map(({ notices }) => notices)).toEqual([0, 1]);
     for (const { writer } of rows) expect(verifyChain(await readChain(owner, writer))).toBeNull();
     expect(await readChain(owner, record.writer)).toHaveLength(4);
+  });
+});
+
+describe('a prompt that the record keeps', () => {
+  const PROMPT = 'a lighthouse at dawn, \u{1f3ee}';
+  const JUNE = at('2033-06-15T12:00:00Z');
+  const read = (sealed: string, callId = decision().callId, changes: { secret?: string } = {}) =>
+    readKeptPrompt({
+      appendUrl: database.appendUrl,
+      secret: SECRET,
+      environment: 'staging',
+      callId,
+      sealed,
+      ...changes,
+    });
+  const seal = async (callId: CallId, prompt: string) =>
+    (await keysAt(() => JUNE)).sealPrompt(JUNE, callId, prompt) ?? expect.fail('there is no key');
+
+  test('is read with the secret of its installation, and beside its own call alone', async () => {
+    const [mine, other] = [decision().callId, decision().callId];
+    const sealed = await seal(mine, PROMPT);
+    expect(sealed).not.toBe(await seal(mine, PROMPT));
+    expect(await read(sealed, mine)).toEqual({ state: 'readable', text: PROMPT });
+    expect(await read(sealed, other)).toEqual({ state: 'unreadable' });
+    expect(await read(sealed, mine, { secret: 'another-fake-secret' })).toEqual({ state: 'unreadable' });
+    expect(await read(sealed.replace('2033-06', '2033-07'), mine)).toEqual({ state: 'unreadable' });
+    for (const other of ['', '2033-06:', '2033-06:AAAA', 'no month at all', `${sealed.slice(0, -6)}AAAAAA`])
+      expect(await read(other, mine)).toEqual({ state: 'unreadable' });
+  });
+
+  test('is cut behind a whole character, at 4,096 bytes', async () => {
+    const { callId } = decision();
+    const long = `${'x'.repeat(4_095)}\u{e9}${'y'.repeat(100_000)}`;
+    const sealed = await seal(callId, long);
+    expect(sealed.length).toBeLessThan(6_000);
+    expect(await read(sealed, callId)).toEqual({ state: 'readable', text: 'x'.repeat(4_095) });
+  });
+
+  test('is under a key of its own, and not the one of digests', async () => {
+    const keys = await keysAt(() => JUNE);
+    const { callId } = decision();
+    const sealed = keys.sealPrompt(JUNE, callId, PROMPT) ?? expect.fail('there is no key');
+    const bytes = Buffer.from(sealed.slice(8), 'base64');
+    const decipher = createDecipheriv(
+      'aes-256-gcm',
+      keys.digestKey(JUNE) ?? expect.fail('there is no key'),
+      bytes.subarray(0, 12),
+    )
+      .setAAD(Buffer.from(`2033-06 ${callId} prompt`))
+      .setAuthTag(bytes.subarray(-16));
+    decipher.update(bytes.subarray(12, -16));
+    expect(() => decipher.final()).toThrow(/authenticate/);
+  });
+
+  test('is gone with its key, and the chain that holds it is whole', async () => {
+    const { appendUrl, readUrl, owner } = database;
+    const record = openRecord({ appendUrl, readUrl, opening: OPENING, now: nowMicros });
+    const call = decision();
+    const promptSealed = await seal(call.callId, PROMPT);
+    await record.decide(call);
+    record.outcome(outcome({ callId: call.callId, promptSealed, promptLength: PROMPT.length }));
+    await record.close(5_000);
+    const before = await readChain(owner, record.writer);
+    expect(before.find(({ kind }) => kind === 'outcome')?.promptSealed).toBe(promptSealed);
+    expect(await read(promptSealed, call.callId)).toMatchObject({ state: 'readable' });
+    await forgetMonth({
+      ownerUrl: database.ownerUrl,
+      month: month('2033-06'),
+      now: () => at('2033-07-10T00:00:00Z'),
+      announce: async () => {},
+    });
+    expect(await read(promptSealed, call.callId)).toEqual({ state: 'forgotten', month: '2033-06' });
+    expect(await readChain(owner, record.writer)).toEqual(before);
+    expect(verifyChain(before)).toBeNull();
+    await owner.query(
+      `UPDATE ideogate.audit_event SET prompt_sealed = NULL WHERE prompt_sealed IS NOT NULL AND writer = $1`,
+      [record.writer],
+    );
+    expect(verifyChain(await readChain(owner, record.writer))).toMatchObject({ fault: 'altered' });
   });
 });
 

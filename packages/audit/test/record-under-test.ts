@@ -160,6 +160,7 @@ export function outcome(changes: Partial<OutcomeEvent> = {}): OutcomeEvent {
     made: ['generation:fake'],
     promptDigest: 'fake-digest',
     promptLength: 5,
+    promptSealed: null,
     ...changes,
   };
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -171,6 +171,29 @@ describe('migrations', () => {
       );
     } finally {
       await Promise.all(databases.map((each) => each.drop()));
+    }
+  });
+
+  test('a column that comes later comes to a month on its way out and to months read back, too', async () => {
+    const early = await createDatabase();
+    const client = new Client({ connectionString: early.url });
+    try {
+      const folder = new URL('../../../migrations/', import.meta.url);
+      const before = await mkdtemp(join(tmpdir(), 'migrations-'));
+      for (const name of await readdir(folder))
+        if (name < '0012') await copyFile(new URL(name, folder), join(before, name));
+      await migrate(early.url, pathToFileURL(`${before}/`));
+      const [month] = await topUpPartitions(early.url, nowMicros());
+      await client.connect();
+      await client.query(`ALTER TABLE ideogate.audit_event DETACH PARTITION ideogate.${month};
+        CREATE SCHEMA ideogate_imported;
+        CREATE TABLE ideogate_imported.audit_event (LIKE ideogate.audit_event);`);
+      await migrate(early.url);
+      for (const table of [`ideogate.${month}`, 'ideogate_imported.audit_event', 'ideogate.audit_event'])
+        expect((await client.query(`SELECT prompt_sealed FROM ${table}`)).rows).toEqual([]);
+    } finally {
+      await client.end();
+      await early.drop();
     }
   });
 

@@ -170,5 +170,6 @@ function outcome({ callId, tokenId }: DecisionEvent): OutcomeEvent {
     made: ['generation:0123456789abcdef'],
     promptDigest: '0'.repeat(64),
     promptLength: 40,
+    promptSealed: null,
   };
 }

@@ -104,6 +104,8 @@ export interface OutcomeEvent extends EventBase, Pick<DecisionEvent, keyof Calle
   readonly promptDigest: string | null;
   /** Prompt length in characters; null when none. */
   readonly promptLength: number | null;
+  /** The prompt itself, sealed under its month's key, where policy lets the record keep it; else null. */
+  readonly promptSealed: string | null;
 }
 
 /** What the record says beside calls. */

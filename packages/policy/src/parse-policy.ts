@@ -27,6 +27,8 @@ import {
 import {
   type CallerPolicy,
   type EnvironmentPolicy,
+  PROMPTS,
+  type Prompts,
   type Release,
   type Retention,
   releaseId,
@@ -57,7 +59,7 @@ const MAX_MONTHS = 600;
 const MAX_SUBJECT = 255;
 const MAX_DESCRIPTION = 500;
 const MAX_FILES = 100;
-const ENVIRONMENT_SETTINGS = ['identifier', 'upstream', 'ceiling', 'keys', 'retention'];
+const ENVIRONMENT_SETTINGS = ['identifier', 'upstream', 'ceiling', 'keys', 'retention', 'record'];
 
 /** A list of scopes, with places for faults that only show when all files are read. */
 interface PlacedScopes extends Scopes {
@@ -188,6 +190,7 @@ function readEnvironment(entry: PolicyEntry, draft: Draft): void {
       ceiling === undefined ? defaultCeiling(name, entry.at, faults) : readScopes(ceiling, name, faults),
     keys: keys === undefined ? { read: null, write: null } : readKeys(keys, faults),
     retention: readRetention(settings.get('retention'), faults),
+    prompts: readPrompts(settings.get('record'), faults),
   };
   if (first === undefined) environments.set(name, environment);
 }
@@ -265,6 +268,18 @@ function readReason(entry: PolicyEntry, faults: FaultList): boolean {
   if (text.trim().length >= 10) return true;
   faults.add(entry.value.at, `${entry.key} must say why, for the auditor who reads it`);
   return false;
+}
+
+/** What the record keeps of prompts; nobody's text unless the policy says so in so many words. */
+function readPrompts(entry: PolicyEntry | undefined, faults: FaultList): Prompts {
+  if (entry === undefined) return 'digest';
+  const prompts = members(entry.value, 'record', ['prompts'], faults).get('prompts');
+  if (prompts === undefined) return 'digest';
+  const text = readText(prompts, faults);
+  const known = PROMPTS.find((word) => word === text);
+  if (known === undefined && text !== null)
+    faults.addUnknown(prompts.value.at, 'word for prompts:', text, PROMPTS);
+  return known ?? 'digest';
 }
 
 function readOptionalOrigin(entry: PolicyEntry | undefined, faults: FaultList): string | null {

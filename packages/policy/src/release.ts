@@ -27,7 +27,13 @@ export interface EnvironmentPolicy {
   /** Names of where the environment's keys come from, never a key. */
   readonly keys: { readonly read: string | null; readonly write: string | null };
   readonly retention: Retention;
+  readonly prompts: Prompts;
 }
+
+/** What the record keeps of prompts: a keyed digest and the length, or besides them the text, sealed. */
+export type Prompts = (typeof PROMPTS)[number];
+
+export const PROMPTS = ['digest', 'keep'] as const;
 
 /** How long the record is kept. */
 export interface Retention {

@@ -167,6 +167,28 @@ describe('how long the record is kept', () => {
   });
 });
 
+describe('what the record keeps of prompts', () => {
+  const promptsOf = (settings: string) =>
+    releaseOf(`environments: {staging: {${settings}}}\n`).environments.get('staging')?.prompts;
+
+  it('is a digest, and the text only where the policy says so', () => {
+    expect(promptsOf('')).toBe('digest');
+    expect(promptsOf('record: {}')).toBe('digest');
+    expect(promptsOf('record: {prompts: digest}')).toBe('digest');
+    expect(promptsOf('record: {prompts: keep}')).toBe('keep');
+  });
+
+  it.each([
+    ['{prompts: keeep}', 'a.yaml:3:23: unknown word for prompts: "keeep" (did you mean keep?)'],
+    ['{prompts: yes}', 'a.yaml:3:23: unknown word for prompts: "yes"'],
+    ['{prompts: true}', 'a.yaml:3:23: prompts must be text, found a boolean (put it in quotes)'],
+    ['{prompt: keep}', 'a.yaml:3:14: unknown setting in record: "prompt" (did you mean prompts?)'],
+    ['keep', 'a.yaml:3:13: record must be a map, found text'],
+  ])('knows its words: %s', (written, fault) => {
+    expect(faultsOf(`environments:\n  staging:\n    record: ${written}\n`)).toEqual([fault]);
+  });
+});
+
 describe('the id of a release', () => {
   const one = { name: 'one.yaml', text: STAGING };
   const two = { name: 'two.yaml', text: 'operations: {upscale: {scope: write:edit}}\n' };

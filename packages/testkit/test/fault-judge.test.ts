@@ -43,6 +43,7 @@ const NOTHING = {
   made: null,
   promptDigest: null,
   promptLength: null,
+  promptSealed: null,
   detail: null,
 } as const;
 

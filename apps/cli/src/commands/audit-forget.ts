@@ -37,7 +37,7 @@ export async function auditForget(env: NodeJS.ProcessEnv, options: AuditForgetOp
   if (wantsJson(options)) writeJson({ month, forgotten: true });
   else
     process.stdout.write(
-      `The key of ${month} is destroyed: no prompt can be matched with its digests any more, and the chain is as it was. ` +
+      `The key of ${month} is destroyed: no prompt can be matched with its digests or read any more, and the chain is as it was. ` +
         'Backups of the database made before still hold the key, wrapped, until they are gone.\n',
     );
   return EXIT.fine;

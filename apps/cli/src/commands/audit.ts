@@ -1,7 +1,18 @@
-import { type Call, type CallFilter, listCalls, openReadPool, showCall, tailCalls } from '@ideogate/audit';
-import { parseCallId } from '@ideogate/contract';
+import { join } from 'node:path';
+import {
+  type Call,
+  type CallFilter,
+  type KeptPrompt,
+  listCalls,
+  openReadPool,
+  readKeptPrompt,
+  type RecordedEvent,
+  showCall,
+  tailCalls,
+} from '@ideogate/audit';
+import { type CallId, parseCallId } from '@ideogate/contract';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { codeOf, dataFolder, readReadyFile } from '../product/data-folder.ts';
+import { codeOf, dataFolder, loadSecrets, type ReadyFile, readReadyFile } from '../product/data-folder.ts';
 import { noteReading } from '../product/record-read.ts';
 import { milliseconds } from '../span.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
@@ -34,7 +45,7 @@ export function auditList(env: NodeJS.ProcessEnv, options: AuditOptions): Promis
   });
 }
 
-/** Everything the record holds on one call. */
+/** Everything the record holds on one call, its prompt too where policy let the record keep it. */
 export function auditShow(env: NodeJS.ProcessEnv, id: string, options: { json?: boolean }): Promise<number> {
   const callId = parseCallId(id);
   if (callId === undefined)
@@ -42,16 +53,53 @@ export function auditShow(env: NodeJS.ProcessEnv, id: string, options: { json?: 
       EXIT.invalidInput,
       `${id} is not a call id: take it from the Ideogate-Call-Id field of an answer.`,
     );
-  return withRecord(env, 'audit show', { call: callId }, async (pool) => {
+  return withRecord(env, 'audit show', { call: callId }, async (pool, ready) => {
     const call = await showCall(pool, callId);
     if (call === null) throw new CommandError(EXIT.failed, `The record has no call ${id}.`);
-    if (wantsJson(options)) writeJson(call);
+    const prompt = await keptPrompt(env, ready, callId, call.outcome);
+    if (wantsJson(options)) writeJson({ ...call, prompt });
     else
       process.stdout.write(
-        [...section('decision', call.decision), ...section('outcome', call.outcome)].join('\n'),
+        [
+          ...section('decision', call.decision),
+          ...section('outcome', call.outcome && { ...call.outcome, promptSealed: null }),
+          ...(prompt === null ? [] : ['prompt:', ...promptLines(prompt), '']),
+        ].join('\n'),
       );
     return EXIT.fine;
   });
+}
+
+/** `cut`: it was longer than the record keeps. */
+type ShownPrompt = KeptPrompt & { readonly cut?: boolean };
+
+async function keptPrompt(
+  env: NodeJS.ProcessEnv,
+  { environment, appendDatabaseUrl: appendUrl }: ReadyFile,
+  callId: CallId,
+  outcome: RecordedEvent | null,
+): Promise<ShownPrompt | null> {
+  const sealed = outcome?.promptSealed ?? null;
+  if (sealed === null) return null;
+  const { prompt: secret } = loadSecrets(join(dataFolder(env), environment));
+  const kept = await readKeptPrompt({ appendUrl, secret, environment, callId, sealed });
+  return kept.state === 'readable' ? { ...kept, cut: kept.text.length < (outcome?.promptLength ?? 0) } : kept;
+}
+
+function promptLines(prompt: ShownPrompt): readonly string[] {
+  switch (prompt.state) {
+    case 'readable':
+      return [
+        `  ${printed(prompt.text)}`,
+        ...(prompt.cut === true
+          ? [`  (cut: the record keeps its first ${prompt.text.length} characters)`]
+          : []),
+      ];
+    case 'forgotten':
+      return [`  forgotten: the key of ${prompt.month} was destroyed`];
+    case 'unreadable':
+      return ["  cannot be opened with this data folder's secret: was it written by another installation?"];
+  }
 }
 
 /** What is null says nothing, and is left out. */
@@ -82,13 +130,13 @@ async function withRecord(
   env: NodeJS.ProcessEnv,
   command: string,
   asked: object,
-  work: (pool: ReturnType<typeof openReadPool>) => Promise<number>,
+  work: (pool: ReturnType<typeof openReadPool>, ready: ReadyFile) => Promise<number>,
 ): Promise<number> {
   const ready = readReadyFile(dataFolder(env));
   await noteReading(ready, command, asked);
   const pool = openReadPool(ready.databaseUrl);
   try {
-    return await work(pool);
+    return await work(pool, ready);
   } catch (error) {
     if (error instanceof CommandError) throw error;
     throw new CommandError(EXIT.failed, `The record cannot be read (${codeOf(error)}): is its database up?`);

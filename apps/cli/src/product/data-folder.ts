@@ -66,6 +66,12 @@ export function loadOrCreateSecrets(folder: string): InstallationSecrets {
     const made = Object.fromEntries(NAMES.map((name) => [name, randomBytes(24).toString('base64url')]));
     writePrivately(file, `${JSON.stringify(made, null, 2)}\n`);
   }
+  return loadSecrets(folder);
+}
+
+/** @throws CommandError when they are not there, or not whole. */
+export function loadSecrets(folder: string): InstallationSecrets {
+  const file = join(folder, 'secrets.json');
   let kept: unknown;
   try {
     kept = JSON.parse(readFileSync(file, 'utf8'));

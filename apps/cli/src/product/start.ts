@@ -4,7 +4,7 @@ import {
   DEFAULT_VERIFIER,
 } from '@ideogate/access-token';
 import { type AuditRecord, MonthKeyError, openMonthKeys, openRecord } from '@ideogate/audit';
-import { ENVIRONMENTS, type EnvironmentName } from '@ideogate/contract';
+import { type CallId, ENVIRONMENTS, type EnvironmentName } from '@ideogate/contract';
 import { callsEndWithinMs, createGateway, type Log, serveMetrics } from '@ideogate/gateway';
 import { createIssuer, loadOrCreateClients, loadOrCreateIssuerKeys } from '@ideogate/issuer';
 import {
@@ -189,6 +189,9 @@ async function assemble(
     keys,
     log,
     promptKey: (atMicros) => monthKeys.digestKey(atMicros),
+    ...(release.environments.get(environment)?.prompts === 'keep'
+      ? { sealPrompt: (at: bigint, id: CallId, prompt: string) => monthKeys.sealPrompt(at, id, prompt) }
+      : {}),
     nowMicros,
     exports: keeping.exports,
   });

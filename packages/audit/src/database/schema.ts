@@ -63,6 +63,7 @@ export const auditEvent = ideogate.table(
     hash: bytea('hash').notNull(),
     actor: text('actor'),
     detail: text('detail'),
+    promptSealed: text('prompt_sealed'),
   },
   (table) => [unique('audit_event_writer_seq_at_key').on(table.writer, table.seq, table.at)],
 );

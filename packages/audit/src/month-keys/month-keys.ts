@@ -1,8 +1,9 @@
 import type { KeyObject } from 'node:crypto';
-import type { EnvironmentName } from '@ideogate/contract';
+import type { CallId, EnvironmentName } from '@ideogate/contract';
 import { openSession, type Session, type SessionTimeouts } from '../database/session.ts';
 import { type Month, monthOf, monthsFrom } from '../month.ts';
-import { digestKeyOf, newWrappedKey, type Wrapping, wrappingOf } from './wrapped-key.ts';
+import { sealPrompt } from './sealed-prompt.ts';
+import { type MonthKey, newWrappedKey, openWrappedKey, type Wrapping, wrappingOf } from './wrapped-key.ts';
 
 export interface MonthKeysOptions {
   /** The append login, which may ask for keys and no more. */
@@ -20,6 +21,8 @@ export interface MonthKeysOptions {
 export interface MonthKeys {
   /** The key for digests of what happened at this time; null when there is none in memory. Never waits. */
   digestKey(atMicros: bigint): KeyObject | null;
+  /** A call's prompt as the record may keep it; null when the month has no key in memory. Never waits. */
+  sealPrompt(atMicros: bigint, callId: CallId, prompt: string): string | null;
   stop(): Promise<void>;
 }
 
@@ -41,7 +44,7 @@ const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 5_000, graceM
 export async function openMonthKeys(options: MonthKeysOptions): Promise<MonthKeys> {
   const { appendUrl, environment, now, onFault } = options;
   const wrapping = wrappingOf(options.secret, environment);
-  const keys = new Map<Month, KeyObject | null>();
+  const keys = new Map<Month, MonthKey | null>();
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   let refreshing = Promise.resolve();
@@ -81,7 +84,12 @@ export async function openMonthKeys(options: MonthKeysOptions): Promise<MonthKey
     again(RETRY_MS);
   }
   return {
-    digestKey: (atMicros) => keys.get(monthOf(atMicros)) ?? null,
+    digestKey: (atMicros) => keys.get(monthOf(atMicros))?.digests ?? null,
+    sealPrompt(atMicros, callId, prompt) {
+      const month = monthOf(atMicros);
+      const key = keys.get(month);
+      return key ? sealPrompt(key, month, callId, prompt) : null;
+    },
     async stop() {
       stopped = true;
       clearTimeout(timer);
@@ -97,14 +105,14 @@ function monthsInReach(nowMicros: bigint): ReadonlySet<Month> {
 }
 
 /** Null when the month's key was destroyed. */
-async function agreedKey(session: Session, wrapping: Wrapping, month: Month): Promise<KeyObject | null> {
+async function agreedKey(session: Session, wrapping: Wrapping, month: Month): Promise<MonthKey | null> {
   const { rows } = await session.query({
     text: 'SELECT ideogate.month_key_of($1::date, $2) AS wrapped',
     values: [`${month}-01`, newWrappedKey(wrapping, month)],
   });
   const [row] = rows as { wrapped: Buffer | null }[]; // as: the column selected above
   if (row?.wrapped == null) return null;
-  const key = digestKeyOf(wrapping, month, row.wrapped);
+  const key = openWrappedKey(wrapping, month, row.wrapped);
   if (key !== null) return key;
   throw new MonthKeyError(
     `the key of ${month} was wrapped with another secret: every replica on this database needs the same one`,

@@ -32,14 +32,25 @@ export function newWrappedKey(wrapping: Wrapping, month: Month): Buffer {
   return Buffer.concat([nonce, cipher.update(randomBytes(KEY_BYTES)), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** The key under which prompts of the month are digested; null when the wrapping isn't this one, or isn't this month's. */
-export function digestKeyOf(wrapping: Wrapping, month: Month, wrapped: Buffer): KeyObject | null {
+/** What a month's key is used for, each with a key of its own derived from it. */
+export interface MonthKey {
+  /** Prompts are digested under it. */
+  readonly digests: KeyObject;
+  /** Prompts that policy lets the record keep are sealed under it. */
+  readonly prompts: KeyObject;
+}
+
+/** The month's key; null when the wrapping isn't this one, or isn't this month's. */
+export function openWrappedKey(wrapping: Wrapping, month: Month, wrapped: Buffer): MonthKey | null {
   const decipher = createDecipheriv(CIPHER, wrapping.key, wrapped.subarray(0, NONCE_BYTES))
     .setAAD(boundTo(wrapping, month))
     .setAuthTag(wrapped.subarray(-TAG_BYTES));
   try {
     const key = Buffer.concat([decipher.update(wrapped.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
-    return derive(key, 'ideogate prompt digests');
+    return {
+      digests: derive(key, 'ideogate prompt digests'),
+      prompts: derive(key, 'ideogate sealed prompts'),
+    };
   } catch {
     return null;
   }

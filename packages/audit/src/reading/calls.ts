@@ -61,7 +61,10 @@ export type RecordedEvent = Readonly<
     Record<'bytesSent' | 'bytesReceived' | 'costUsdMicros', number | null>
 >;
 
-/** What the record holds on one call; null when it holds nothing. Of odd duplicates the first counts. */
+/**
+ * What the record holds on one call; null when it holds nothing. Of odd duplicates the first counts, and a true outcome
+ * before one that says that nobody knows.
+ */
 export async function showCall(
   pool: Pool,
   callId: CallId,
@@ -73,7 +76,8 @@ export async function showCall(
     .orderBy(auditEvent.at, auditEvent.writer, auditEvent.seq);
   if (rows.length === 0) return null;
   const first = (kind: RecordedEvent['kind']) => {
-    const row = rows.find((event) => event.kind === kind);
+    const some = rows.filter((event) => event.kind === kind);
+    const row = some.find(({ result }) => result !== 'unknown') ?? some[0];
     return row === undefined ? null : asEvent(row);
   };
   return { decision: first('decision'), outcome: first('outcome') };

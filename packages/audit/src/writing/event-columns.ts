@@ -35,7 +35,8 @@ type OnlyOutcome =
   | 'safe'
   | 'made'
   | 'promptDigest'
-  | 'promptLength';
+  | 'promptLength'
+  | 'promptSealed';
 
 const NO_DECISION: Pick<EventColumns, OnlyDecision> = {
   address: null,
@@ -62,6 +63,7 @@ const NO_OUTCOME: Pick<EventColumns, OnlyOutcome> = {
   made: null,
   promptDigest: null,
   promptLength: null,
+  promptSealed: null,
 };
 
 /** The columns of an event. Never throws for any string or number in it. */
@@ -163,6 +165,8 @@ function outcomeColumns(event: OutcomeEvent): EventColumns {
     made: storableList(event.made),
     promptDigest: textOrNull(event.promptDigest),
     promptLength: integerOrNull(event.promptLength),
+    // Made here of letters and digits, and longer than texts from outside may be.
+    promptSealed: event.promptSealed,
   };
 }
 

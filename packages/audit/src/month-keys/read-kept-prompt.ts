@@ -1,0 +1,48 @@
+import type { CallId, EnvironmentName } from '@ideogate/contract';
+import { openSession, type SessionTimeouts } from '../database/session.ts';
+import { monthOfSealed, openSealed } from './sealed-prompt.ts';
+import { openWrappedKey, wrappingOf } from './wrapped-key.ts';
+
+/** What is left of a prompt that the record kept. */
+export type KeptPrompt =
+  /** `text`: as far as it was kept, which may be less than the whole. */
+  | { readonly state: 'readable'; readonly text: string }
+  /** The month's key was destroyed: nobody reads it any more. */
+  | { readonly state: 'forgotten'; readonly month: string }
+  /** The key was wrapped with another secret, or the sealed text isn't what was written for this call. */
+  | { readonly state: 'unreadable' };
+
+const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 5_000, graceMs: 500 };
+
+export interface KeptPromptOptions {
+  /** The append login, which may ask for keys. */
+  readonly appendUrl: string;
+  /** What the keys of the months are wrapped with. */
+  readonly secret: string;
+  readonly environment: EnvironmentName;
+  readonly callId: CallId;
+  /** As the event has it. */
+  readonly sealed: string;
+}
+
+/** Opens a prompt that the record kept. Throws what Postgres or the network says. */
+export async function readKeptPrompt(options: KeptPromptOptions): Promise<KeptPrompt> {
+  const { appendUrl, secret, environment, callId, sealed } = options;
+  const month = monthOfSealed(sealed);
+  if (month === undefined) return { state: 'unreadable' };
+  const session = await openSession(appendUrl, 'ideogate-month-keys', TIMEOUTS);
+  try {
+    // Offering none, so that asking for a month makes no key for it.
+    const { rows } = await session.query({
+      text: 'SELECT ideogate.month_key_of($1::date, NULL) AS wrapped',
+      values: [`${month}-01`],
+    });
+    const [row] = rows as { wrapped: Buffer | null }[]; // as: the column selected above
+    if (row?.wrapped == null) return { state: 'forgotten', month };
+    const key = openWrappedKey(wrappingOf(secret, environment), month, row.wrapped);
+    const text = key && openSealed(key, month, callId, sealed);
+    return text === null ? { state: 'unreadable' } : { state: 'readable', text };
+  } finally {
+    await session.end();
+  }
+}
