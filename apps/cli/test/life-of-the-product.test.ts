@@ -92,6 +92,19 @@ test('ready.json says where everything is, to its owner alone', async () => {
     expect([url, (await fetch(url)).status]).toEqual([url, 200]);
 });
 
+test('the last checkpoint stands in the metrics, and its age among what must be ready', async () => {
+  const metric = async (name: string) => {
+    const text = await (await fetch(staging.ready.metrics)).text();
+    return new RegExp(`^ideogate_checkpoint_${name} (\\S+)$`, 'm').exec(text)?.[1];
+  };
+  await vi.waitUntil(async () => (await metric('number')) !== undefined, { timeout: 10_000 });
+  expect(Number(await metric('age_seconds'))).toBeLessThan(60);
+  const ready = await (await fetch(`${staging.ready.gateway}/-/ready`)).json();
+  expect(ready).toMatchObject({
+    checks: { checkpoints: { ok: true, detail: expect.stringMatching(/s old$/) } },
+  });
+});
+
 test.each([
   'ready.json',
   'staging/secrets.json',

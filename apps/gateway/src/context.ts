@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { TokenVerifier } from '@ideogate/access-token';
-import type { AuditRecord } from '@ideogate/audit';
+import type { AuditRecord, CheckpointWatch } from '@ideogate/audit';
 import type { CallId } from '@ideogate/contract';
 import type { Router } from '@ideogate/ideogram';
 import type { Release } from '@ideogate/policy';
@@ -36,6 +36,8 @@ export interface GatewayDeps {
   readonly sealPrompt?: (atMicros: bigint, callId: CallId, prompt: string) => string | null;
   /** Microseconds since the epoch. */
   readonly nowMicros: () => bigint;
+  /** The record's last checkpoint, whoever signs, for the metrics and for who asks whether all is ready. */
+  readonly checkpoints?: Pick<CheckpointWatch, 'last' | 'ready'>;
   /** Where the record is sent from this process, for the metrics. */
   readonly exports?: readonly ExportInSight[];
 }

@@ -57,6 +57,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     waiting: () => deps.record.waiting(),
     notWritten: () => deps.record.notWritten(),
     limitsShared: () => brakes.shared(),
+    lastCheckpoint: () => deps.checkpoints?.last() ?? null,
     exports: deps.exports ?? [],
   });
   gateway = {

@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http';
+import type { LastCheckpoint } from '@ideogate/audit';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Call } from './call.ts';
 
@@ -21,6 +22,7 @@ export interface Watched {
   readonly waiting: () => number;
   readonly notWritten: () => ReadonlyMap<string, number>;
   readonly limitsShared: () => string;
+  readonly lastCheckpoint: () => LastCheckpoint | null;
   readonly exports: readonly ExportInSight[];
 }
 
@@ -30,6 +32,8 @@ const LAGS = [
   ['events', 'Events of the record that were not sent there yet.'],
   ['seconds', 'Age of the oldest event that was not sent there yet; 0 when all are.'],
 ] as const;
+
+const NONE_YET = 'Missing before the first one was seen.';
 
 /** Prometheus metrics. Labels come from closed sets: no caller can make a new series. */
 export function createMetrics(watched: Watched): Metrics {
@@ -103,13 +107,26 @@ export function createMetrics(watched: Watched): Metrics {
       },
     });
 
-  function gauge(name: string, help: string, read: () => number): void {
+  gauge(
+    'ideogate_checkpoint_age_seconds',
+    `Age of the record's last checkpoint. ${NONE_YET}`,
+    () => watched.lastCheckpoint()?.ageSeconds,
+  );
+  gauge(
+    'ideogate_checkpoint_number',
+    `Number of the record's last checkpoint. ${NONE_YET}`,
+    () => watched.lastCheckpoint()?.number,
+  );
+
+  function gauge(name: string, help: string, read: () => number | undefined): void {
     new Gauge({
       name,
       help,
       registers,
       collect() {
-        this.set(read());
+        const value = read();
+        if (value === undefined) this.remove();
+        else this.set(value);
       },
     });
   }

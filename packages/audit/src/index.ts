@@ -52,6 +52,11 @@ export {
 } from './checkpoints/key-file.ts';
 export { KeyTextError, parseVerifierKey, type VerifierKey } from './checkpoints/note.ts';
 export { signCheckpoints, type SigningOptions } from './checkpoints/sign-checkpoints.ts';
+export {
+  type CheckpointWatch,
+  type LastCheckpoint,
+  watchCheckpoints,
+} from './checkpoints/watch-checkpoints.ts';
 export type { Fault, FaultName } from './verify/findings.ts';
 export { InterruptedError, type Progress } from './verify/reading.ts';
 export { ResumeError } from './verify/resume.ts';

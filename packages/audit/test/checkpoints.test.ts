@@ -12,6 +12,7 @@ import {
   openRecord,
   prepareNextKey,
   signCheckpoints,
+  watchCheckpoints,
 } from '../src/index.ts';
 import { readLine } from '../src/chain/ndjson.ts';
 import {
@@ -244,6 +245,77 @@ describe('the signing of checkpoints', () => {
     expect((await seqs()).length).toBeGreaterThan(1);
     await record.close(5_000);
     await signing.stop();
+  });
+
+  function watch(file: string, changes: Partial<Parameters<typeof watchCheckpoints>[0]> = {}) {
+    const watching = watchCheckpoints({
+      readUrl: database.readUrl,
+      keys: () => openCheckpointKeys(file, NAME).inForce(),
+      now: nowMicros,
+      everyMs: 20,
+      ...changes,
+    });
+    onTestFinished(() => watching.stop());
+    return watching;
+  }
+
+  test('is seen by every process, with its number and its age', async () => {
+    const key = join(folder(), 'checkpoint-key');
+    const watching = watch(key);
+    expect([watching.last(), watching.ready()]).toEqual([null, { ok: true, detail: 'none yet' }]);
+    const signing = sign(key);
+    await until('it is seen', () => watching.last() !== null);
+    await signing.stop();
+    const newest = (await stored()).at(-1)?.checkpoint.number;
+    await until('the last one is seen', () => watching.last()?.number === newest);
+    expect(watching.last()?.ageSeconds).toBeLessThan(30);
+    expect(watching.ready()).toMatchObject({ ok: true, detail: expect.stringMatching(/ s old$/) });
+  });
+
+  test('is missed where a session holds the signer’s lock and signs nothing', async () => {
+    const key = join(folder(), 'checkpoint-key');
+    const holder = new Client({ connectionString: database.readUrl });
+    await holder.connect();
+    onTestFinished(() => holder.end());
+    await holder.query('SELECT pg_advisory_lock($1::int, $2::int)', [
+      Buffer.from('ideo').readInt32BE(),
+      Buffer.from('sign').readInt32BE(),
+    ]);
+    sign(key, { everyMs: 20 });
+    const watching = watch(key, { oldAfterMs: 300 });
+    await until('it is missed', () => !watching.ready().ok);
+    expect(watching.ready().detail).toMatch(/no checkpoint was signed at all: .*signer's lock/);
+    await holder.query('SELECT pg_advisory_unlock_all()');
+    await until('it is signed again', () => watching.ready().ok);
+  });
+
+  test.each([
+    ['the signer’s clock was an hour ahead', nowMicros() + 3_600_000_000n, null],
+    ['somebody puts one in that no key of ours signed', nowMicros(), makeSigningKey(NAME)],
+  ])('does not look younger than it is where %s', async (_, clock, stranger) => {
+    const key = join(folder(), 'checkpoint-key');
+    const signing = sign(key, { now: () => clock });
+    const watching = watch(key, { oldAfterMs: 500 });
+    await until('it is seen', () => watching.last() !== null);
+    await signing.stop();
+    const { checkpoint } = (await stored()).at(-1) ?? expect.fail('there is none');
+    if (stranger !== null) {
+      const forged = checkpointText({
+        ...checkpoint,
+        number: checkpoint.number + 5,
+        atMicros: nowMicros() + 3_600_000_000n,
+      });
+      await database.owner.query('INSERT INTO ideogate.checkpoint VALUES ($1, $2)', [
+        checkpoint.number + 5,
+        signNote(forged, stranger),
+      ]);
+    }
+    await until('it is old', () => !watching.ready().ok);
+    expect(watching.last()?.number).toBe(checkpoint.number);
+    if (stranger !== null)
+      await database.owner.query('DELETE FROM ideogate.checkpoint WHERE number = $1', [
+        checkpoint.number + 5,
+      ]);
   });
 
   test('is done by one of those who could, and another takes over when it is cut off', async () => {

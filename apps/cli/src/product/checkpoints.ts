@@ -2,12 +2,14 @@ import { isAbsolute, join, resolve } from 'node:path';
 import {
   type CheckpointDestination,
   type CheckpointKeys,
+  type CheckpointWatch,
   fileDestination,
   httpDestination,
   KeyFileError,
   openCheckpointKeys,
   signCheckpoints,
   streamDestination,
+  watchCheckpoints,
 } from '@ideogate/audit';
 import { ENVIRONMENTS, isEnvironmentName, isLoopback } from '@ideogate/contract';
 import type { Log } from '@ideogate/gateway';
@@ -87,8 +89,8 @@ export function checkpointKeys(file: string, name?: string): CheckpointKeys {
 }
 
 /**
- * Signs checkpoints for as long as the product runs. To be stopped after the record is closed, so that the last one
- * fixes its end.
+ * Signs checkpoints for as long as the product runs, or sees another process sign them. To be stopped after the record
+ * is closed, so that the last one fixes its end.
  */
 export function signRecord(
   config: ProductConfig,
@@ -96,12 +98,12 @@ export function signRecord(
   database: Pick<RecordDatabase, 'appendUrl' | 'readUrl'>,
   log: Log,
   now: () => bigint,
-): { stop(): Promise<void> } {
+): CheckpointWatch {
   const { environment, checkpointKey, checkpointTargets } = config;
   const keys = checkpointKeys(checkpointKey, `ideogate/${environment}`);
   const onFault = (what: string) => (error: unknown) => log.error({ error: codeOf(error) }, what);
   const kept: CheckpointTarget = { kind: 'file', file: keptCheckpoints(folder) };
-  return signCheckpoints({
+  const signing = signCheckpoints({
     appendUrl: database.appendUrl,
     readUrl: database.readUrl,
     environment,
@@ -112,6 +114,19 @@ export function signRecord(
     now,
     onFault: onFault('no checkpoint could be signed; trying again'),
   });
+  const watch = watchCheckpoints({
+    readUrl: database.readUrl,
+    keys: () => keys.inForce(),
+    now,
+    onFault: onFault('the last checkpoint could not be looked at; trying again'),
+  });
+  return {
+    ...watch,
+    async stop() {
+      await watch.stop();
+      await signing.stop();
+    },
+  };
 }
 
 function destination(target: CheckpointTarget, onFault: (error: unknown) => void): CheckpointDestination {

@@ -193,6 +193,7 @@ async function assemble(
       ? { sealPrompt: (at: bigint, id: CallId, prompt: string) => monthKeys.sealPrompt(at, id, prompt) }
       : {}),
     nowMicros,
+    checkpoints: signing,
     exports: keeping.exports,
   });
   observe = gateway.ideogateMetrics.batch;

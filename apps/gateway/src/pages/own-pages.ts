@@ -112,6 +112,7 @@ async function readiness(gateway: Gateway): Promise<Record<string, Check>> {
   return {
     listener: { ok: !stopping, detail: stopping ? 'stopping' : 'accepting calls' },
     record,
+    ...(gateway.checkpoints === undefined ? {} : { checkpoints: gateway.checkpoints.ready() }),
     keys: {
       ok: suspects.length === 0,
       detail:

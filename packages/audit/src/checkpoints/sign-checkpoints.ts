@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { openSession, type Session, type SessionTimeouts } from '../database/session.ts';
+import { pause } from '../database/sole-duty.ts';
 import { ChainHeads, type Growth } from './chain-heads.ts';
 import {
   type ChainEnd,
@@ -8,7 +9,6 @@ import {
   END_OF_NUMBERS,
   freeNumberAfter,
   insertCheckpoint,
-  type StoredCheckpoint,
 } from './checkpoint-store.ts';
 import {
   type Checkpoint,
@@ -18,11 +18,11 @@ import {
   lastListingAll,
   listsAll,
   NO_PREVIOUS,
-  parseCheckpoint,
 } from './checkpoint.ts';
 import type { CheckpointDestination } from './destinations.ts';
+import { genuine, newestGenuine } from './genuine.ts';
 import type { CheckpointKeys } from './key-file.ts';
-import { readNote, type SigningKey, signNote, type VerifierKey, verifyNote } from './note.ts';
+import { type SigningKey, signNote } from './note.ts';
 
 export interface SigningOptions {
   /** The append login. */
@@ -209,7 +209,7 @@ class Signer {
  */
 async function lastState(reader: Session, keys: CheckpointKeys): Promise<State> {
   const known = keys.inForce();
-  const newest = await newestGenuine(reader, known);
+  const newest = (await newestGenuine(reader, known))?.number ?? 0;
   // A record whose key was lost goes on after all that there is.
   const [highest] = newest > 0 ? [] : await checkpointsBefore(reader, END_OF_NUMBERS, 1);
   const next = await freeNumberAfter(reader, highest?.number ?? newest);
@@ -226,36 +226,4 @@ async function lastState(reader: Session, keys: CheckpointKeys): Promise<State> 
     for (const head of found.checkpoint.heads) if (!heads.has(head.writer)) heads.set(head.writer, head);
   }
   return { next, previous, namedNext, heads: new ChainHeads(heads.values()) };
-}
-
-const LOOK_AT = 1_000;
-
-/** The number of the newest checkpoint that is signed, 0 when there is none; not what somebody put in far ahead of it. */
-async function newestGenuine(reader: Session, known: readonly VerifierKey[]): Promise<number> {
-  let before = END_OF_NUMBERS;
-  for (;;) {
-    const stored = await checkpointsBefore(reader, before, LOOK_AT);
-    const found = stored.find((one) => genuine(one, known, null) !== null);
-    if (found !== undefined) return found.number;
-    before = stored.at(-1)?.number ?? 0;
-    if (before === 0) return 0;
-  }
-}
-
-/** @param vouched the hash that a later, genuine checkpoint gives of the one before it */
-function genuine(
-  { number, note }: StoredCheckpoint,
-  known: readonly VerifierKey[],
-  vouched: string | null,
-): { readonly text: string; readonly checkpoint: Checkpoint } | null {
-  const opened = readNote(note);
-  const checkpoint = opened && parseCheckpoint(opened.text);
-  if (opened === null || checkpoint?.number !== number) return null;
-  const signed = verifyNote(opened, known) === 'signed' || hashOfCheckpoint(opened.text) === vouched;
-  return signed ? { text: opened.text, checkpoint } : null;
-}
-
-/** Ends early when `signal` aborts; keeps no process alive. */
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  await delay(milliseconds, undefined, { signal, ref: false }).catch(() => {});
 }
