@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   archiveMonth,
@@ -21,13 +22,14 @@ let january: string;
 /** Four writers: 6, 10, 6 and 3 events, the last of them the archiving's own. */
 const EVENTS = 25;
 const EVENTS_OF_JANUARY = 11;
-const CHECKPOINTS = 4;
+const CHECKPOINTS = 6;
 
 beforeAll(async () => {
   database = await recordDatabase();
   folder = await mkdtemp(join(tmpdir(), 'ideogate-archive-verify-'));
   await topUpPartitions(database.ownerUrl, at('2030-02-01T00:00:00Z'));
   await writeCalls(database, ['2030-01-05T10:00:00Z']);
+  await signAt('2030-01-06T00:00:00Z');
   await writeCalls(database, ['2030-01-31T23:59:59Z', '2030-02-01T00:00:00Z']);
   await signAt('2030-02-01T00:00:30Z');
   await writeCalls(database, ['2030-03-01T00:00:00Z']);
@@ -125,7 +127,22 @@ test('the notice of a month speaks for the file it names, not for other hashes t
 });
 
 test('the archive alone is whole, with the checkpoints that are in it', async () => {
-  expect(await verify([], [january])).toMatchObject({ ok: true, events: EVENTS_OF_JANUARY, checkpoints: 1 });
+  expect(await verify([], [january])).toMatchObject({ ok: true, events: EVENTS_OF_JANUARY, checkpoints: 3 });
+});
+
+test('the archive alone shows that the end of a chain was cut off, which its checkpoints fix', async () => {
+  const lines = gunzipSync(await readFile(january))
+    .toString()
+    .split('\n');
+  const closing = lines.findIndex((line) => line.includes('writer-closed'));
+  const of = (member: string) => new RegExp(`"${member}":"([^"]+)"`).exec(lines[closing] ?? '')?.[1];
+  const cut = join(folder, 'cut-off.ndjson');
+  await writeFile(cut, lines.toSpliced(closing, 1).join('\n'));
+  const { ok, faults } = await verify([], [cut]);
+  expect([ok, faults.map(({ fault, writer, seq }) => [fault, writer, seq])]).toEqual([
+    false,
+    [['cut-off', of('writer'), Number(of('seq'))]],
+  ]);
 });
 
 test('the archive changed by any one byte is found', { timeout: 60_000 }, async () => {

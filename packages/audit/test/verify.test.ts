@@ -283,6 +283,12 @@ interface Tampering {
 
 const changed = (text: string) => (client: Client) => client.query(`UPDATE ideogate.audit_event SET ${text}`);
 
+/** Moves what comes after a place; in two steps, since of two events of one moment one would stand in the other's way. */
+async function move(client: Client, writer: string, after: number, by: number): Promise<void> {
+  await changed(`seq = seq + 1000000 WHERE writer = '${writer}' AND seq > ${after}`)(client);
+  await changed(`seq = seq - 1000000 + ${by} WHERE writer = '${writer}' AND seq > 1000000`)(client);
+}
+
 const TAMPERINGS: readonly Tampering[] = [
   {
     what: 'a column of an event is changed',
@@ -331,7 +337,7 @@ const TAMPERINGS: readonly Tampering[] = [
     what: 'an event is removed, and those after it moved up',
     tamper: async (client) => {
       await client.query(`DELETE FROM ideogate.audit_event WHERE ${event(sample.closed, 6)}`);
-      await changed(`seq = seq - 1 WHERE writer = '${sample.closed}' AND seq > 6`)(client);
+      await move(client, sample.closed, 6, -1);
     },
     faults: () => [['removed', sample.closed, 6]],
   },
@@ -339,7 +345,7 @@ const TAMPERINGS: readonly Tampering[] = [
     what: 'an event is removed, those after it moved up, and all hashes computed again',
     tamper: async (client) => {
       await client.query(`DELETE FROM ideogate.audit_event WHERE ${event(sample.closed, 6)}`);
-      await changed(`seq = seq - 1 WHERE writer = '${sample.closed}' AND seq > 6`)(client);
+      await move(client, sample.closed, 6, -1);
       await rehash(client, sample.closed, 6);
     },
     faults: () => [['cut-off', sample.closed, 14]],
@@ -358,7 +364,7 @@ const TAMPERINGS: readonly Tampering[] = [
   {
     what: 'an event is slipped in between two, and those after it moved down',
     tamper: async (client) => {
-      await changed(`seq = seq + 1 WHERE writer = '${sample.closed}' AND seq > 5`)(client);
+      await move(client, sample.closed, 5, 1);
       await insert(client, sample.closed, 5, { seq: '6', subject: `'nobody'`, hash: RANDOM_HASH });
     },
     faults: () => [['inserted', sample.closed, 6]],
@@ -587,6 +593,161 @@ test('an event slipped in is found even though nothing but its place and its nei
   );
   const { faults } = await verify(inDatabase(sample.whole));
   expect(faults.map(short)).toEqual([['inserted', sample.open, 23]]);
+});
+
+describe('of two environments that sign with one key', () => {
+  let other: RecordDatabase;
+  let kept: string;
+  const other_ = { environment: 'production' } as const;
+
+  beforeAll(async () => {
+    other = await recordDatabase();
+    const record = openRecord({ ...other, opening: { ...OPENING, ...other_ }, now: nowMicros });
+    await record.decide(decision(other_));
+    await record.close(5_000);
+    await signCheckpoints({
+      ...other,
+      ...other_,
+      keys: openCheckpointKeys(sample.keyFile),
+      destinations: [],
+      now: nowMicros,
+    }).stop();
+    kept = join(sample.folder, 'kept-of-production.ndjson');
+    const notes = await asSuperuser(other.name, notesOf);
+    writeFileSync(kept, notes.map((note) => `${checkpointLine(note)}\n`).join(''));
+  });
+  afterAll(() => other.close());
+
+  const details = ({ faults }: VerifyReport) => faults.map(({ fault, detail }) => `${fault}: ${detail}`);
+
+  test('each is whole by itself', async () => {
+    expect(await verify(inDatabase(other.name), { kept: [kept], ...other_ })).toMatchObject({ ok: true });
+    expect(await verify(inDatabase(sample.whole), { environment: 'staging' })).toMatchObject({ ok: true });
+  });
+
+  test('the checkpoints of one prove nothing of the other, and are named as such', async () => {
+    const said = `forged-checkpoint: ${kept} has checkpoints of production, and this is the record of staging: they prove nothing here`;
+    const file = await exportOf(sample.whole);
+    for (const source of [inDatabase(sample.whole), { kind: 'files' as const, files: [file] }])
+      expect(details(await verify(source, { kept: [kept] }))).toEqual([said]);
+    expect(details(await verify(inDatabase(sample.whole), { kept: [kept, sample.kept] }))).toEqual([said]);
+  });
+
+  test('the record of one in the place of the other is named as such', async () => {
+    const { faults, ok } = await verify(inDatabase(other.name), { environment: 'staging' });
+    expect(ok).toBe(false);
+    expect(faults[0]).toMatchObject({
+      fault: 'forged-checkpoint',
+      detail: expect.stringMatching(
+        /^the database has checkpoints of production, and this is the record of staging/,
+      ),
+    });
+    expect(faults[1]).toMatchObject({
+      fault: 'inserted',
+      seq: 1,
+      detail: 'event 1 is of production, and this is the record of staging',
+    });
+    expect(faults).toHaveLength(2);
+  });
+
+  test('a checkpoint of one among those of the other is forged, though its signature is good', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    const [note = ''] = await asSuperuser(other.name, notesOf);
+    const stranger = checkpointText({
+      ...(checkpointOf(note) ?? expect.fail('it is no checkpoint')),
+      number: sample.checkpoints + 1,
+    });
+    await asSuperuser(sample.whole, (client) =>
+      client.query('INSERT INTO ideogate.checkpoint VALUES ($1, $2)', [
+        sample.checkpoints + 1,
+        signNote(stranger, openCheckpointKeys(sample.keyFile).current()),
+      ]),
+    );
+    for (const source of [
+      inDatabase(sample.whole),
+      { kind: 'files' as const, files: [await exportOf(sample.whole)] },
+    ])
+      expect((await verify(source)).faults.map(short)).toEqual([
+        ['forged-checkpoint', null, sample.checkpoints + 1],
+      ]);
+  });
+
+  test('a chain of one in the record of the other is slipped in, however sound it is', async () => {
+    const file = join(sample.folder, 'mixed.ndjson');
+    const chain = readFileSync(await exportOf(other.name), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('"call_id"') || line.includes('"writer-'));
+    writeFileSync(file, `${readFileSync(await exportOf(sample.whole), 'utf8')}${chain.join('\n')}\n`);
+    const { faults } = await verify({ kind: 'files', files: [file] });
+    expect(faults.map(({ fault, seq }) => [fault, seq])).toEqual([['inserted', 1]]);
+  });
+
+  test('and of two installations of one environment, too', async () => {
+    const twin = await recordDatabase();
+    onTestFinished(() => twin.close());
+    await signNow(twin, sample.keyFile);
+    const file = join(sample.folder, 'kept-of-a-twin.ndjson');
+    const notes = await asSuperuser(twin.name, notesOf);
+    writeFileSync(file, notes.map((note) => `${checkpointLine(note)}\n`).join(''));
+    expect(details(await verify(inDatabase(sample.whole), { kept: [file] }))).toEqual([
+      `forked: none of the checkpoints in ${file} is one of this record's: another installation signs with the same key, or this record was begun anew`,
+    ]);
+  });
+
+  test('what the database says it is must be what was signed', async () => {
+    onTestFinished(() =>
+      asSuperuser(sample.whole, (client) => client.query('DELETE FROM ideogate.deployment')).then(() => {}),
+    );
+    await asSuperuser(sample.whole, (client) =>
+      client.query(`INSERT INTO ideogate.deployment (environment) VALUES ('production')`),
+    );
+    expect(details(await verify(inDatabase(sample.whole)))).toEqual([
+      'changed: the database says that it is of production, and this is the record of staging',
+    ]);
+  });
+});
+
+describe('the first line of an export', () => {
+  const edited = async (
+    edit: (header: string) => string,
+  ): Promise<VerifyReport & { readonly file: string }> => {
+    const text = readFileSync(await exportOf(sample.whole), 'utf8');
+    const end = text.indexOf('\n');
+    const file = join(sample.folder, 'edited-header.ndjson');
+    writeFileSync(file, edit(text.slice(0, end)) + text.slice(end));
+    return { ...(await verify({ kind: 'files', files: [file] })), file };
+  };
+
+  test.each([
+    [
+      'another environment',
+      (header: string) => header.replace('staging', 'production'),
+      /says that it is of production, and this is the record of staging/,
+    ],
+    [
+      'an archive of no month',
+      (header: string) => header.replace('export', 'archive'),
+      /an archive of no month/,
+    ],
+    [
+      'the archive of a month that is under way',
+      () =>
+        `{"archive":{"at":"${nowMicros()}","environment":"staging","month":"${new Date().toISOString().slice(0, 7)}"}}`,
+      /which isn't over long enough/,
+    ],
+    [
+      'the archive of a month that none of its events is of',
+      () => `{"archive":{"at":"${nowMicros()}","environment":"staging","month":"2020-01"}}`,
+      /says that it is the archive of 2020-01, and line 2 is of another month/,
+    ],
+  ])('that names %s is found', async (_, edit, said) => {
+    const { ok, faults, file } = await edited(edit);
+    expect(ok).toBe(false);
+    expect(faults).toEqual([
+      { fault: 'changed', writer: null, seq: null, detail: expect.stringMatching(said) },
+    ]);
+    expect(faults[0]?.detail).toContain(file);
+  });
 });
 
 describe('a call that nobody told the end of', () => {

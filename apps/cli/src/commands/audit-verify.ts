@@ -82,10 +82,12 @@ async function readRequest(
   const keys = readKeys(env, options.key, faults);
   if (faults.length > 0 || gapAfterMs === undefined) throw new CommandError(EXIT.invalidInput, faults);
   const source = await readSource(env, files, options);
+  const own = source.kind === 'database' && database === undefined;
   return {
     keys,
     source,
-    kept: [...checkpoints, ...(source.kind === 'database' && database === undefined ? ownKept(env) : [])],
+    ...(own ? { environment: readReadyFile(dataFolder(env)).environment } : {}),
+    kept: [...checkpoints, ...(own ? ownKept(env) : [])],
     gapAfterMs,
     now: () => BigInt(Date.now()) * 1000n,
     ...(resume === undefined ? {} : { resume }),

@@ -47,7 +47,8 @@ export interface ArchivedMonth extends ArchiveContent {
   readonly file: string;
 }
 
-const CLOCK_MARGIN_MICROS = 2n * 86_400_000_000n;
+/** By how much clocks may differ. */
+export const CLOCK_MARGIN_MICROS = 2n * 86_400_000_000n;
 
 /**
  * When a month is closed. Writers date an event at most 28 days back, so two months after it began nothing can be

@@ -46,6 +46,7 @@ export interface EventOfLine {
   /** Microseconds since the Unix epoch; a double holds them exactly until the year 2255. */
   readonly at: number;
   readonly kind: string;
+  readonly environment: string;
   readonly callId: string | null;
   readonly result: string;
   readonly prevHash: string;
@@ -83,12 +84,13 @@ export function readLine(line: string): Line {
 }
 
 function eventOf(line: string, members: Readonly<Record<string, unknown>>): Line {
-  const { writer, seq, at, kind, call_id: callId, result, prev_hash: prevHash } = members;
+  const { writer, seq, at, kind, environment, call_id: callId, result, prev_hash: prevHash } = members;
   const [, hash] = HASH_MEMBER.exec(line) ?? [];
   if (
     hash === undefined ||
     typeof writer !== 'string' ||
     typeof kind !== 'string' ||
+    typeof environment !== 'string' ||
     typeof result !== 'string' ||
     typeof prevHash !== 'string' ||
     (callId !== undefined && typeof callId !== 'string')
@@ -102,6 +104,7 @@ function eventOf(line: string, members: Readonly<Record<string, unknown>>): Line
       seq: Number(seq),
       at: Number(at),
       kind,
+      environment,
       callId: callId ?? null,
       result,
       prevHash,

@@ -55,6 +55,8 @@ interface Chain {
   fixed: number;
   /** The first place where a checkpoint fixes something else. */
   broken: { readonly seq: number; readonly number: number } | null;
+  /** It was said that an event of it is of another environment. */
+  elsewhere: boolean;
   /** The last event not after `standingAt`. */
   standing: { readonly seq: number; readonly hash: string } | null;
 }
@@ -66,12 +68,22 @@ export interface ChainsOptions {
   readonly findings: Findings;
   /** Lines may come again, as they do in what is exported at least once. */
   readonly repeats: boolean;
-  /** The events are a month's alone: chains begin and end outside. */
-  readonly partial: boolean;
+  /** The events are those of whole months alone: chains begin and end outside. */
+  readonly partial: PartOfRecord | null;
+  /** Whose record it is; null: what the first event says. */
+  readonly environment: string | null;
   /** Chains that began before this had no first event of their own; microseconds, or null when nobody knows. */
   readonly openedSince: number | null;
   /** For which time to remember where chains stood, or null. */
   readonly standingAt: number | null;
+}
+
+/** What is known of a part of the record that is archived. */
+interface PartOfRecord {
+  /** When its last month began, microseconds. */
+  readonly lastFrom: number;
+  /** The last checkpoint that can fix no event after that month, whatever the clocks say; 0 when there is none. */
+  readonly upTo: number;
 }
 
 const MAX_SUSPECTS = 64;
@@ -85,12 +97,14 @@ const MAX_RECENT = 20_000;
 export class Chains {
   readonly #options: ChainsOptions;
   readonly #chains: Map<string, Chain>;
+  #environment: string | null;
   /** The last lines, where lines may come again: place to hash. */
   readonly #recent = new Map<string, string>();
 
   constructor(options: ChainsOptions, state: ChainsState = []) {
     this.#options = options;
     this.#chains = new Map(state);
+    this.#environment = options.environment;
   }
 
   state(): ChainsState {
@@ -124,6 +138,8 @@ export class Chains {
     if (sound && event.seq === chain.seq + 1 && event.prevHash === chain.hash && !chain.closed)
       this.#accept(chain, event);
     else this.#doubt(chain, event, sound);
+    this.#environment ??= event.environment;
+    if (event.environment !== this.#environment && sound) this.#ofAnother(chain, event);
     if (this.#options.repeats) this.#remember(event);
   }
 
@@ -146,10 +162,12 @@ export class Chains {
 
   /** Chains that a checkpoint fixes more of than there is. */
   short(): readonly { readonly writer: string; readonly has: number; readonly point: FixedPoint }[] {
-    if (this.#options.partial) return [];
-    return [...this.#options.fixed.writers()].flatMap((writer) => {
+    const { partial, fixed } = this.#options;
+    return [...fixed.writers()].flatMap((writer) => {
       const chain = this.#chains.get(writer);
-      const point = this.#options.fixed.last(writer);
+      // Of a chain that has nothing in the last month nobody can say where it ended.
+      if (partial !== null && (chain?.at ?? 0) < partial.lastFrom) return [];
+      const point = fixed.last(writer, partial?.upTo);
       const has = (chain?.seq ?? 0) + (chain?.lost ?? 0);
       return point === undefined || point.seq <= has || chain?.broken ? [] : [{ writer, has, point }];
     });
@@ -175,6 +193,14 @@ export class Chains {
     );
   }
 
+  /** Said once of a chain: events keep their hashes wherever they are put. */
+  #ofAnother(chain: Chain, { writer, seq, environment }: EventOfLine): void {
+    if (chain.elsewhere) return;
+    chain.elsewhere = true;
+    const what = `event ${seq} is of ${environment}, and this is the record of ${this.#environment}`;
+    this.#options.findings.add('inserted', writer, seq, what);
+  }
+
   #chain(writer: string, first?: EventOfLine): Chain {
     const known = this.#chains.get(writer);
     if (known !== undefined) return known;
@@ -196,9 +222,10 @@ export class Chains {
       late: 0,
       fixed: 0,
       broken: null,
+      elsewhere: false,
       standing: null,
     };
-    if (this.#options.partial && first !== undefined && first.seq > 1)
+    if (this.#options.partial !== null && first !== undefined && first.seq > 1)
       Object.assign(made, { seq: first.seq - 1, hash: first.prevHash });
     this.#chains.set(writer, made);
     return made;
@@ -371,7 +398,7 @@ export class Chains {
     if (broken === null || findings.has(writer, fixed + 1, broken.seq + 1)) return;
     const missing = (points.last(writer)?.seq ?? 0) - seq;
     const what = `checkpoint ${broken.number} fixes another event at place ${broken.seq}: somewhere after event ${fixed}`;
-    if (missing > 0 && !partial)
+    if (missing > 0 && partial === null)
       findings.add(
         'removed',
         writer,

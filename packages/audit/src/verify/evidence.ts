@@ -4,7 +4,7 @@ import type { VerifierKey } from '../checkpoints/note.ts';
 import type { Findings } from './findings.ts';
 import { FixedPoints } from './fixed-points.ts';
 import { linesOf, UnreadableFileError } from './in-files.ts';
-import { Trail } from './trail.ts';
+import { Trail, type TrailOptions } from './trail.ts';
 
 /** A file with checkpoints in it. */
 export interface CheckpointFile {
@@ -21,6 +21,9 @@ export interface Until {
   readonly at: number | null;
 }
 
+/** What is known of the record's own checkpoints. */
+export type OwnCheckpoints = Pick<TrailOptions, 'place' | 'complete' | 'environment' | 'before'>;
+
 /** All that checkpoints say: those of the record itself, and those that somebody else kept. */
 export class Evidence {
   readonly fixed = new FixedPoints();
@@ -32,12 +35,7 @@ export class Evidence {
   readonly #until: Until;
 
   /** @param complete whether the record must have all of its own from the first on */
-  constructor(
-    keys: readonly VerifierKey[],
-    findings: Findings,
-    until: Until,
-    own: { readonly place: string; readonly complete: boolean },
-  ) {
+  constructor(keys: readonly VerifierKey[], findings: Findings, until: Until, own: OwnCheckpoints) {
     this.#keys = keys;
     this.#findings = findings;
     this.#until = until;
@@ -54,7 +52,8 @@ export class Evidence {
     const { fixed, own: beside } = this;
     const keys = this.#keys;
     const findings = this.#findings;
-    const trail = new Trail({ place: file, complete: false, keys, fixed, findings, beside });
+    const { environment } = this;
+    const trail = new Trail({ place: file, complete: false, environment, keys, fixed, findings, beside });
     this.#kept.push(trail);
     try {
       for await (const lines of linesOf(file, bytes)) for (const line of lines) this.#takeLine(trail, line);
@@ -65,16 +64,24 @@ export class Evidence {
     trail.end();
   }
 
+  /** Of the record, as far as its own checkpoints or else the first that were kept say it. */
+  get environment(): string | null {
+    return this.trails().find((trail) => trail.environment !== null)?.environment ?? null;
+  }
+
   /** Puts together what the places say, and says where they contradict one another. */
   settle(): void {
     for (const trail of this.#kept) {
       const first = [...trail.numbers()].find((number) => this.#differs(trail, number));
       if (first === undefined) continue;
+      const alike = [...trail.numbers()].some((number) => trail.hashOf(number) === this.own.hashOf(number));
       this.#findings.add(
         'forked',
         null,
         first,
-        `there are two signed checkpoints ${first}: from there on the record has two histories`,
+        alike
+          ? `there are two signed checkpoints ${first}: from there on the record has two histories`
+          : `none of the checkpoints in ${trail.place} is one of this record's: another installation signs with the same key, or this record was begun anew`,
       );
     }
     this.fixed.settle((writer, one, other) => {

@@ -94,10 +94,14 @@ export class FixedPoints {
     return this.#writers.get(writer)?.at(0);
   }
 
-  /** The last point of a chain. */
-  last(writer: string): FixedPoint | undefined {
+  /** The last point of a chain, of those that checkpoints up to this number fix. */
+  last(writer: string, upTo = Number.MAX_SAFE_INTEGER): FixedPoint | undefined {
     const points = this.#writers.get(writer);
-    return points?.at(points.length - 1);
+    for (let index = (points?.length ?? 0) - 1; index >= 0; index--) {
+      const point = points?.at(index);
+      if (point !== undefined && point.number <= upTo) return point;
+    }
+    return undefined;
   }
 
   writers(): Iterable<string> {

@@ -5,6 +5,7 @@ import type { ChainRange } from '../archive/archive-file.ts';
 import { FORM_COLUMNS, memberOfText } from '../chain/chain.ts';
 import { type EventOfLine, LINE_TEXTS } from '../chain/ndjson.ts';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint-store.ts';
+import type { Month } from '../month.ts';
 
 /** A place in the order in which events are read: writers, and `seq` in each. */
 export interface Position {
@@ -14,8 +15,7 @@ export interface Position {
 
 /** A month that the database knows to be in a file. */
 export interface ArchivedMonth {
-  /** `YYYY-MM` */
-  readonly month: string;
+  readonly month: Month;
   readonly file: string;
   /** Over the file, hex. */
   readonly sha256: string;
@@ -31,6 +31,8 @@ export interface Snapshot {
   events(position: Position | null): AsyncIterable<readonly EventOfLine[]>;
   /** Months whose events are in a file and no longer here, oldest first. */
   archivedMonths(): Promise<readonly ArchivedMonth[]>;
+  /** What the database says it is the record of; null when it doesn't, or this login may not know. */
+  environment(): Promise<string | null>;
   /** About how many events there are. */
   estimate(): Promise<number>;
   close(): Promise<void>;
@@ -60,6 +62,7 @@ export async function openSnapshot(readUrl: string): Promise<Snapshot> {
     checkpoints: () => checkpointsOf(client),
     events: (position) => eventsOf(client, position),
     archivedMonths: () => archivedMonthsOf(client),
+    environment: () => environmentOf(client),
     estimate: () => estimateOf(client),
     close: () => client.end(),
   };
@@ -93,13 +96,14 @@ async function* eventsOf(client: Client, position: Position | null): AsyncGenera
 
 const column = (name: string) => FORM_COLUMNS.indexOf(name);
 const [WRITER, SEQ, AT, KIND] = [column('writer'), column('seq'), column('at'), column('kind')];
+const ENVIRONMENT = column('environment');
 const [CALL_ID, RESULT, PREV_HASH] = [column('call_id'), column('result'), column('prev_hash')];
 const HASH = FORM_COLUMNS.length;
 
 /** In one pass over the row: of what a verification costs, this is the larger part. */
 function eventOfRow(row: string): EventOfLine {
   let members = '';
-  let [writer, kind, result, prevHash, hash] = ['', '', '', '', ''];
+  let [writer, kind, environment, result, prevHash, hash] = ['', '', '', '', '', ''];
   let callId: string | null = null;
   let [seq, at] = [Number.NaN, Number.NaN];
   let start = 0;
@@ -115,16 +119,28 @@ function eventOfRow(row: string): EventOfLine {
     else if (index === SEQ) seq = Number(text);
     else if (index === AT) at = Number(text);
     else if (index === KIND) kind = text;
+    else if (index === ENVIRONMENT) environment = text;
     else if (index === CALL_ID) callId = text;
     else if (index === RESULT) result = text;
     else if (index === PREV_HASH) prevHash = text;
   }
-  return { writer, seq, at, kind, callId, result, prevHash, hash, form: `{${members.slice(1)}}` };
+  return {
+    writer,
+    seq,
+    at,
+    kind,
+    environment,
+    callId,
+    result,
+    prevHash,
+    hash,
+    form: `{${members.slice(1)}}`,
+  };
 }
 
 async function archivedMonthsOf(client: Client): Promise<readonly ArchivedMonth[]> {
   const { rows: months } = await client.query<{
-    month: string;
+    month: Month; // as to_char makes it of a date
     file: string;
     sha256: string;
     events: string;
@@ -156,6 +172,16 @@ async function archivedMonthsOf(client: Client): Promise<readonly ArchivedMonth[
         lastHash: range['last_hash'] ?? '',
       })),
   }));
+}
+
+async function environmentOf(client: Client): Promise<string | null> {
+  // Asked first: an error would end the transaction that holds the view.
+  const { rows: rights } = await client.query<{ may: boolean }>(
+    `SELECT has_table_privilege('ideogate.deployment', 'SELECT') AS may`,
+  );
+  if (rights[0]?.may !== true) return null;
+  const { rows } = await client.query<{ environment: string }>('SELECT environment FROM ideogate.deployment');
+  return rows[0]?.environment ?? null;
 }
 
 async function estimateOf(client: Client): Promise<number> {

@@ -1,4 +1,5 @@
 import { type EventOfLine, readLine } from '../chain/ndjson.ts';
+import { type Month, startOf } from '../month.ts';
 import type { Chains } from './chains.ts';
 import type { Findings } from './findings.ts';
 import type { Position, Snapshot } from './in-database.ts';
@@ -75,15 +76,22 @@ export class Reading {
     this.#parts += 1;
   }
 
-  async file(file: string): Promise<void> {
+  /** @param month that all its events must be of, or null */
+  async file(file: string, month: Month | null): Promise<void> {
     if (this.#isRead()) return;
+    const whole = month === null ? null : { from: Number(startOf(month)), to: Number(startOf(month, 1)) };
+    let strays = 0;
     const from = Number(this.#position() ?? 0);
     let line = 0;
     try {
       for await (const lines of linesOf(file)) {
         for (const text of lines) {
           line += 1;
-          if (line > from) this.#takeLine(file, line, text);
+          if (line <= from) continue;
+          const event = this.#takeLine(file, line, text);
+          if (whole === null || event === null || (event.at >= whole.from && event.at < whole.to)) continue;
+          if (strays === 0) this.#findings.add('changed', null, null, `${file}: ${notOf(month, line)}`);
+          strays += 1;
         }
         this.#pass(line);
       }
@@ -116,11 +124,16 @@ export class Reading {
     return this.#begun !== null && this.#parts === this.#begun.parts ? this.#begun.position : null;
   }
 
-  #takeLine(file: string, number: number, text: string): void {
+  /** @returns the event, if it is one */
+  #takeLine(file: string, number: number, text: string): EventOfLine | null {
     const line = readLine(text);
-    if (line.kind === 'event') this.#take(line.event);
-    else if (line.kind === 'unreadable')
+    if (line.kind === 'event') {
+      this.#take(line.event);
+      return line.event;
+    }
+    if (line.kind === 'unreadable')
       this.#findings.add('changed', null, null, `${file}: line ${number} is no line of the record`);
+    return null;
   }
 
   #take(event: EventOfLine): void {
@@ -175,4 +188,8 @@ function archivedIn(form: string): string {
   } catch {
     return '';
   }
+}
+
+function notOf(month: Month | null, line: number): string {
+  return `its first line says that it is the archive of ${month}, and line ${line} is of another month`;
 }

@@ -30,6 +30,10 @@ export interface TrailOptions {
   readonly keys: readonly VerifierKey[];
   /** Whether all checkpoints from the first on must be here. */
   readonly complete: boolean;
+  /** The environment whose record it is; null: what the first genuine one says. */
+  readonly environment: string | null;
+  /** For which time to remember the last one before it, microseconds. */
+  readonly before?: bigint;
   readonly fixed: FixedPoints;
   readonly findings: Findings;
   /** Checkpoints elsewhere: what is alike is proved, and what it fixes is fixed, already. */
@@ -43,7 +47,11 @@ export class Trail {
   readonly #hashes = new Map<number, string>();
   /** Numbers that something was said of already. */
   readonly #faulty = new Set<number>();
+  #environment: string | null;
+  /** Other environments whose checkpoints are here. */
+  readonly #others = new Set<string>();
   #unproved: Candidate[] = [];
+  #lastBefore = 0;
   #first: Checkpoint | undefined;
   #last: Candidate | undefined;
   #highest = 0;
@@ -53,6 +61,7 @@ export class Trail {
 
   constructor(options: TrailOptions) {
     this.#options = options;
+    this.#environment = options.environment;
     this.#keys = new Map(options.keys.map((key) => [key.text, key]));
   }
 
@@ -92,8 +101,22 @@ export class Trail {
     return this.#hashes.keys();
   }
 
+  get place(): string {
+    return this.#options.place;
+  }
+
   get complete(): boolean {
     return this.#options.complete;
+  }
+
+  /** Of the record, as far as it is known. */
+  get environment(): string | null {
+    return this.#environment;
+  }
+
+  /** The number of the last genuine one before `before`; 0 when there is none. */
+  get lastBefore(): number {
+    return this.#lastBefore;
   }
 
   /** The first genuine one. */
@@ -145,6 +168,8 @@ export class Trail {
     const { checkpoint, textHash } = candidate;
     const { number, previous } = checkpoint;
     const { place, findings } = this.#options;
+    this.#environment ??= checkpoint.environment;
+    if (checkpoint.environment !== this.#environment) return this.#ofAnother(checkpoint);
     const last = this.#last;
     if (last !== undefined && number <= last.checkpoint.number) {
       findings.add(
@@ -159,9 +184,24 @@ export class Trail {
     this.#hashes.set(number, shortened(textHash));
     this.#requireLink(last, number, previous);
     this.#first ??= checkpoint;
+    if (checkpoint.atMicros < (this.#options.before ?? 0n)) this.#lastBefore = number;
     this.#last = candidate;
     if (checkpoint.nextKey !== null) this.#changeKey(candidate, checkpoint.nextKey);
     this.#fix(checkpoint);
+  }
+
+  /** Two environments may sign with one key, and then a signature alone doesn't tell them apart. */
+  #ofAnother({ number, environment }: Checkpoint): void {
+    this.#faulty.add(number);
+    if (this.#others.has(environment)) return;
+    this.#others.add(environment);
+    const { place, findings } = this.#options;
+    findings.add(
+      'forged-checkpoint',
+      null,
+      number,
+      `${place} has checkpoints of ${environment}, and this is the record of ${this.#environment}: they prove nothing here`,
+    );
   }
 
   #requireLink(last: Candidate | undefined, number: number, previous: string): void {

@@ -1,8 +1,9 @@
 import { statSync } from 'node:fs';
 import { digestOfFile } from '../archive/archive-file.ts';
+import { CLOCK_MARGIN_MICROS, closedFrom } from '../archive/archive-month.ts';
 import { readLine } from '../chain/ndjson.ts';
 import type { VerifierKey } from '../checkpoints/note.ts';
-import { type Month, monthsFrom, startOf } from '../month.ts';
+import { type Month, monthsFrom, parseMonth, startOf } from '../month.ts';
 import { isoFromMicros } from '../timestamp.ts';
 import { Chains, type ChainsOptions } from './chains.ts';
 import {
@@ -13,7 +14,7 @@ import {
   concludeStrays,
   unprovedTrail,
 } from './conclusions.ts';
-import { type CheckpointFile, Evidence } from './evidence.ts';
+import { type CheckpointFile, Evidence, type OwnCheckpoints } from './evidence.ts';
 import { type Fault, Findings, MAX_FAULTS } from './findings.ts';
 import { type ArchivedMonth, openSnapshot, type Snapshot } from './in-database.ts';
 import { linesOf, UnreadableFileError } from './in-files.ts';
@@ -27,6 +28,8 @@ export interface VerifyOptions {
   readonly source:
     | { readonly kind: 'database'; readonly readUrl: string; readonly archives: readonly string[] }
     | { readonly kind: 'files'; readonly files: readonly string[] };
+  /** The environment whose record it must be, where that is known. */
+  readonly environment?: string;
   /** Files of checkpoints that somebody else kept, one line each. */
   readonly kept: readonly string[];
   /** How long an allowed call may be without an outcome, milliseconds. */
@@ -117,15 +120,18 @@ class Verification {
   ): Promise<VerifyReport> {
     const snapshot = await openSnapshot(readUrl);
     try {
+      const said = await snapshot.environment();
+      const headers = await Promise.all(archives.map((archive) => this.#headerOf(archive)));
       const evidence = this.#evidence({ place: 'the database', complete: true }, null);
       for await (const { number, note } of snapshot.checkpoints()) evidence.takeOwn(number, note);
       evidence.own.end();
       for (const file of [...kept, ...archives.map((archive) => ({ file: archive }))])
         await evidence.takeKept(file);
       evidence.settle();
-      const chains = this.#chains(evidence, { repeats: false, partial: false });
+      this.#compareEnvironments(evidence, [{ place: 'the database', environment: said }, ...headers]);
+      const chains = this.#chains(evidence, { repeats: false, partial: null, environment: said });
       const reading = this.#reading(chains, evidence, await snapshot.estimate());
-      const absent = await this.#archivedMonths(snapshot, archives, chains, reading);
+      const absent = await this.#archivedMonths(snapshot, headers, chains, reading);
       await reading.database(snapshot);
       this.#requireNotices(absent, reading);
       return this.#report(evidence, chains, reading, Number(this.#options.now()), absent);
@@ -135,33 +141,63 @@ class Verification {
   }
 
   async files(files: readonly string[], kept: readonly CheckpointFile[]): Promise<VerifyReport> {
-    const headers = await Promise.all(files.map(headerOf));
-    const partial = headers.some(({ month }) => month !== null);
+    const headers = await Promise.all(files.map((file) => this.#headerOf(file)));
+    const lastMonth = headers
+      .flatMap(({ month }) => month ?? [])
+      .toSorted()
+      .at(-1);
     const readAt = latest(headers.map(({ at }) => at));
-    const evidence = this.#evidence({ place: 'the file', complete: !partial }, readAt);
+    const before = lastMonth && startOf(lastMonth, 1) - CLOCK_MARGIN_MICROS;
+    const own = { place: 'the file', complete: lastMonth === undefined, ...(before && { before }) };
+    const evidence = this.#evidence(own, readAt);
     let events = 0;
     for (const file of files) events += await this.#takeCheckpoints(file, evidence);
     evidence.own.end();
     for (const file of kept) await evidence.takeKept(file);
     evidence.settle();
-    const chains = this.#chains(evidence, { repeats: true, partial });
+    this.#compareEnvironments(evidence, headers);
+    const partial =
+      lastMonth === undefined
+        ? null
+        : { lastFrom: Number(startOf(lastMonth)), upTo: evidence.own.lastBefore };
+    const said = headers.find(({ environment }) => environment !== null)?.environment ?? null;
+    const chains = this.#chains(evidence, { repeats: true, partial, environment: said });
     const reading = this.#reading(chains, evidence, events);
-    for (const { file } of headers.toSorted(inOrderOfMonths)) await reading.file(file);
+    for (const { place, month } of headers.toSorted(inOrderOfMonths)) await reading.file(place, month);
     // What the file says of itself is nobody's word: an early time would make every gap one that may still be closed.
     return this.#report(evidence, chains, reading, Math.max(readAt ?? 0, reading.lastAt), []);
   }
 
-  #evidence(own: { place: string; complete: boolean }, readAt: number | null): Evidence {
+  #evidence(own: Omit<OwnCheckpoints, 'environment'>, readAt: number | null): Evidence {
     const upTo = this.#begun?.upTo ?? Number.MAX_SAFE_INTEGER;
-    return new Evidence(this.#options.keys, this.#findings, { number: upTo, at: readAt }, own);
+    const { keys, environment = null } = this.#options;
+    return new Evidence(keys, this.#findings, { number: upTo, at: readAt }, { ...own, environment });
   }
 
-  #chains(evidence: Evidence, how: Pick<ChainsOptions, 'repeats' | 'partial'>): Chains {
+  /** What a place says of itself is nobody's word: it must be what the checkpoints say. */
+  #compareEnvironments(
+    { environment }: Evidence,
+    places: readonly Pick<Header, 'place' | 'environment'>[],
+  ): void {
+    if (environment === null) return;
+    for (const { place, environment: said } of places)
+      if (said !== null && said !== environment)
+        this.#findings.add(
+          'changed',
+          null,
+          null,
+          `${place} says that it is of ${said}, and this is the record of ${environment}`,
+        );
+  }
+
+  /** @param how `environment`: what the place says, for where no checkpoint does */
+  #chains(evidence: Evidence, how: Pick<ChainsOptions, 'repeats' | 'partial' | 'environment'>): Chains {
     const first = evidence.own.first();
-    const unproved = how.partial ? undefined : unprovedTrail(evidence)?.last();
+    const unproved = how.partial !== null ? undefined : unprovedTrail(evidence)?.last();
     return new Chains(
       {
         ...how,
+        environment: evidence.environment ?? how.environment,
         fixed: evidence.fixed,
         findings: this.#eventFindings,
         openedSince: first?.number === 1 ? Number(first.atMicros) : null,
@@ -199,21 +235,19 @@ class Verification {
   /** Reads the months that left the database from their files. @returns those whose file wasn't given */
   async #archivedMonths(
     snapshot: Snapshot,
-    archives: readonly string[],
+    headers: readonly Header[],
     chains: Chains,
     reading: Reading,
   ): Promise<readonly ArchivedMonth[]> {
     const months = await snapshot.archivedMonths();
-    const given = new Map(
-      (await Promise.all(archives.map(headerOf))).map((header) => [header.month, header.file]),
-    );
+    const given = new Map(headers.map(({ month, place }) => [month, place]));
     const absent: ArchivedMonth[] = [];
     for (const month of months) {
       const file = given.get(month.month);
       given.delete(month.month);
       if (file !== undefined) {
         await this.#compareFile(file, month);
-        await reading.file(file);
+        await reading.file(file, month.month);
         continue;
       }
       absent.push(month);
@@ -228,6 +262,17 @@ class Verification {
           : `${file} was not read: month ${month} is still in the database`,
       );
     return absent;
+  }
+
+  /** What the first line of a file says it is, if that can be. */
+  async #headerOf(file: string): Promise<Header> {
+    const header = await headerOf(file);
+    const { month } = header;
+    if (!header.archive || (month !== null && closedFrom(month) <= this.#options.now())) return header;
+    const what =
+      month === null ? 'an archive of no month' : `the archive of ${month}, which isn't over long enough`;
+    this.#findings.add('changed', null, null, `${file}: its first line says that it is ${what}`);
+    return { ...header, month: null };
   }
 
   /** Some bytes of a compressed file say nothing of its content, so a file may be changed and its events be whole. */
@@ -247,7 +292,7 @@ class Verification {
     for (const { month, file, sha256 } of absent) {
       if (reading.saysArchived(month, sha256)) continue;
       // It is said two months later at the earliest, which may have left since.
-      const [elsewhere] = absent.filter((later) => later.month >= monthsFrom(month as Month, 2)); // as: made by to_char
+      const [elsewhere] = absent.filter((later) => later.month >= monthsFrom(month, 2));
       if (elsewhere !== undefined) {
         this.#notes.push(
           `month ${month} is not here; where it went is said in a month that was not given, ${elsewhere.month} or a later one`,
@@ -305,24 +350,31 @@ class Verification {
 }
 
 interface Header {
-  readonly file: string;
+  /** The file. */
+  readonly place: string;
+  readonly archive: boolean;
   /** The archive's month, or null when it isn't one. */
-  readonly month: string | null;
+  readonly month: Month | null;
+  /** Or null when it doesn't say. */
+  readonly environment: string | null;
   /** When its content was read, microseconds, or null when it doesn't say. */
   readonly at: number | null;
 }
 
 /** What the first line of a file says it is. */
 async function headerOf(file: string): Promise<Header> {
-  const none = { file, month: null, at: null };
+  const none = { place: file, archive: false, month: null, environment: null, at: null };
   try {
     for await (const [first] of linesOf(file)) {
       const line = readLine(first ?? '');
       if (line.kind !== 'archive' && line.kind !== 'export') return none;
-      const { at, month } = line.about;
+      const { at, month, environment } = line.about;
+      const archive = line.kind === 'archive';
       return {
-        file,
-        month: line.kind === 'archive' && typeof month === 'string' ? month : null,
+        place: file,
+        archive,
+        month: archive && typeof month === 'string' ? (parseMonth(month) ?? null) : null,
+        environment: typeof environment === 'string' ? environment : null,
         at: typeof at === 'string' && /^[0-9]{1,16}$/.test(at) ? Number(at) : null,
       };
     }
@@ -339,7 +391,7 @@ function inOrderOfMonths(a: Header, b: Header): number {
 
 /** When the last of these months ended, microseconds; 0 when there are none. */
 function endOfLast(months: readonly ArchivedMonth[]): number {
-  return Math.max(0, ...months.map(({ month }) => Number(startOf(month as Month, 1)))); // as: made by to_char
+  return Math.max(0, ...months.map(({ month }) => Number(startOf(month, 1))));
 }
 
 function latest(times: readonly (number | null)[]): number | null {
