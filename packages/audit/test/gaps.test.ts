@@ -8,7 +8,9 @@ import {
   openReadPool,
   openRecord,
   type RecordOptions,
+  verifyChain,
 } from '../src/index.ts';
+import { readChain } from './chain-of.ts';
 import {
   decision,
   nowMicros,
@@ -248,6 +250,66 @@ test('of two gateways one closes, each gap once, and the other goes on when it s
   await until('the other closes', async () => (await closings(second)).length === second.length);
   expect(idle.closed.length).toBeGreaterThan(0);
   expect(new Set(await closings([...first, ...second]))).toEqual(new Set([1]));
+});
+
+describe('a gap is closed once, whoever stood still between looking and writing (E.51)', () => {
+  test('when another closed it meanwhile, the first writes what else it has', async () => {
+    const record = openMortal();
+    const gaps = await allowed(open(), 5);
+    const first = close({ record });
+    relay.cut();
+    await until('the first has looked, and cannot write', () => first.closed.length === 1);
+    await first.stop();
+    close();
+    await until('the second has closed them', async () => (await closings(gaps)).length === 5);
+    const own = decision();
+    record.outcome(outcome({ callId: own.callId }));
+    relay.restore();
+    await until('the first has written', async () => {
+      const { rows } = await database.owner.query('SELECT FROM ideogate.audit_event WHERE call_id = $1', [
+        own.callId,
+      ]);
+      return rows.length === 1;
+    });
+    expect(await record.flush(5_000)).toBe(true);
+    expect(await closings(gaps)).toEqual([1, 1, 1, 1, 1]);
+    expect(record.notWritten()).toEqual(new Map());
+    expect(verifyChain(await readChain(database.owner, record.writer))).toBeNull();
+  });
+
+  test('when the true outcome came meanwhile', async () => {
+    const [one, other] = [open(), open()];
+    const event = decision();
+    await one.decide(event);
+    one.outcome(outcome({ callId: event.callId }));
+    await one.flush(2_000);
+    other.closeGap({ ...event }, 'writer-died');
+    expect(await other.flush(2_000)).toBe(true);
+    expect(await closings([event.callId])).toEqual([]);
+  });
+
+  test('when several write at the same moment, each in another order, with decisions between', async () => {
+    const writers = [open(), open(), open()];
+    const events = Array.from({ length: 600 }, () => decision());
+    const decided: Promise<unknown>[] = [];
+    for (const [index, writer] of writers.entries()) {
+      const turned = events.slice(index * 200).concat(events.slice(0, index * 200));
+      for (const [at, event] of (index === 1 ? turned.toReversed() : turned).entries()) {
+        writer.closeGap(event, 'writer-died');
+        // Once on its way, it is as a second look finds it: by the same process, too.
+        if (at % 3 === 0) writer.closeGap(event, 'writer-died');
+        if (at % 50 === 0) decided.push(writer.decide(decision({ result: 'refused' })));
+      }
+    }
+    for (const writer of writers) expect(await writer.flush(20_000)).toBe(true);
+    expect(new Set(await Promise.all(decided))).toEqual(new Set(['committed']));
+    const counts = await closings(events.map(({ callId }) => callId));
+    expect([counts.length, new Set(counts)]).toEqual([600, new Set([1])]);
+    for (const writer of writers) {
+      expect(writer.notWritten()).toEqual(new Map());
+      expect(verifyChain(await readChain(database.owner, writer.writer))).toBeNull();
+    }
+  }, 40_000);
 });
 
 test('while the database takes no rows a gap is put down once, and closed once when it does', async () => {

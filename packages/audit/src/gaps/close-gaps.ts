@@ -68,7 +68,7 @@ async function settle(session: Session, milliseconds: number, over: AbortSignal)
   const until = performance.now() + milliseconds;
   while (performance.now() < until && !over.aborted) {
     await session.query({ text: 'SELECT 1' });
-    await pause(Math.min(EVERY_MS, until - performance.now()), over);
+    await pause(Math.min(EVERY_MS, Math.max(0, until - performance.now())), over);
   }
 }
 

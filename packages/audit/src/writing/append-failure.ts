@@ -6,6 +6,8 @@ export type AppendFailure =
   | 'bad-row'
   /** Not committed; the same rows may be taken later. */
   | 'not-now'
+  /** Not committed; some of the gaps were closed before: see `closedBefore`. */
+  | 'gap-closed'
   /** Perhaps committed: the answer is what was lost. */
   | 'unknown';
 
@@ -13,6 +15,8 @@ const QUERY_CANCELED = '57014';
 const UNIQUE_VIOLATION = '23505';
 const CHECK_VIOLATION = '23514';
 const PROGRAM_LIMIT_EXCEEDED = '54000';
+/** Raised by `ideogate.close_gaps`. */
+const GAP_CLOSED = 'IG001';
 
 /** Reads an error of an append. Whatever isn't Postgres saying clearly that the statement failed is `unknown`. */
 export function appendFailure(error: unknown): AppendFailure {
@@ -20,6 +24,7 @@ export function appendFailure(error: unknown): AppendFailure {
   const state = error.code ?? '';
   // The very rows may be there, from an attempt whose answer was lost.
   if (state === UNIQUE_VIOLATION) return 'unknown';
+  if (state === GAP_CLOSED) return 'gap-closed';
   // A month without a partition is no fault of the row: it has no constraint to name.
   if (state === CHECK_VIOLATION && error.constraint === undefined) return 'not-now';
   if (state === QUERY_CANCELED) return 'not-now';
@@ -27,4 +32,9 @@ export function appendFailure(error: unknown): AppendFailure {
   // Those that may end the server with the commit half done (a full disk, a stop, a crash), and "statement completion
   // unknown". The severity isn't asked: Postgres translates it.
   return /^(?:08|53|57|58|XX|40003)/.test(state) ? 'unknown' : 'not-now';
+}
+
+/** The calls that a failed append would have closed a second time. */
+export function closedBefore(error: unknown): ReadonlySet<string> {
+  return new Set(error instanceof DatabaseError ? (error.detail ?? '').split(',') : []);
 }

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { appendFailure } from './append-failure.ts';
+import { appendFailure, closedBefore } from './append-failure.ts';
 import { type ChainHead, chain, EMPTY_CHAIN, type Link, type Timed } from '../chain/chain.ts';
 import { appendEvents, readBack, writerLock } from './event-store.ts';
 import { openSession, type Session, type SessionTimeouts } from '../database/session.ts';
-import type { Entry, WaitingRoom } from './waiting-room.ts';
+import { type Entry, isClosing, type WaitingRoom } from './waiting-room.ts';
 
 export interface AppendLoopOptions {
   readonly appendUrl: string;
@@ -153,14 +153,17 @@ export class AppendLoop {
   }
 
   async #append(session: Session, entries: readonly Entry[]): Promise<void> {
+    if (entries.length === 0) return;
     const head = this.#head;
     const events = chain(this.#options.writer, head, inTime(head, this.#options.now(), entries));
-    const failure = await this.#send(session, events);
+    const failure = await this.#send(session, { entries, events });
     switch (failure?.kind) {
       case undefined:
         return this.#settle({ entries, events });
       case 'bad-row':
         return this.#isolate(session, entries);
+      case 'gap-closed':
+        return this.#append(session, this.#withoutClosed(entries, failure.error));
       case 'not-now':
         this.#giveBack(entries);
         throw failure.error;
@@ -197,17 +200,31 @@ export class AppendLoop {
       return this.#giveBack(batch.entries);
     }
     // The same rows to the byte: should the first attempt land after all, one of the two breaks the unique key.
-    const failure = await this.#send(session, batch.events);
+    const failure = await this.#send(session, batch);
     if (failure === undefined) return this.#settle(batch);
-    if (failure.kind !== 'bad-row') throw failure.error;
+    if (failure.kind !== 'bad-row' && failure.kind !== 'gap-closed') throw failure.error;
     this.#unresolved = undefined;
-    return this.#isolate(session, batch.entries);
+    if (failure.kind === 'bad-row') return this.#isolate(session, batch.entries);
+    return this.#append(session, this.#withoutClosed(batch.entries, failure.error));
   }
 
-  async #send(session: Session, events: readonly Link[]) {
+  /** Another process closed gaps that this one had found. What is no gap any more is nothing to write. */
+  #withoutClosed(entries: readonly Entry[], error: unknown): readonly Entry[] {
+    const closed = closedBefore(error);
+    const [needless, rest] = [true, false].map((so) =>
+      entries.filter((entry) => (isClosing(entry) && closed.has(entry.columns.callId ?? '')) === so),
+    );
+    if (needless === undefined || rest === undefined || needless.length === 0) throw error;
+    this.#room.needless(needless);
+    this.#tellIdle();
+    return rest;
+  }
+
+  async #send(session: Session, { entries, events }: Unresolved) {
     const started = performance.now();
+    const closings = entries.flatMap((entry) => (isClosing(entry) ? (entry.columns.callId ?? []) : []));
     try {
-      await appendEvents(session, this.#lock, events);
+      await appendEvents(session, this.#lock, events, closings);
     } catch (error) {
       return { kind: appendFailure(error), error };
     }

@@ -32,6 +32,12 @@ const APPEND = `WITH writer_lock AS MATERIALIZED (SELECT pg_advisory_xact_lock($
   SELECT ${STORED_VALUES}
   FROM writer_lock CROSS JOIN json_to_recordset($2::json) AS r(${LINE_COLUMNS})`;
 
+// The same, for a batch that closes gaps: it fails whole when one of them was closed before.
+const APPEND_CLOSING = APPEND.replace(
+  'INSERT',
+  ', gaps AS MATERIALIZED (SELECT ideogate.close_gaps($3::uuid[])) INSERT',
+).replace('FROM writer_lock', 'FROM writer_lock CROSS JOIN gaps');
+
 /** The writer's advisory lock: whoever appends to or reads back a writer's events holds it. */
 export function writerLock(writer: string): bigint {
   return createHash('sha256').update(`ideogate writer ${writer}`).digest().readBigInt64BE(0);
@@ -41,10 +47,21 @@ export function writerLock(writer: string): bigint {
  * Appends events, all or none: what was hashed is what is sent. When this throws, they may have been committed all
  * the same: see `appendFailure`.
  * @param lock `writerLock` of the writer
+ * @param closings the calls whose gaps these events close
  */
-export async function appendEvents(session: Session, lock: bigint, links: readonly Link[]): Promise<void> {
+export async function appendEvents(
+  session: Session,
+  lock: bigint,
+  links: readonly Link[],
+  closings: readonly string[],
+): Promise<void> {
   const rows = links.map(({ form, hash }) => `${form.slice(0, -1)},"hash":"${hash}"}`);
-  await session.query({ name: 'append', text: APPEND, values: [lock.toString(), `[${rows.join(',')}]`] });
+  const values = [lock.toString(), `[${rows.join(',')}]`];
+  await session.query(
+    closings.length === 0
+      ? { name: 'append', text: APPEND, values }
+      : { name: 'append-closing', text: APPEND_CLOSING, values: [...values, closings] },
+  );
 }
 
 /**

@@ -18,6 +18,13 @@ export interface Entry {
   readonly answer: (committed: boolean) => void;
 }
 
+/** Whether an event closes a gap. */
+export function isClosing({ columns }: Entry): boolean {
+  return columns.result === UNKNOWN && columns.kind === 'outcome';
+}
+
+const UNKNOWN = 'unknown' satisfies OutcomeEvent['result'];
+
 export interface WaitingRoomOptions {
   /** How long a caller waits for its row, milliseconds. */
   readonly commitTimeoutMs: number;
@@ -46,6 +53,8 @@ export class WaitingRoom {
   #refusals = new Set<Entry>();
   #outcomes = new Set<Entry>();
   #notices = new Set<Entry>();
+  /** Calls whose gaps are on their way to be closed. */
+  readonly #closing = new Set<string>();
   #taken = new Set<Entry>();
   /** Given up for good. */
   readonly #notWritten = new Map<string, number>();
@@ -91,8 +100,13 @@ export class WaitingRoom {
     this.#addOutcome(eventColumns(event));
   }
 
+  /** One that waits already isn't put down again: a closing that finds itself closed before would be taken for another's. */
   closeGap(call: CallOfOutcome, reason: GapReason): void {
-    this.#addOutcome(unknownOutcome(call, reason, this.#options.now()));
+    const callId = call.callId ?? '';
+    if (this.#closing.has(callId)) return;
+    this.#closing.add(callId);
+    const settled = () => void this.#closing.delete(callId);
+    this.#addOutcome(unknownOutcome(call, reason, this.#options.now()), settled);
   }
 
   /**
@@ -167,6 +181,14 @@ export class WaitingRoom {
     entry.answer(false);
   }
 
+  /** What they would say isn't so any more: they are forgotten, and count as nothing lost. */
+  needless(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.#taken.delete(entry);
+      entry.answer(false);
+    }
+  }
+
   notWritten(): ReadonlyMap<string, number> {
     const all = new Map(this.#notWritten);
     for (const [reason, count] of this.#late) all.set(reason, (all.get(reason) ?? 0) + count);
@@ -229,12 +251,13 @@ export class WaitingRoom {
     else this.#addOutcome(notForwarded(entry.columns, this.#options.now()));
   }
 
-  #addOutcome(columns: EventColumns): void {
+  #addOutcome(columns: EventColumns, settled: () => void = () => {}): void {
     if (this.#outcomes.size >= this.#options.maxOutcomes) {
       this.#giveUp('outcome');
+      settled();
       return;
     }
-    this.#outcomes.add({ kind: 'outcome', columns, late: false, answer: () => {} });
+    this.#outcomes.add({ kind: 'outcome', columns, late: false, answer: settled });
     this.#options.onArrival('outcome');
   }
 
