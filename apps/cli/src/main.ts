@@ -100,6 +100,8 @@ audit
   .option('--to <url>', 'an address that takes it over HTTP')
   .option('--cursor <file>', 'with --out -: where to keep how far it came')
   .option('--follow', 'go on as the record grows, until interrupted')
+  .option('--forget', 'with --to: give this export up, so that months may leave that it has not got')
+  .option('--yes', 'forget without asking')
   .action(async (options: AuditExportOptions) =>
     finish(await (await commands.auditExport()).auditExport(process.env, options)),
   );

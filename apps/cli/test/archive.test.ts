@@ -3,11 +3,20 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openRecord, topUpPartitions } from '@ideogate/audit';
 import { Client } from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { auditArchive, auditImport } from '../src/commands/audit-archive.ts';
 import { auditForget } from '../src/commands/audit-forget.ts';
 import { CommandError } from '../src/exit-codes.ts';
-import { cleanUp, freePorts, newFolder, type Product, ran, REPOSITORY, start } from './running-product.ts';
+import {
+  cleanUp,
+  freePorts,
+  newFolder,
+  type Product,
+  ran,
+  REPOSITORY,
+  start,
+  stop,
+} from './running-product.ts';
 
 const FILE = 'ideogate-staging-2020-01.ndjson.gz';
 let product: Product;
@@ -92,6 +101,29 @@ test('a month is archived, verified, read back, forgotten and removed at last, e
     ].map(([notice, operation]) => ({ notice, operation, somebody: true, month: '2020-01' })),
   );
 }, 120_000);
+
+test('with a folder for it the product archives what retention asks for by itself, on record (E.56)', async () => {
+  const { appendDatabaseUrl: appendUrl, databaseUrl: readUrl, adminDatabaseUrl } = product.ready;
+  const past = BigInt(Date.UTC(2018, 4, 20)) * 1_000n;
+  await topUpPartitions(adminDatabaseUrl ?? '', past);
+  const opening = { environment: 'staging', instance: 'a run of 2018', release: null, version: '0' } as const;
+  await openRecord({ appendUrl, readUrl, opening, now: () => past }).close(5_000);
+  await stop(product);
+  const folder = join(newFolder(), 'archive');
+  const { data, port } = product;
+  product = await start({ data, port, env: { IDEOGATE_ARCHIVE_FOLDER: folder } });
+  const client = new Client({ connectionString: product.ready.databaseUrl });
+  await client.connect();
+  const said = `SELECT operation, subject IS NOT NULL AS somebody, detail ->> 'events' AS events FROM audit_notice
+    WHERE notice = 'month-archived' AND detail ->> 'month' = '2018-05'`;
+  // The months around it that were made with it are due too.
+  const due = `SELECT FROM pg_class WHERE relkind = 'r' AND relname ~ '^audit_event_20(?:18|19)'`;
+  await vi.waitUntil(async () => (await client.query(due)).rows.length === 0, { timeout: 30_000 });
+  expect((await client.query(said)).rows).toEqual([{ operation: 'start', somebody: true, events: '2' }]);
+  await client.end();
+  expect(readdirSync(folder)).toContain('ideogate-staging-2018-05.ndjson.gz');
+  expect(await command('verify')).toMatchObject({ code: 0, answer: { ok: true } });
+}, 60_000);
 
 const thisMonth = new Date().toISOString().slice(0, 7);
 

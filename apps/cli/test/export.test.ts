@@ -116,8 +116,22 @@ describe('audit export', () => {
     expect(piped.stdout).toMatch(/"operation":"audit export"/);
   });
 
+  test('gives up an export that nobody knows at once, and one that goes on not at all', async () => {
+    const forget = (url: string) => audit('export', '--to', url, '--forget', '--yes');
+    expect(await forget('https://siem.example/in')).toMatchObject({
+      code: 0,
+      stdout: 'Nothing is known of an export https://siem.example/in.\n',
+    });
+    expect(await forget(consumer.url)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^Nothing was done: the record is being sent there just now/),
+    });
+  });
+
   test.each([
     [[], 3, /Say where to/],
+    [['--out', 'a', '--forget', '--yes'], 3, /--forget goes with --to/],
+    [['--to', 'https://siem.example/in', '--forget'], 3, /Nothing was done.*--yes/],
     [['--out', 'a', '--to', 'https://siem.example/'], 3, /Say where to/],
     [['--to', 'http://siem.example/'], 3, /https URL/],
     [['--out', 'a', '--cursor', 'b'], 3, /--cursor goes with/],

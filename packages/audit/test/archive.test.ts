@@ -12,10 +12,14 @@ import {
   archiveMonth,
   dropImported,
   dueMonths,
+  exportName,
+  forgetExport,
   importArchive,
   openMonthKeys,
   openRecord,
   removeArchive,
+  sendOut,
+  TargetError,
   topUpPartitions,
 } from '../src/index.ts';
 import { readArchive } from '../src/archive/archive-file.ts';
@@ -394,6 +398,73 @@ describe('reading an archive back', () => {
     } finally {
       await other.close();
     }
+  });
+});
+
+describe('a month that an export has not got whole', () => {
+  const SIEM = exportName('https://siem.example/in');
+  const positions = (upTo: string) =>
+    database.owner.query(
+      `INSERT INTO ideogate.chain_position
+       SELECT $1, writer, max(seq), max(at) FROM ideogate.audit_event WHERE at < $2 GROUP BY writer
+       ON CONFLICT (reader, writer) DO UPDATE SET seq = excluded.seq`,
+      [SIEM, upTo],
+    );
+  afterEach(() => database.owner.query('DELETE FROM ideogate.chain_position'));
+
+  test('stays until that has it, and it is said which, how much, and how to go on', async () => {
+    // The last moment of the month, with four events and the end of the one writer, is missing.
+    await positions('2030-01-31T23:59:59Z');
+    await expect(archive()).rejects.toMatchObject({
+      fault: 'not-delivered',
+      message: expect.stringMatching(
+        /^5 events of 2030-01, of 1 writers, were not sent to https:\/\/siem\.example\/in yet: .* --forget$/,
+      ),
+    });
+    expect(await readdir(folder)).toEqual([]);
+    await positions('2030-02-01T00:00:00Z');
+    expect(await archive()).toMatchObject({ events: EVENTS_OF_JANUARY });
+  });
+
+  test('stays for an export that has begun nothing yet, too', async () => {
+    await expect(archive({ exports: [SIEM] })).rejects.toMatchObject({
+      fault: 'not-delivered',
+      message: expect.stringMatching(/^15 events of 2030-01, of 2 writers,/),
+    });
+  });
+
+  test('leaves once nobody waits for that export, which is on record first', async () => {
+    await positions('2030-01-06T00:00:00Z');
+    const { ownerUrl } = database;
+    const forget = (announce: () => Promise<void>) => forgetExport({ ownerUrl, name: SIEM, announce });
+    await expect(forget(() => Promise.reject(new Error('no row')))).rejects.toThrow('no row');
+    await expect(archive()).rejects.toMatchObject({ fault: 'not-delivered' });
+    const sending = sendOut({
+      readUrl: database.readUrl,
+      name: SIEM,
+      target: { begin: async () => new Map(), deliver: () => new Promise(() => {}), end: async () => {} },
+      now: JUNE,
+    });
+    await until('somebody sends there', () =>
+      forget(async () => expect.fail('it was forgotten')).then(
+        () => false,
+        (error: unknown) => error instanceof TargetError,
+      ),
+    );
+    await sending.stop();
+    await until('it is forgotten', () => forget(async () => {}).catch(() => false));
+    expect(await forget(async () => {})).toBe(false);
+    expect(await archive()).toMatchObject({ events: EVENTS_OF_JANUARY });
+  });
+
+  test('and has half left the record already goes on: no export can read it there', async () => {
+    const died = archive({
+      onStep: (step) => {
+        if (step === 'compare') throw new Error('died');
+      },
+    });
+    await expect(died).rejects.toThrow('died');
+    expect(await archive({ exports: [SIEM] })).toMatchObject({ events: EVENTS_OF_JANUARY });
   });
 });
 

@@ -125,6 +125,8 @@ export type NoticeName =
   | 'month-archived'
   /** The file of an archived month is removed for its age. Written before the file goes. */
   | 'archive-removed'
+  /** An export is given up: months may leave the database that it hasn't got. Written before. */
+  | 'export-forgotten'
   /** Somebody reads an archived month back for questions. */
   | 'archive-imported'
   /** Somebody reads the record by a command: `operation` names it, `detail` what was asked. Written before it answers. */

@@ -15,6 +15,7 @@ import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy, type Retention } from '@ideogate/policy';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { readMonth } from '../month.ts';
+import { detailOf } from '../product/archiving.ts';
 import { codeOf, dataFolder, type ReadyFile, readReadyFile } from '../product/data-folder.ts';
 import { policyPaths, readPolicyFiles } from '../product/product-config.ts';
 import { ownerUrl } from '../product/record-owner.ts';
@@ -36,7 +37,9 @@ export async function auditArchive(env: NodeJS.ProcessEnv, options: AuditArchive
   const ready = readReadyFile(data);
   const owner = ownerUrl(env, ready);
   const retention = readRetention(env, ready);
-  const folder = resolve(options.folder ?? join(data, ready.environment, 'archive'));
+  const folder = resolve(
+    options.folder ?? env['IDEOGATE_ARCHIVE_FOLDER'] ?? join(data, ready.environment, 'archive'),
+  );
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   return inWords(async () => {
     const due = await dueMonths(owner, retention, BigInt(Date.now()) * 1000n);
@@ -61,14 +64,7 @@ function archive(ready: ReadyFile, owner: string, folder: string, month: Month):
     folder,
     month,
     now: () => BigInt(Date.now()) * 1000n,
-    announce: ({ file, sha256, events, checkpoints }) =>
-      noteDoing(ready, 'month-archived', 'audit archive', {
-        month,
-        file,
-        sha256,
-        events: String(events),
-        checkpoints: String(checkpoints),
-      }),
+    announce: (archived) => noteDoing(ready, 'month-archived', 'audit archive', detailOf(archived)),
     onStep: (step) => {
       if (process.stderr.isTTY)
         process.stderr.write(step === 'done' ? '\r\x1b[K' : `\r\x1b[K${month}: ${step}`);

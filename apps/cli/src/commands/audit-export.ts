@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { hostname } from 'node:os';
 import {
   exportName,
+  forgetExport,
   type ExportTarget,
   fileTarget,
   httpTarget,
@@ -16,13 +17,17 @@ import {
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf, dataFolder, type ReadyFile, readReadyFile } from '../product/data-folder.ts';
 import { EXPORT_URL_RULE, readExportAuthorization } from '../product/record-export.ts';
-import { noteReading } from '../product/record-read.ts';
+import { ownerUrl } from '../product/record-owner.ts';
+import { noteDoing, noteReading } from '../product/record-read.ts';
+import { confirmed } from '../terminal.ts';
 
 export interface AuditExportOptions {
   readonly out?: string;
   readonly to?: string;
   readonly cursor?: string;
   readonly follow?: boolean;
+  readonly forget?: boolean;
+  readonly yes?: boolean;
 }
 
 const nowMicros = () => BigInt(Date.now()) * 1000n;
@@ -32,6 +37,7 @@ export async function auditExport(env: NodeJS.ProcessEnv, options: AuditExportOp
   requireOnePlace(options);
   const authorization = readAuthorization(env);
   const ready = readReadyFile(dataFolder(env));
+  if (options.forget === true) return giveUp(env, ready, options);
   const { target, name } = targetOf(options, ready, authorization);
   await noteReading(ready, 'audit export', options);
   const over = new AbortController();
@@ -60,11 +66,41 @@ export async function auditExport(env: NodeJS.ProcessEnv, options: AuditExportOp
   return EXIT.fine;
 }
 
-function requireOnePlace({ out, to, cursor, follow }: AuditExportOptions): void {
+/** Forgets how far an export came, so that months may leave without it. */
+async function giveUp(
+  env: NodeJS.ProcessEnv,
+  ready: ReadyFile,
+  options: AuditExportOptions,
+): Promise<number> {
+  const name = exportName(options.to ?? '');
+  const owner = ownerUrl(env, ready);
+  await confirmed(`Give up the ${name}? Should it be begun again, it sends everything anew.`, options);
+  try {
+    const known = await forgetExport({
+      ownerUrl: owner,
+      name,
+      announce: () => noteDoing(ready, 'export-forgotten', 'audit export', { name }),
+    });
+    process.stdout.write(known ? `The ${name} is forgotten.\n` : `Nothing is known of an ${name}.\n`);
+    return EXIT.fine;
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(
+      EXIT.failed,
+      error instanceof TargetError
+        ? `Nothing was done: ${error.message}.`
+        : `It was not done (${codeOf(error)}): is the database up?`,
+    );
+  }
+}
+
+function requireOnePlace({ out, to, cursor, follow, forget }: AuditExportOptions): void {
   if ((out === undefined) === (to === undefined))
     throw new CommandError(EXIT.invalidInput, 'Say where to: --out FILE, --out - or --to URL, one of them.');
   if (to !== undefined && !isExportUrl(to))
     throw new CommandError(EXIT.invalidInput, `--to is ${EXPORT_URL_RULE}.`);
+  if (forget === true && (to === undefined || follow === true))
+    throw new CommandError(EXIT.invalidInput, '--forget goes with --to URL: the database knows of no other.');
   if (cursor !== undefined && out !== '-')
     throw new CommandError(
       EXIT.invalidInput,

@@ -16,6 +16,7 @@ import {
 import { faultOfKey } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { readTrustedIssuers, requireNamedIssuers } from './trusted-issuers.ts';
+import { readArchiveFolder } from './archiving.ts';
 import { type RecordExports, readRecordExports } from './record-export.ts';
 import { type CheckpointTarget, checkpointKeyFile, readCheckpointTargets } from './checkpoints.ts';
 import { codeOf, dataFolder } from './data-folder.ts';
@@ -58,6 +59,8 @@ export interface ProductConfig {
   readonly checkpointKey: string;
   readonly checkpointTargets: readonly CheckpointTarget[];
   readonly exports: RecordExports;
+  /** Where months are archived by the product itself; null: by hand alone. */
+  readonly archiveFolder: string | null;
   readonly upstream: UpstreamChoice;
 }
 
@@ -74,6 +77,7 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
   const acceptedFaults = readAcceptedFaults(env['IDEOGATE_ACCEPT_UNSAFE_DATABASE'], environment, faults);
   const checkpointTargets = readCheckpointTargets(env['IDEOGATE_CHECKPOINTS_TO'], faults);
   const exports = readRecordExports(env, faults);
+  const archiveFolder = readArchiveFolder(env, faults);
   const release = loadPolicy(env, faults);
   const policy = release?.environments.get(environment);
   if (release !== null && policy === undefined)
@@ -117,6 +121,7 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
     checkpointKey: checkpointKeyFile(env, join(dataFolder(env), environment)),
     checkpointTargets,
     exports,
+    archiveFolder,
     upstream,
   };
 }

@@ -1,5 +1,6 @@
 import { type AuditRecord, closeGaps, topUpPartitions } from '@ideogate/audit';
 import { callsEndWithinMs, type Log } from '@ideogate/gateway';
+import { keepMonthsArchived } from './archiving.ts';
 import { codeOf } from './data-folder.ts';
 import type { ProductConfig } from './product-config.ts';
 import { exportTo, type RunningExport } from './record-export.ts';
@@ -29,7 +30,13 @@ interface Duty {
 export function keepRecord(keeping: RecordKeeping): Duty & { readonly exports: readonly RunningExport[] } {
   const { config, database, log, nowMicros } = keeping;
   const exports = config.exports.urls.map((url) => exportTo(url, config.exports, database, log, nowMicros));
-  const duties: readonly Duty[] = [keepPartitionsAhead(keeping), keepGapsClosed(keeping), ...exports];
+  const { archiveFolder } = config;
+  const duties: readonly Duty[] = [
+    keepPartitionsAhead(keeping),
+    keepGapsClosed(keeping),
+    ...exports,
+    ...(archiveFolder === null ? [] : [keepMonthsArchived(keeping, archiveFolder)]),
+  ];
   return {
     exports,
     async stop() {

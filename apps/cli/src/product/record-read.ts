@@ -5,6 +5,9 @@ import manifest from '../../package.json' with { type: 'json' };
 import { CommandError, EXIT } from '../exit-codes.ts';
 import type { ReadyFile } from './data-folder.ts';
 
+/** Where a row of the record is written to. */
+type Place = Pick<ReadyFile, 'appendDatabaseUrl' | 'databaseUrl' | 'environment'>;
+
 /**
  * Says in the record who is about to read what of it, and returns when that is committed: nothing is read unseen.
  *
@@ -28,7 +31,7 @@ export async function noteReading(ready: ReadyFile, command: string, asked: obje
  * @throws CommandError when the row cannot be written, and then nothing may be done.
  */
 export async function noteDoing(
-  ready: ReadyFile,
+  ready: Place,
   result: NoticeName,
   command: string,
   detail: Readonly<Record<string, string>>,
@@ -43,7 +46,7 @@ export async function noteDoing(
 
 /** @returns null when the row is committed, else why it is not known to be. */
 async function note(
-  ready: ReadyFile,
+  ready: Place,
   result: NoticeName,
   command: string,
   detail: Readonly<Record<string, string>>,

@@ -5,6 +5,8 @@ export type ArchiveFault =
   | 'no-such-month'
   /** The month was archived and dropped before. */
   | 'archived-already'
+  /** An export hasn't got all of the month. */
+  | 'not-delivered'
   /** Another month is on its way out and has to be first. */
   | 'unfinished'
   /** Another process archives just now. */

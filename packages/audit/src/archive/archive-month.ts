@@ -17,6 +17,7 @@ import {
   registerArchive,
   registeredArchive,
 } from './registered.ts';
+import { requireDelivered } from './undelivered.ts';
 
 /** In the order they are taken. Killed after any of them, a month is archived by archiving it again. */
 export type ArchiveStep =
@@ -36,6 +37,8 @@ export interface ArchiveOptions {
   readonly folder: string;
   readonly month: Month;
   readonly now: () => bigint;
+  /** Names of exports that must have the month, besides those that the database knows of; see `exportName`. */
+  readonly exports?: readonly string[];
   /** Puts on record that the month leaves. Nothing is dropped unless this returns. */
   readonly announce: (archive: ArchivedMonth) => Promise<void>;
   /** Told of each step when it begins. */
@@ -90,6 +93,8 @@ async function moveOut(session: Session, options: ArchiveOptions): Promise<Archi
   }
   const table = tables.find((one) => one.month === month);
   if (table === undefined) throw new ArchiveError('no-such-month', `the database has no month ${month}`);
+  // What is out of the record already no export can read.
+  if (table.state === 'attached') await requireDelivered(session, month, options.exports ?? []);
   let archive = (await provedBefore(options, registered)) ?? (await toFile(session, options));
   onStep('announce');
   await options.announce(archive);

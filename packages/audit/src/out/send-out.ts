@@ -86,7 +86,8 @@ async function withLock(
   }
 }
 
-function exportLock(name: string): readonly [number, number] {
+/** Of all that send under one name, one holds it. */
+export function exportLock(name: string): readonly [number, number] {
   return [Buffer.from('ideo').readInt32BE(), createHash('sha256').update(name).digest().readInt32BE()];
 }
 
