@@ -6,6 +6,7 @@ import type { AuditForgetOptions } from './commands/audit-forget.ts';
 import type { AuditExportOptions } from './commands/audit-export.ts';
 import type { AuditGapsOptions } from './commands/audit-gaps.ts';
 import type { AuditVerifyOptions } from './commands/audit-verify.ts';
+import type { KeysAddOptions } from './commands/keys.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 
 // A report that Node writes when it dies would hold the whole environment, and so the keys.
@@ -20,6 +21,7 @@ const commands = {
   auditGaps: () => import('./commands/audit-gaps.ts'),
   auditVerify: () => import('./commands/audit-verify.ts'),
   checkpointKey: () => import('./commands/checkpoint-key.ts'),
+  keys: () => import('./commands/keys.ts'),
   policyCheck: () => import('./commands/policy-check.ts'),
   start: () => import('./commands/start.ts'),
   token: () => import('./commands/token.ts'),
@@ -162,6 +164,25 @@ audit
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: AuditForgetOptions) =>
     finish(await (await commands.auditForget()).auditForget(process.env, options)),
+  );
+
+const keys = program.command('keys').description('Ideogram keys: look, put, rotate.');
+keys
+  .command('list')
+  .description('Every key, with its state, age, last use, and the calls and cost of the last day.')
+  .option('--all', 'revoked ones too')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (options: { all?: boolean; json?: boolean }) =>
+    finish(await (await commands.keys()).keysList(process.env, options)),
+  );
+keys
+  .command('add')
+  .description('Put a key into the sealed store; it waits there until it is verified and activated.')
+  .requiredOption('--for <slot>', 'read or write')
+  .option('--from <file>', 'a file that holds it, or - for standard input; without it, you are asked')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (options: KeysAddOptions) =>
+    finish(await (await commands.keys()).keysAdd(process.env, options)),
   );
 
 try {

@@ -35,3 +35,43 @@ export function printed(value: unknown): string {
     (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`,
   );
 }
+
+const CONTROL_C = 0x03;
+const CONTROL_D = 0x04;
+const BACKSPACES: readonly number[] = [0x08, 0x7f];
+const LINE_ENDS: readonly number[] = [0x0a, 0x0d];
+
+/**
+ * Asks for a secret; what is typed or pasted is not shown.
+ *
+ * @throws CommandError when it is called off, or nobody is there to ask.
+ */
+export async function hiddenAnswer(question: string): Promise<Buffer> {
+  const { stdin, stderr } = process;
+  if (!stdin.isTTY)
+    throw new CommandError(
+      EXIT.invalidInput,
+      'Nobody is there to ask: give a file with --from, or --from - for standard input.',
+    );
+  stderr.write(`${question}: `);
+  stdin.setRawMode(true);
+  const typed: number[] = [];
+  try {
+    for await (const chunk of stdin as AsyncIterable<Buffer>) {
+      // as: no encoding is set, so chunks are Buffers
+      for (const byte of chunk) {
+        if (byte === CONTROL_C || byte === CONTROL_D)
+          throw new CommandError(EXIT.failed, 'Nothing was done.');
+        if (LINE_ENDS.includes(byte)) return Buffer.from(typed);
+        if (BACKSPACES.includes(byte)) typed.pop();
+        else typed.push(byte);
+      }
+      chunk.fill(0);
+    }
+    throw new CommandError(EXIT.failed, 'Nothing was done.');
+  } finally {
+    typed.fill(0);
+    stdin.setRawMode(false);
+    stderr.write('\n');
+  }
+}

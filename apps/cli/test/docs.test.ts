@@ -64,7 +64,11 @@ describe('the pages agree with the source', () => {
       ([, name]) => name,
     );
     const read = ['apps/cli/src', 'apps/gateway/src'].flatMap(variablesReadIn);
-    const named = ['IDEOGRAM_READ_KEY', 'IDEOGRAM_WRITE_KEY']; // by the policy
+    // By the policy, and as files.
+    const named = ['IDEOGRAM_API_KEY', 'IDEOGRAM_READ_KEY', 'IDEOGRAM_WRITE_KEY'].flatMap((name) => [
+      name,
+      `${name}_FILE`,
+    ]);
     expect(new Set(documented)).toEqual(new Set([...read, ...named]));
     const example = [...page('.env.example').matchAll(/^#? ?([A-Z_]+)=/gm)].map(([, name]) => name);
     expect(new Set(example)).toEqual(new Set([...documented, ...settings.map(({ variable }) => variable)]));

@@ -66,6 +66,10 @@ test('ready.json says where everything is, to its owner alone', async () => {
     'databaseUrl',
     'appendDatabaseUrl',
     'adminDatabaseUrl',
+    'keysDatabaseUrl',
+    'keysOpenDatabaseUrl',
+    'keyRecipients',
+    'givenKeys',
     'environment',
     'clients',
   ]);

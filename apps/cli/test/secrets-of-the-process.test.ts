@@ -54,10 +54,8 @@ beforeAll(async () => {
   tokens.push(await token(product, 'writer'), await token(product, 'reader'));
   await everythingThatFails();
   const kept: unknown = JSON.parse(readFileSync(join(product.data, 'staging/secrets.json'), 'utf8'));
-  const { clients, databaseUrl, appendDatabaseUrl, adminDatabaseUrl } = product.ready;
-  const passwords = [databaseUrl, appendDatabaseUrl, adminDatabaseUrl ?? ''].map(
-    (url) => new URL(url).password,
-  );
+  const { clients } = product.ready;
+  const passwords = Object.values(urlsOf(product)).map((url) => new URL(url).password);
   hunt = huntFor({
     'Ideogram key': Object.values(KEYS),
     'access token': [...tokens, ...tokens.map((text) => text.slice(text.lastIndexOf('.') + 1))],
@@ -73,7 +71,7 @@ beforeAll(async () => {
     ...clients.map((client) => client.client_secret),
     PROMPT,
   ];
-  writeFileSync(env['QUOTE'] ?? '', [...quoted, ...links, databaseUrl].join('\n    at '));
+  writeFileSync(env['QUOTE'] ?? '', [...quoted, ...links, product.ready.databaseUrl].join('\n    at '));
 }, 90_000);
 afterAll(async () => {
   await cleanUp();
@@ -125,6 +123,14 @@ async function everythingThatFails(): Promise<void> {
 
 const reports = () => readdirSync(tools).filter((name) => /^report\..*\.json$/.test(name));
 
+/** URLs of databases in `ready.json`, whose place it is. */
+function urlsOf({ ready }: Product): Readonly<Record<string, string>> {
+  const texts = Object.entries(ready).filter(
+    ([, value]) => typeof value === 'string' && value.startsWith('postgres'),
+  );
+  return Object.fromEntries(texts) as Record<string, string>; // as: just filtered
+}
+
 test('a report that Node is asked for holds neither the environment nor anything else that is secret (F.58)', async () => {
   process.kill(product.pid, 'SIGUSR2');
   const report = await vi.waitUntil(
@@ -147,8 +153,9 @@ test('what can be seen of the running processes holds no secret (F.58)', async (
   const lines = pids.map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '));
   places.set('command lines (`/proc/<pid>/cmdline`)', lines.join('\n'));
   places.set('metrics over HTTP', await (await fetch(product.ready.metrics)).text());
-  const { databaseUrl: _, appendDatabaseUrl: __, adminDatabaseUrl: ___, clients, ...rest } = product.ready;
-  const ready = { ...rest, clients: clients.map(({ client_secret: ___, ...client }) => client) };
+  const rest = Object.entries(product.ready).filter(([name]) => !(name in urlsOf(product)));
+  const clients = product.ready.clients.map(({ client_id, scopes }) => ({ client_id, scopes }));
+  const ready = { ...Object.fromEntries(rest), clients };
   places.set(
     '`ready.json`, but for client secrets and database URLs, whose place it is',
     JSON.stringify(ready),

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Verified } from '@ideogate/access-token';
 import type { CallId, Operation, ScopeName } from '@ideogate/contract';
+import type { UpstreamKey } from '@ideogate/upstream-keys';
 import type { Refusal } from './refusal.ts';
 import type { Answer } from './upstream/answer.ts';
 import type { UpstreamProblem } from './upstream/upstream-problem.ts';
@@ -55,6 +56,8 @@ export interface Call {
   /** A v2 call with exactly `?dry_run=true`: priced, never run. */
   quote: boolean;
   allowed: Allowed | null;
+  /** The key it goes out with, to its end; null before it is picked, and where Ideogram wants none. */
+  key: UpstreamKey | null;
   /** Request fields that price and record need, by path. */
   fields: ReadonlyMap<string, string | number | boolean>;
   /** The body on its way to the upstream: read and checked whole, or checked while it streams; null without one. */
@@ -105,6 +108,7 @@ export function newCall(
     operation: null,
     quote: false,
     allowed: null,
+    key: null,
     fields: NO_FIELDS,
     body: null,
     bodyLength: null,

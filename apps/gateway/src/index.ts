@@ -9,3 +9,4 @@ export type { GatewayDeps, Log } from './context.ts';
 export { createGateway } from './gateway.ts';
 export { faultOf } from './log.ts';
 export { serveMetrics } from './metrics.ts';
+export { checkKey } from './upstream/key-check.ts';

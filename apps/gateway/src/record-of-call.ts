@@ -22,7 +22,7 @@ export function recordDecision(call: Call, gateway: Gateway): DecisionEvent {
     status: null,
     level: call.allowed?.level ?? null,
     rule: call.allowed?.rule ?? null,
-    keyId: gateway.keys.id(capabilityOf(call)),
+    keyId: call.key?.id ?? null,
   };
 }
 

@@ -132,7 +132,11 @@ export type NoticeName =
   /** Somebody reads the record by a command: `operation` names it, `detail` what was asked. Written before it answers. */
   | 'record-read'
   /** The key of a month is destroyed, and with it what was kept under it. Written before the key goes. */
-  | 'month-forgotten';
+  | 'month-forgotten'
+  /** Somebody moves an Ideogram key on: `operation` names the command, `detail` the step. Written before it is done. */
+  | 'key-changed'
+  /** Ideogram refused a new key, and the one before it serves again. */
+  | 'key-refused';
 
 /** Something the record says beside calls: about its writers, its keepers and its readers. */
 export interface NoticeEvent extends EventBase {

@@ -117,6 +117,11 @@ export const PROBLEMS = {
     'The token cannot be checked now',
     'Nothing was forwarded. Wait for the seconds in Retry-After, then try again.',
   ),
+  'no-key': p(
+    503,
+    'The gateway has no Ideogram key for this',
+    'Nothing was forwarded. Tell the platform team: a key must be added and activated.',
+  ),
   'shutting-down': p(503, 'This gateway is stopping', 'Try again; another gateway will answer.'),
   overloaded: p(503, 'Too many calls are in flight', 'Wait for the seconds in Retry-After, then try again.'),
   'upstream-timeout': p(

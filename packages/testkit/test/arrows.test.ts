@@ -48,9 +48,14 @@ const OWNERS: readonly {
     why: 'tokens are verified in access-token alone; the issuer makes the keys that oidc-provider signs with',
   },
   {
+    library: /^age-encryption(\/|$)/,
+    owners: ['packages/upstream-keys'],
+    why: 'keys are sealed and opened in one place',
+  },
+  {
     library: /^(pg|drizzle-orm|pg-[a-z-]+|postgres)(\/|$)/,
-    owners: ['packages/audit'],
-    why: 'only the record speaks SQL',
+    owners: ['packages/audit', 'packages/upstream-keys'],
+    why: 'the record and the sealed store speak SQL, each with logins of its own',
   },
 ];
 
@@ -220,14 +225,14 @@ describe('a sample that breaks a rule is caught:', () => {
       'apps/gateway',
       'src/a.ts',
       "import pg from 'pg';",
-      'only packages/audit import pg',
+      'only packages/audit, packages/upstream-keys import pg',
     ],
     [
       'drizzle is used elsewhere',
       'apps/cli',
       'src/a.ts',
       "import { sql } from 'drizzle-orm/node-postgres';",
-      'only packages/audit import drizzle-orm',
+      'only packages/audit, packages/upstream-keys import drizzle-orm',
     ],
     [
       'a library is not in package.json',

@@ -1,2 +1,25 @@
-export { createKeyRing, faultOfKey, KeyError, type KeyRing, type KeySource } from './key-ring.ts';
+export {
+  type AgeIdentity,
+  ageIdentity,
+  ageSealer,
+  type KeyBinding,
+  type KeyOpener,
+  type KeySealer,
+  newAgeIdentity,
+  resealKey,
+  sealKey,
+} from './sealing.ts';
+export { type HeldKey, holdKey, keyIdOf, type UpstreamKey } from './held-key.ts';
+export { faultOfKey, KeyError } from './key-fault.ts';
+export { readKeyFile, watchKeyFile } from './key-file.ts';
+export { createKeyRing, KEY_SLOTS, KeyRing, type KeySlot } from './key-ring.ts';
 export type { LeakScan } from './leak-scan.ts';
+export { KeyFollower, type KeyChange } from './store/follow-keys.ts';
+export {
+  type CheckAnswer,
+  type KeyState,
+  type KeyStore,
+  openKeyStore,
+  type StoredKey,
+  StoreError,
+} from './store/key-store.ts';

@@ -1,6 +1,30 @@
-import { createHmac } from 'node:crypto';
 import type { Capability, EnvironmentName } from '@ideogate/contract';
-import { type LeakScan, scanForSecret } from './leak-scan.ts';
+import { HeldKey, type UpstreamKey } from './held-key.ts';
+import { KeyError } from './key-fault.ts';
+import type { LeakScan } from './leak-scan.ts';
+
+/** What a key may be used for; each has a slot of its own. */
+export type KeySlot = Exclude<Capability, 'none'>;
+
+export const KEY_SLOTS: readonly KeySlot[] = ['read', 'write'];
+
+/** The keys of one slot. */
+export interface SlotKeys {
+  /** Null: calls of this slot are refused. */
+  readonly current: HeldKey | null;
+  /** A new key that some calls go out with, and of a hundred how many. */
+  readonly trial?: { readonly key: HeldKey; readonly share: number } | undefined;
+  /** What takes over when the upstream refuses the current key: the one before it, while that still holds. */
+  readonly fallback?: HeldKey | undefined;
+}
+
+/** The upstream refused a key. */
+export interface KeyRefusal {
+  readonly slot: KeySlot;
+  readonly id: string;
+  /** Id of the key that took over, or null when there is no other. */
+  readonly instead: string | null;
+}
 
 /** Keys given for one environment. `both` fills whichever of the two slots is not given. */
 export interface KeySource {
@@ -20,94 +44,135 @@ export interface KeySource {
  */
 const SUSPECT_MS = 60_000;
 
-/** Why a key cannot be used. The message names the slot and never the key. */
-export class KeyError extends Error {
-  override readonly name = 'KeyError';
-}
-
 /**
- * The keys of one environment. The only place that holds their plain text: it puts them into a header or looks
- * for them in bytes, and never hands them out.
+ * The keys of one environment: it says which one a call goes out with, and knows all of them again in what comes
+ * back. A key that was replaced stays known until its last call is over.
  */
-export interface KeyRing {
+export class KeyRing {
   readonly environment: EnvironmentName;
-  /** Fingerprint of the key that `capability` uses; null for `none`. */
-  id(capability: Capability): string | null;
-  /** Sets the upstream credential header for `capability`, last of all fields. Sets nothing for `none`. */
-  setHeader(capability: Capability, headers: Record<string, string>): void;
+  /** Told when the upstream refuses a key; set by whoever follows the sealed store. */
+  onRefused: (refusal: KeyRefusal) => void = () => undefined;
+  readonly #now: () => number;
+  readonly #slots: Record<KeySlot, SlotKeys> = { read: { current: null }, write: { current: null } };
+  /** How far each slot is on its way to the next call for the trial key: a hundred is one call. */
+  readonly #turn: Record<KeySlot, number> = { read: 0, write: 0 };
+  readonly #suspects = new Map<string, number>();
+  /** Those of the slots, and those that were replaced and may still be in what comes back. */
+  #known: readonly HeldKey[] = [];
+
+  constructor(environment: EnvironmentName, now: () => number = () => performance.now()) {
+    this.environment = environment;
+    this.#now = now;
+  }
+
+  /** The key a call goes out with, for all of its life; null when the slot has none. */
+  pick(slot: KeySlot): UpstreamKey | null {
+    const { current, trial } = this.#slots[slot];
+    if (trial === undefined) return current;
+    const turn = this.#turn[slot] + trial.share;
+    this.#turn[slot] = turn % 100;
+    return turn >= 100 ? trial.key : current;
+  }
+
+  /** Slots in which there is no key to use. */
+  missing(): readonly KeySlot[] {
+    return KEY_SLOTS.filter((slot) => this.#slots[slot].current === null);
+  }
+
+  /** Ids of the keys that calls may go out with. */
+  ids(slot: KeySlot): readonly string[] {
+    const { current, trial } = this.#slots[slot];
+    return [current, trial?.key].flatMap((key) => key?.id ?? []);
+  }
+
   /** True when any header value holds any key of this ring. */
-  inHeaders(values: Iterable<string | readonly string[] | undefined>): boolean;
+  inHeaders(values: Iterable<string | readonly string[] | undefined>): boolean {
+    for (const value of values) {
+      if (value === undefined) continue;
+      for (const key of this.#known) {
+        if (typeof value === 'string' ? key.isIn(value) : value.some((text) => key.isIn(text))) return true;
+      }
+    }
+    return false;
+  }
+
   /** Watches a body for every key of this ring, across chunk borders. */
-  scanBody(): LeakScan;
-  /** Marks the key behind `capability` as refused by the upstream. */
-  markSuspect(capability: Capability): void;
-  /** The upstream took the key behind `capability`: it is no suspect any more. */
-  markAccepted(capability: Capability): void;
-  /** Ids of keys that the upstream refused when they were last used, within the last minute. */
-  suspects(): readonly string[];
+  scanBody(): LeakScan {
+    return HeldKey.scan(this.#known);
+  }
+
+  /**
+   * The upstream refused this key. Where another can take over, it does from this moment: calls after this one go out
+   * with it.
+   */
+  refused({ id }: UpstreamKey): void {
+    this.#suspects.set(id, this.#now());
+    for (const slot of KEY_SLOTS) {
+      const { current, trial, fallback } = this.#slots[slot];
+      if (trial?.key.id === id) {
+        this.#put(slot, { current });
+        this.onRefused({ slot, id, instead: current?.id ?? null });
+      } else if (current?.id === id) {
+        if (fallback !== undefined) this.#put(slot, { current: fallback });
+        this.onRefused({ slot, id, instead: fallback?.id ?? null });
+      }
+    }
+  }
+
+  /** The upstream took this key: it is no suspect any more. */
+  accepted({ id }: UpstreamKey): void {
+    if (this.#suspects.size > 0) this.#suspects.delete(id);
+  }
+
+  /** Ids of keys in use that the upstream refused when they were last used, within the last minute. */
+  suspects(): readonly string[] {
+    const used = new Set(KEY_SLOTS.flatMap((slot) => this.ids(slot)));
+    return [...this.#suspects]
+      .filter(([id, since]) => used.has(id) && this.#now() - since < SUSPECT_MS)
+      .map(([id]) => id);
+  }
+
+  /**
+   * Changes the keys of one slot. Calls that have picked a key keep it.
+   * @returns keys that no slot uses: for `forget`, when the last call that may have picked them is over
+   */
+  fill(slot: KeySlot, keys: SlotKeys): readonly HeldKey[] {
+    this.#put(slot, keys);
+    return this.#known.filter((key) => !this.#isUsed(key));
+  }
+
+  /** Destroys the plain text of a key, unless a slot uses it again. */
+  forget(key: HeldKey): void {
+    if (this.#isUsed(key) || !this.#known.includes(key)) return;
+    this.#known = this.#known.filter((known) => known !== key);
+    key.destroy();
+  }
+
+  #isUsed(key: HeldKey): boolean {
+    return KEY_SLOTS.some((slot) => keysOf(this.#slots[slot]).includes(key));
+  }
+
+  #put(slot: KeySlot, keys: SlotKeys): void {
+    this.#slots[slot] = keys;
+    this.#known = [...new Set([...this.#known, ...keysOf(keys)])];
+  }
 }
 
-const PLACEHOLDER =
-  /^(?:<|\$\{|your|insert|enter|replace|change-?me|todo|xxx|placeholder)|^[a-z]*[-_ ]?api[-_ ]?key[-_ a-z]*$|^(.)\1+$/i;
-const HEADER_SAFE = /^[\x21-\x7e]{8,512}$/;
+function keysOf({ current, trial, fallback }: SlotKeys): readonly HeldKey[] {
+  return [current, trial?.key, fallback].filter((key) => key !== null && key !== undefined);
+}
 
 /**
+ * A ring of keys that are given as they are, one a slot.
  * @throws KeyError when a slot is empty, or holds a placeholder, a token, or something no header can carry.
  */
 export function createKeyRing(source: KeySource): KeyRing {
-  const slots = {
-    read: checkKey(source.read ?? source.both, 'read', source.environment),
-    write: checkKey(source.write ?? source.both, 'write', source.environment),
-  };
-  const ids = {
-    read: fingerprint(slots.read, source.fingerprintSecret),
-    write: fingerprint(slots.write, source.fingerprintSecret),
-  };
-  const secrets = [...new Set([slots.read, slots.write])];
-  const holdsSecret = (text: string) => secrets.some((secret) => text.includes(secret));
-  const { now = () => performance.now() } = source;
-  const suspects = new Map<string, number>();
-  return {
-    environment: source.environment,
-    id: (capability) => (capability === 'none' ? null : ids[capability]),
-    setHeader(capability, headers) {
-      if (capability !== 'none') headers['api-key'] = slots[capability];
-    },
-    inHeaders(values) {
-      for (const value of values) {
-        if (typeof value === 'string' ? holdsSecret(value) : value?.some(holdsSecret)) return true;
-      }
-      return false;
-    },
-    scanBody: () => scanForSecret(secrets),
-    markSuspect(capability) {
-      if (capability !== 'none') suspects.set(ids[capability], now());
-    },
-    markAccepted(capability) {
-      if (capability !== 'none') suspects.delete(ids[capability]);
-    },
-    suspects: () => [...suspects].filter(([, since]) => now() - since < SUSPECT_MS).map(([id]) => id),
-  };
-}
-
-function checkKey(key: string | undefined, slot: 'read' | 'write', environment: EnvironmentName): string {
-  const where = `the ${slot} key of ${environment}`;
-  if (key === undefined) throw new KeyError(`${where} is missing`);
-  const fault = faultOfKey(key);
-  if (fault !== null) throw new KeyError(`${where} ${fault}`);
-  return key;
-}
-
-/** Why this cannot be a key, in words that go after its name and never show it; null when it can. */
-export function faultOfKey(key: string): string | null {
-  if (key.trim() === '') return 'is missing';
-  if (key !== key.trim()) return 'begins or ends with white space';
-  if (/^ey[A-Za-z0-9_-]+\./.test(key)) return 'is a token, not an Ideogram API key';
-  if (PLACEHOLDER.test(key)) return 'is a placeholder';
-  if (!HEADER_SAFE.test(key)) return 'is not 8 to 512 printable ASCII characters without spaces';
-  return null;
-}
-
-function fingerprint(key: string, secret: string): string {
-  return `key_${createHmac('sha256', secret).update('ideogate key id\0').update(key).digest('hex').slice(0, 16)}`;
+  const ring = new KeyRing(source.environment, source.now);
+  for (const slot of KEY_SLOTS) {
+    const where = `the ${slot} key of ${source.environment}`;
+    const key = source[slot] ?? source.both;
+    if (key === undefined) throw new KeyError(`${where} is missing`);
+    ring.fill(slot, { current: new HeldKey(Buffer.from(key, 'latin1'), source.fingerprintSecret, where) });
+  }
+  return ring;
 }

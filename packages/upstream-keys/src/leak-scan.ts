@@ -11,14 +11,13 @@ export interface LeakScan {
 
 const NOTHING = Buffer.alloc(0);
 
-export function scanForSecret(secrets: readonly string[]): LeakScan {
-  const needles = secrets.map((secret) => Buffer.from(secret, 'latin1'));
+export function scanForSecrets(needles: readonly Buffer[]): LeakScan {
   let held: Buffer = NOTHING;
   return {
     push(chunk) {
       const bytes = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
       if (needles.some((needle) => bytes.includes(needle))) return 'leak';
-      const keep = Math.max(...needles.map((needle) => prefixAtEnd(bytes, needle)));
+      const keep = Math.max(0, ...needles.map((needle) => prefixAtEnd(bytes, needle)));
       held = keep === 0 ? NOTHING : bytes.subarray(bytes.length - keep);
       return keep === 0 ? bytes : bytes.subarray(0, bytes.length - keep);
     },

@@ -1,21 +1,96 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { createKeyRing, KeyError } from '../src/index.ts';
+import { describe, expect, test } from 'vitest';
+import { createKeyRing, holdKey, KeyError, type KeyRing, type KeySlot } from '../src/index.ts';
 
 const READ = 'fake-read-9f8e7d6c5b4a';
 const WRITE = 'fake-write-1a2b3c4d5e6f';
 const ring = () =>
   createKeyRing({ environment: 'staging', read: READ, write: WRITE, fingerprintSecret: 'fake-installation' });
 
-test('a read operation carries the read key, a write operation the write key, and an open one none', () => {
+/** The header that the next call of a slot goes out with. */
+function sent(keys: KeyRing, slot: KeySlot): string | undefined {
+  const headers: Record<string, string> = {};
+  keys.pick(slot)?.setHeader(headers);
+  return headers['api-key'];
+}
+
+const idOf = (keys: KeyRing, slot: KeySlot) => keys.pick(slot)?.id ?? '';
+
+test('a read operation carries the read key, a write operation the write key', () => {
   const keys = ring();
-  const sent = (['read', 'write', 'none'] as const).map((capability) => {
-    const headers: Record<string, string> = {};
-    keys.setHeader(capability, headers);
-    return headers;
+  expect([sent(keys, 'read'), sent(keys, 'write')]).toEqual([READ, WRITE]);
+});
+
+test('an empty slot gives no key, whatever the other one holds (F.57)', () => {
+  const keys = ring();
+  keys.fill('read', { current: null });
+  expect([keys.pick('read'), sent(keys, 'write'), keys.missing()]).toEqual([null, WRITE, ['read']]);
+});
+
+describe('while a key is rotated', () => {
+  const held = (text: string) => holdKey(Buffer.from(text), 'fake', 'a test key');
+
+  test('of a hundred calls the new key has its share, spread evenly', () => {
+    const keys = ring();
+    const [old, fresh] = [held(WRITE), held('fake-new-write-key-000')];
+    keys.fill('write', { current: old, trial: { key: fresh, share: 10 } });
+    const picks = Array.from({ length: 1000 }, () => idOf(keys, 'write'));
+    expect(picks.filter((id) => id === fresh.id)).toHaveLength(100);
+    expect(new Set(picks.slice(0, 10)).size).toBe(2);
   });
-  expect(sent).toEqual([{ 'api-key': READ }, { 'api-key': WRITE }, {}]);
+
+  test('a new key that is refused is not used again, in its trial or after: the one before it serves (F.59)', () => {
+    const keys = ring();
+    const [old, fresh] = [held(WRITE), held('fake-new-write-key-000')];
+    const told: unknown[] = [];
+    keys.onRefused = (refusal) => void told.push(refusal);
+    keys.fill('write', { current: old, trial: { key: fresh, share: 99 } });
+    keys.refused(fresh);
+    expect(new Set(Array.from({ length: 200 }, () => idOf(keys, 'write')))).toEqual(new Set([old.id]));
+    keys.fill('write', { current: fresh, fallback: old });
+    keys.refused(fresh);
+    expect(idOf(keys, 'write')).toBe(old.id);
+    // Calls that were under way with it come back refused too, and change nothing.
+    keys.refused(fresh);
+    const refusal = { slot: 'write', id: fresh.id, instead: old.id };
+    expect(told).toEqual([refusal, refusal]);
+    expect(keys.suspects()).toEqual([]);
+  });
+
+  test('with nothing to go back to, a refused key stays, and is told of', () => {
+    const keys = ring();
+    const told: unknown[] = [];
+    keys.onRefused = (refusal) => void told.push(refusal);
+    const key = keys.pick('write');
+    if (key !== null) keys.refused(key);
+    expect(told).toEqual([{ slot: 'write', id: key?.id, instead: null }]);
+    expect([sent(keys, 'write'), keys.suspects()]).toEqual([WRITE, [key?.id]]);
+  });
+
+  test('a replaced key serves the calls that picked it, is known in what comes back, and then is destroyed', () => {
+    const keys = ring();
+    const before = keys.pick('write');
+    const [replaced] = keys.fill('write', { current: held('fake-new-write-key-000') });
+    const headers: Record<string, string> = {};
+    before?.setHeader(headers);
+    expect(headers['api-key']).toBe(WRITE);
+    expect(keys.inHeaders([WRITE])).toBe(true);
+    if (replaced !== undefined) keys.forget(replaced);
+    expect(keys.inHeaders([WRITE])).toBe(false);
+    before?.setHeader(headers);
+    expect(headers['api-key']).not.toContain(WRITE.slice(0, 8));
+  });
+
+  test('a key that came back meanwhile is not destroyed', () => {
+    const keys = ring();
+    const [old, fresh] = [held(WRITE), held('fake-new-write-key-000')];
+    keys.fill('write', { current: old });
+    expect(keys.fill('write', { current: fresh })).toContain(old);
+    keys.fill('write', { current: old });
+    keys.forget(old);
+    expect(sent(keys, 'write')).toBe(WRITE);
+  });
 });
 
 test.each([
@@ -35,13 +110,17 @@ test.each([
 
 test('an id names a key without revealing it, and inspection shows no key (F.58)', () => {
   const keys = ring();
-  expect(keys.id('read')).toMatch(/^key_[0-9a-f]{16}$/);
-  expect(keys.id('read')).not.toBe(keys.id('write'));
+  expect(idOf(keys, 'read')).toMatch(/^key_[0-9a-f]{16}$/);
+  expect(idOf(keys, 'read')).not.toBe(idOf(keys, 'write'));
   const other = createKeyRing({ environment: 'staging', both: READ, fingerprintSecret: 'fake-other' });
-  expect(other.id('read')).not.toBe(keys.id('read'));
-  expect(`${inspect(keys, { depth: 9, showHidden: true })}${JSON.stringify(keys)}`).not.toMatch(
-    /9f8e7d|1a2b3c/,
+  expect(idOf(other, 'read')).not.toBe(idOf(keys, 'read'));
+  const key = keys.pick('write');
+  key?.setHeader({});
+  const shown = [keys, key].map(
+    (it) => `${inspect(it, { depth: 9, showHidden: true })}${JSON.stringify(it)}`,
   );
+  expect(shown.join()).not.toMatch(/9f8e7d|1a2b3c/);
+  expect(shown[1]).toBe(`${key?.id}"${key?.id}"`);
 });
 
 test('a header value that holds a key is noticed', () => {
@@ -91,16 +170,17 @@ test('a key is suspect from its refusal until the upstream takes it again, or fo
     fingerprintSecret: 'fake',
     now: () => now,
   });
-  keys.markSuspect('write');
-  keys.markSuspect('none');
-  expect(keys.suspects()).toEqual([keys.id('write')]);
-  keys.markAccepted('read');
-  expect(keys.suspects()).toEqual([keys.id('write')]);
-  keys.markAccepted('write');
+  const [read, write] = [keys.pick('read'), keys.pick('write')];
+  if (read === null || write === null) throw new Error('both slots are filled');
+  keys.refused(write);
+  expect(keys.suspects()).toEqual([write.id]);
+  keys.accepted(read);
+  expect(keys.suspects()).toEqual([write.id]);
+  keys.accepted(write);
   expect(keys.suspects()).toEqual([]);
-  keys.markSuspect('read');
+  keys.refused(read);
   now = 59_999;
-  expect(keys.suspects()).toEqual([keys.id('read')]);
+  expect(keys.suspects()).toEqual([read.id]);
   now = 60_000;
   expect(keys.suspects()).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import type { ReadyFile } from './data-folder.ts';
-import type { UpstreamChoice } from './product-config.ts';
+import type { UpstreamChoice } from './upstream-choice.ts';
 
 /** What a person sees when everything answers: where things are, and a first call to copy and paste. */
 export function banner(ready: ReadyFile, upstream: UpstreamChoice, notices: readonly string[]): string {

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { EnvironmentName } from '@ideogate/contract';
+import type { KeySlot } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 
 /** Where the product keeps what must survive a stop: `.ideogate/`, or `IDEOGATE_DATA`. */
@@ -99,6 +100,15 @@ export function writePrivately(file: string, text: string): void {
   renameSync(temporary, file);
 }
 
+export interface GivenKeyInSight {
+  readonly id: string;
+  readonly slot: KeySlot;
+  /** Variable that gave it. */
+  readonly from: string;
+  /** Since when it is known in this data folder; null for the emulator's. */
+  readonly since: string | null;
+}
+
 export interface ReadyFile {
   readonly pid: number;
   readonly gateway: string;
@@ -112,6 +122,14 @@ export interface ReadyFile {
   readonly appendDatabaseUrl: string;
   /** Superuser of the embedded Postgres; null with `DATABASE_URL`. */
   readonly adminDatabaseUrl: string | null;
+  /** Puts keys into the sealed store and moves them on; opens none. */
+  readonly keysDatabaseUrl: string;
+  /** Reads what is sealed in the store: for resealing. */
+  readonly keysOpenDatabaseUrl: string;
+  /** Who sealed keys are sealed to; null when keys do not come from the store. */
+  readonly keyRecipients: readonly string[] | null;
+  /** Keys that variables and files gave at the start, or the emulator's own; empty when they come from the store. */
+  readonly givenKeys: readonly GivenKeyInSight[];
   readonly environment: EnvironmentName;
   readonly clients: readonly {
     readonly client_id: string;

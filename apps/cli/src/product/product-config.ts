@@ -6,34 +6,22 @@ import { fileURLToPath } from 'node:url';
 import { ENVIRONMENTS, type EnvironmentName, isEnvironmentName, isLoopback } from '@ideogate/contract';
 import { ConfigError, type GatewayConfig, type GatewayPlace, readGatewayConfig } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
-import {
-  type EnvironmentPolicy,
-  formatFault,
-  parsePolicy,
-  type PolicyFile,
-  type Release,
-} from '@ideogate/policy';
-import { faultOfKey } from '@ideogate/upstream-keys';
+import { formatFault, parsePolicy, type PolicyFile, type Release } from '@ideogate/policy';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { readTrustedIssuers, requireNamedIssuers } from './trusted-issuers.ts';
 import { readArchiveFolder } from './archiving.ts';
 import { type RecordExports, readRecordExports } from './record-export.ts';
 import { type CheckpointTarget, checkpointKeyFile, readCheckpointTargets } from './checkpoints.ts';
 import { codeOf, dataFolder } from './data-folder.ts';
+import {
+  type KeyCheckCall,
+  readKeyCheck,
+  readUpstream,
+  refuseKeysOfOthers,
+  type UpstreamChoice,
+} from './upstream-choice.ts';
 
 const REPOSITORY = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
-const REAL_UPSTREAM = 'https://api.ideogram.ai';
-
-/** Which keys, and which upstream they are for. */
-export type UpstreamChoice =
-  | { readonly kind: 'emulator' }
-  | {
-      readonly kind: 'given';
-      readonly origin: string;
-      readonly read?: string;
-      readonly write?: string;
-      readonly both?: string;
-    };
 
 /** What `start` was asked to run, already checked. */
 export interface ProductConfig {
@@ -62,6 +50,10 @@ export interface ProductConfig {
   /** Where months are archived by the product itself; null: by hand alone. */
   readonly archiveFolder: string | null;
   readonly upstream: UpstreamChoice;
+  readonly keyCheck: KeyCheckCall;
+  /** Text of the identity that opens sealed keys; null: the file beside. A function, so that a configuration that is printed does not show it. */
+  readonly keysIdentity: () => string | null;
+  readonly keysIdentityFile: string | null;
 }
 
 /**
@@ -83,7 +75,8 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
   if (release !== null && policy === undefined)
     faults.push(`The policy has no environment ${environment}: add it, or set IDEOGATE_ENVIRONMENT.`);
   const upstream = readUpstream(env, policy, faults);
-  if (release !== null) refuseKeysOfOthers(release, environment, upstream, env, faults);
+  if (release !== null && policy !== undefined) refuseKeysOfOthers(release, policy, upstream, env, faults);
+  const keyCheck = readKeyCheck(env, faults);
   const ports = { gateway: port, issuer: port + 1, emulator: port + 3, metrics: port + 4 };
   const issuerUrl = `http://127.0.0.1:${ports.issuer}`;
   const issuers: readonly TrustedIssuer[] = [
@@ -123,6 +116,9 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
     exports,
     archiveFolder,
     upstream,
+    keyCheck,
+    keysIdentity: () => env['IDEOGATE_KEYS_IDENTITY'] || null,
+    keysIdentityFile: env['IDEOGATE_KEYS_IDENTITY_FILE'] || null,
   };
 }
 
@@ -183,86 +179,6 @@ function readAcceptedFaults(
     );
   }
   return accepted;
-}
-
-function readUpstream(
-  env: NodeJS.ProcessEnv,
-  policy: EnvironmentPolicy | undefined,
-  faults: string[],
-): UpstreamChoice {
-  const names = {
-    read: policy?.keys.read ?? 'IDEOGRAM_READ_KEY',
-    write: policy?.keys.write ?? 'IDEOGRAM_WRITE_KEY',
-  };
-  const both = env['IDEOGRAM_API_KEY'] || undefined;
-  const read = env[names.read] || undefined;
-  const write = env[names.write] || undefined;
-  for (const [name, key] of [
-    ['IDEOGRAM_API_KEY', both],
-    [names.read, read],
-    [names.write, write],
-  ] as const) {
-    const fault = key === undefined ? null : faultOfKey(key);
-    if (fault !== null) faults.push(`${name} ${fault}.`);
-  }
-  const base = env['IDEOGRAM_BASE_URL'] || undefined;
-  if (base !== undefined && !isOrigin(base)) {
-    faults.push(
-      'IDEOGRAM_BASE_URL must be an https origin such as https://api.ideogram.ai, without a path; plain http only on loopback.',
-    );
-  }
-  if (both === undefined && read === undefined && write === undefined) {
-    if (base !== undefined) {
-      faults.push(
-        `IDEOGRAM_BASE_URL names an upstream, but there is no key for it: set IDEOGRAM_API_KEY, or ${names.read} and ${names.write}.`,
-      );
-    }
-    return { kind: 'emulator' };
-  }
-  if (both === undefined && read === undefined)
-    faults.push(`${names.write} is set but ${names.read} is not: set both, or IDEOGRAM_API_KEY.`);
-  if (both === undefined && write === undefined)
-    faults.push(`${names.read} is set but ${names.write} is not: set both, or IDEOGRAM_API_KEY.`);
-  const origin = base ?? policy?.upstream ?? REAL_UPSTREAM;
-  return {
-    kind: 'given',
-    // A fault is told once, here: what follows gets an origin that passes.
-    origin: isOrigin(origin) ? origin : REAL_UPSTREAM,
-    ...(read === undefined ? {} : { read }),
-    ...(write === undefined ? {} : { write }),
-    ...(both === undefined ? {} : { both }),
-  };
-}
-
-/** A key serves one environment: one that another environment's variable holds too is refused, by names alone. */
-function refuseKeysOfOthers(
-  release: Release,
-  environment: EnvironmentName,
-  upstream: UpstreamChoice,
-  env: NodeJS.ProcessEnv,
-  faults: string[],
-): void {
-  if (upstream.kind === 'emulator') return;
-  const policy = release.environments.get(environment);
-  const ownNames = new Set([
-    policy?.keys.read ?? 'IDEOGRAM_READ_KEY',
-    policy?.keys.write ?? 'IDEOGRAM_WRITE_KEY',
-  ]);
-  const ownKeys = new Set([upstream.read, upstream.write, upstream.both]);
-  for (const { name, keys } of release.environments.values()) {
-    for (const variable of new Set([keys.read, keys.write])) {
-      if (variable === null || ownNames.has(variable) || !env[variable]) continue;
-      if (ownKeys.has(env[variable]))
-        faults.push(`${variable}, the key of ${name}, is also a key of ${environment}: each needs its own.`);
-    }
-  }
-}
-
-function isOrigin(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const url = new URL(text);
-  if (url.pathname !== '/' || url.search || url.hash || url.username || url.password) return false;
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
 }
 
 /** Files of the policy: those named in `IDEOGATE_POLICY` (comma separated), else the one that comes with Ideogate. */

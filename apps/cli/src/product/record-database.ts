@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import {
   claimDatabase,
@@ -24,6 +25,10 @@ export interface RecordDatabase {
   readonly ownerUrl: string;
   readonly appendUrl: string;
   readonly readUrl: string;
+  /** Puts keys into the sealed store, and sees none. */
+  readonly keysPutUrl: string;
+  /** Reads what is sealed; no right on the record. */
+  readonly keysOpenUrl: string;
   /** Superuser of the embedded Postgres; null with `DATABASE_URL`. */
   readonly adminUrl: string | null;
   /** For the banner: where it is, and what it does not promise. */
@@ -74,7 +79,13 @@ async function prepare(
   await topUpPartitions(ownerUrl, BigInt(Date.now()) * 1000n);
   const append = { user: `${database}_append`, password: secrets.appendPassword };
   const read = { user: `${database}_read`, password: secrets.readPassword };
-  await createLogins(ownerUrl, { database, append, read });
+  const keys = (['put', 'open'] as const).map((may) => ({
+    group: `ideogate_keys_${may}` as const,
+    user: `${database}_keys_${may}`,
+    password: passwordOf(`keys ${may}`, secrets),
+  }));
+  await createLogins(ownerUrl, { database, append, read, others: keys });
+  const [keysPutUrl = '', keysOpenUrl = ''] = keys.map((login) => loginUrl(ownerUrl, login));
   const appendUrl = loginUrl(ownerUrl, append);
   const readUrl = loginUrl(ownerUrl, read);
   const appends = await requireSafe(appendUrl, 'append', config.acceptedFaults);
@@ -86,6 +97,8 @@ async function prepare(
     ownerUrl,
     appendUrl,
     readUrl,
+    keysPutUrl,
+    keysOpenUrl,
     adminUrl: local === null ? null : ownerUrl,
     notices: [
       ...(local?.notice == null ? [] : [local.notice]),
@@ -117,6 +130,11 @@ async function requireSafe(
       ({ fault, detail }) => `  ${fault}${detail === null ? '' : ` (${detail})`}: ${DATABASE_FAULTS[fault]}`,
     ),
   ]);
+}
+
+/** Logins that came later than `secrets.json` have passwords made from it: every replica has the same. */
+function passwordOf(login: string, secrets: InstallationSecrets): string {
+  return createHmac('sha256', secrets.prompt).update(`ideogate login ${login}`).digest('base64url');
 }
 
 function loginUrl(ownerUrl: string, login: { user: string; password: string }): string {

@@ -35,8 +35,9 @@ export async function noteDoing(
   result: NoticeName,
   command: string,
   detail: Readonly<Record<string, string>>,
+  keyId: string | null = null,
 ): Promise<void> {
-  const why = await note(ready, result, command, detail);
+  const why = await note(ready, result, command, detail, keyId);
   if (why === null) return;
   throw new CommandError(
     EXIT.failed,
@@ -50,6 +51,7 @@ async function note(
   result: NoticeName,
   command: string,
   detail: Readonly<Record<string, string>>,
+  keyId: string | null = null,
 ): Promise<string | null> {
   try {
     await writeNotice(
@@ -64,7 +66,7 @@ async function note(
         },
         now: () => BigInt(Date.now()) * 1000n,
       },
-      { result, subject: whoever(), operation: command, detail },
+      { result, subject: whoever(), operation: command, detail, keyId },
     );
     return null;
   } catch (error) {
@@ -74,7 +76,7 @@ async function note(
 }
 
 /** The account of the system and its host. An account without a name, as containers have, is its number. */
-function whoever(): string {
+export function whoever(): string {
   try {
     return `${userInfo().username}@${hostname()}`;
   } catch {

@@ -14,7 +14,7 @@ import {
   stopLeftoverPostgres,
 } from '@ideogate/local-postgres';
 import { type CallerIdentity, expandPattern, grantedScopes, grantOf, type Release } from '@ideogate/policy';
-import { createKeyRing, KeyError, type KeyRing } from '@ideogate/upstream-keys';
+import { KeyError } from '@ideogate/upstream-keys';
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +24,6 @@ import { banner } from './banner.ts';
 import { signRecord } from './checkpoints.ts';
 import {
   codeOf,
-  type InstallationSecrets,
   loadOrCreateSecrets,
   prepareDataFolder,
   type ReadyFile,
@@ -36,6 +35,8 @@ import { requireFreePorts } from './ports.ts';
 import { type ProductConfig, readProductConfig } from './product-config.ts';
 import { openRecordDatabase } from './record-database.ts';
 import { keepRecord } from './record-keeping.ts';
+import { openKeysIdentity } from './keys-identity.ts';
+import { followSealedKeys, openGivenKeys } from './keys-of-the-gateway.ts';
 
 /** A running product. */
 export interface Product {
@@ -86,7 +87,8 @@ async function assemble(
   undo.push(() => lock.release());
   removeReadyFile(data);
   const secrets = loadOrCreateSecrets(folder);
-  const keys = createKeys(config, secrets);
+  const given = openGivenKeys(config, secrets, log);
+  if (given !== null) undo.push(() => given.stop());
   await clearOtherRuns(config, folder, say);
   await requireFreePorts(
     new Map([
@@ -168,6 +170,13 @@ async function assemble(
   const keeping = keepRecord({ config, folder, database, record, log, nowMicros });
   undo.push(() => keeping.stop());
 
+  const identity = given === null ? await openKeysIdentity(config, folder) : null;
+  const sealed =
+    identity === null ? null : await followSealedKeys(config, secrets, identity, database, record, log);
+  if (sealed !== null) undo.push(() => sealed.stop());
+  const keys = given ?? sealed;
+  if (keys === null) throw new Error('keys are given or sealed');
+
   const verifier = createTokenVerifier(
     {
       ...DEFAULT_VERIFIER,
@@ -186,7 +195,7 @@ async function assemble(
     release,
     verifier,
     record,
-    keys,
+    keys: keys.ring,
     log,
     promptKey: (atMicros) => monthKeys.digestKey(atMicros),
     ...(release.environments.get(environment)?.prompts === 'keep'
@@ -211,6 +220,10 @@ async function assemble(
     databaseUrl: database.readUrl,
     appendDatabaseUrl: database.appendUrl,
     adminDatabaseUrl: database.adminUrl,
+    keysDatabaseUrl: database.keysPutUrl,
+    keysOpenDatabaseUrl: database.keysOpenUrl,
+    keyRecipients: identity?.recipients ?? null,
+    givenKeys: given?.given ?? [],
     environment,
     clients,
   };
@@ -243,21 +256,6 @@ async function clearOtherRuns(
     const needed = folder === own && upstream.kind === 'emulator' && runsEmulator(folder, ports.emulator);
     if (!needed) await endEmulator(folder);
   }
-}
-
-function createKeys(config: ProductConfig, secrets: InstallationSecrets): KeyRing {
-  const { environment, upstream } = config;
-  const given =
-    upstream.kind === 'emulator'
-      ? { read: secrets.emulatorReadKey, write: secrets.emulatorWriteKey }
-      : upstream;
-  return createKeyRing({
-    environment,
-    read: given.read,
-    write: given.write,
-    both: 'both' in given ? given.both : undefined,
-    fingerprintSecret: secrets.fingerprint,
-  });
 }
 
 /** A client for every caller that the policy grants anything here, with its scopes as the policy words them. */
@@ -310,11 +308,7 @@ function inWords(error: unknown): unknown {
       error.faults.map((fault) => `Trusted issuers: ${fault}.`),
     );
   }
-  if (error instanceof KeyError)
-    return new CommandError(
-      EXIT.invalidInput,
-      `${error.message}: check IDEOGRAM_API_KEY, IDEOGRAM_READ_KEY and IDEOGRAM_WRITE_KEY.`,
-    );
+  if (error instanceof KeyError) return new CommandError(EXIT.invalidInput, `${error.message}.`);
   if (error instanceof MonthKeyError)
     return new CommandError(
       EXIT.failed,

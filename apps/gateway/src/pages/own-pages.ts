@@ -108,15 +108,20 @@ async function readiness(gateway: Gateway): Promise<Record<string, Check>> {
   const [record, issuers] = await Promise.all([gateway.record.ready(), gateway.verifier.ready()]);
   const stopping = gateway.closedDoor()?.reason === 'stopping';
   const suspects = gateway.keys.suspects();
+  const missing = gateway.keys.missing();
   const deaf = issuers.filter((issuer) => !issuer.ok);
   return {
     listener: { ok: !stopping, detail: stopping ? 'stopping' : 'accepting calls' },
     record,
     ...(gateway.checkpoints === undefined ? {} : { checkpoints: gateway.checkpoints.ready() }),
     keys: {
-      ok: suspects.length === 0,
+      ok: suspects.length === 0 && missing.length === 0,
       detail:
-        suspects.length === 0 ? 'not refused so far' : `refused by the upstream: ${suspects.join(', ')}`,
+        missing.length > 0
+          ? `no ${missing.join(' and no ')} key`
+          : suspects.length === 0
+            ? 'not refused so far'
+            : `refused by the upstream: ${suspects.join(', ')}`,
     },
     issuers: {
       ok: deaf.length === 0,

@@ -2,7 +2,6 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { type Dispatcher, Pool } from 'undici';
 import type { Call } from '../call.ts';
 import type { Gateway } from '../context.ts';
-import { capabilityOf } from '../record-of-call.ts';
 import { createConnector } from './egress.ts';
 import { Exchange, type HeadCallback } from './exchange.ts';
 import { requestFields } from './headers.ts';
@@ -51,7 +50,7 @@ function send(call: Call, pool: Pool, gateway: Gateway, onHead: HeadCallback): v
     return;
   }
   const headers = requestFields(call);
-  gateway.keys.setHeader(capabilityOf(call), headers);
+  call.key?.setHeader(headers);
   const exchange = new Exchange(call, gateway, onHead);
   call.exchange = exchange;
   const method = call.method as Dispatcher.HttpMethod; // as: the catalogue's methods are all HTTP methods

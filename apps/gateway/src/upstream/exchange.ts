@@ -4,7 +4,6 @@ import type { Dispatcher } from 'undici';
 import type { Call } from '../call.ts';
 import { type BrokenEnd, breakAnswer, upstreamDone } from '../endings.ts';
 import type { Gateway } from '../context.ts';
-import { capabilityOf } from '../record-of-call.ts';
 import type { Answer } from './answer.ts';
 import { problemOfError, UpstreamProblem } from './upstream-problem.ts';
 import { BodyRefused } from './watched-body.ts';
@@ -208,12 +207,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #problemOfHead(status: number, headers: IncomingHttpHeaders): UpstreamProblem | null {
     const { keys, config } = this.#gateway;
     if (keys.inHeaders(Object.values(headers))) return new UpstreamProblem('upstream-leak', 'key-in-header');
-    if (this.#call.operation?.keyRefusedStatus.includes(status)) {
-      keys.markSuspect(capabilityOf(this.#call));
+    const { key, operation } = this.#call;
+    if (operation?.keyRefusedStatus.includes(status)) {
+      if (key !== null) keys.refused(key);
       return new UpstreamProblem('upstream-key-refused', `status-${status}`);
     }
-    if (status < 300) keys.markAccepted(capabilityOf(this.#call));
-    else if (status < 400) return new UpstreamProblem('upstream-redirect', `status-${status}`);
+    if (status < 300) {
+      if (key !== null) keys.accepted(key);
+    } else if (status < 400) return new UpstreamProblem('upstream-redirect', `status-${status}`);
     if (Number(headers['content-length']) > config.limits.maxAnswerBytes)
       return new UpstreamProblem('upstream-invalid', 'answer-too-large');
     return status > 599 ? new UpstreamProblem('upstream-invalid', `status-${status}`) : null;

@@ -13,7 +13,7 @@ export type LoginFault =
   | 'name-without-database'
   /** Postgres would cut the name. */
   | 'name-too-long'
-  /** The two logins have one name, or the owner's. */
+  /** Two logins have one name. */
   | 'same-name'
   /** The name belongs to a role that may do more than a login of the record. */
   | 'powerful-role'
@@ -31,18 +31,28 @@ export class LoginError extends Error {
 
 const MAX_NAME_BYTES = 63;
 
+/** Groups whose logins have no right on the record: what they may do is in the migration that made them. */
+export type OtherGroup = 'ideogate_keys_put' | 'ideogate_keys_open';
+
 /**
- * Makes the two logins of one database, or gives them their passwords again: *append* may insert into the record,
- * *read* may select from it, and neither may anything else. Only they and the owner may connect to the database.
+ * Makes the logins of one database, or gives them their passwords again: *append* may insert into the record, *read* may
+ * select from it, and neither may anything else. `others` have no right on the record. Only these and the owner may
+ * connect to the database.
  * @param ownerUrl a role that may create roles, connected to `database`
  * @throws LoginError, or what Postgres says
  */
 export async function createLogins(
   ownerUrl: string,
-  options: { readonly database: string; readonly append: Login; readonly read: Login },
+  options: {
+    readonly database: string;
+    readonly append: Login;
+    readonly read: Login;
+    readonly others?: readonly (Login & { readonly group: OtherGroup })[];
+  },
 ): Promise<void> {
-  const { database, append, read } = options;
-  for (const { user, password } of [append, read]) {
+  const { database, append, read, others = [] } = options;
+  const logins = [append, read, ...others];
+  for (const { user, password } of logins) {
     if (!user.includes(database)) {
       throw new LoginError(
         'name-without-database',
@@ -59,7 +69,8 @@ export async function createLogins(
       );
     }
   }
-  if (append.user === read.user) throw new LoginError('same-name', 'the two logins need two names');
+  if (new Set(logins.map(({ user }) => user)).size < logins.length)
+    throw new LoginError('same-name', 'each login needs a name of its own');
   await withOwner(ownerUrl, (session) =>
     retryOnRoleRace(() =>
       inTransaction(session, async () => {
@@ -67,6 +78,7 @@ export async function createLogins(
         await session.query({ text: `REVOKE ALL ON DATABASE ${name} FROM PUBLIC` });
         await putLogin(session, name, append, 'ideogate_append');
         await putLogin(session, name, read, 'ideogate_read');
+        for (const login of others) await putLogin(session, name, login, login.group);
       }),
     ),
   );

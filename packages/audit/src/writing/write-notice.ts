@@ -19,11 +19,13 @@ const CLOSE_MS = 2_000;
  */
 export async function writeNotice(
   options: NoticeOptions,
-  notice: Pick<NoticeEvent, 'result' | 'subject' | 'operation' | 'detail'>,
+  notice: Pick<NoticeEvent, 'result' | 'subject' | 'operation' | 'detail'> &
+    Partial<Pick<NoticeEvent, 'keyId'>>,
 ): Promise<void> {
   const { opening, now } = options;
   const record = openRecord(options);
   record.note({
+    keyId: null,
     ...notice,
     kind: 'notice',
     atMicros: now(),
@@ -31,7 +33,6 @@ export async function writeNotice(
     release: opening.release,
     problem: null,
     reason: null,
-    keyId: null,
   });
   const flushed = await record.flush(COMMIT_MS);
   const written = flushed && record.notWritten().size === 0;

@@ -1,0 +1,37 @@
+import { type KeySlot, type KeyStore, openKeyStore } from '@ideogate/upstream-keys';
+import { CommandError, EXIT } from '../exit-codes.ts';
+import { codeOf, dataFolder, readReadyFile, type ReadyFile } from './data-folder.ts';
+
+/** What a command on keys works with. */
+export interface KeyWork {
+  readonly data: string;
+  readonly ready: ReadyFile;
+  readonly store: KeyStore;
+}
+
+/** Opens the sealed store of the running product for a command. */
+export async function withKeyStore(
+  env: NodeJS.ProcessEnv,
+  work: (with_: KeyWork) => Promise<number>,
+): Promise<number> {
+  const data = dataFolder(env);
+  const ready = readReadyFile(data);
+  let store: KeyStore | undefined;
+  try {
+    store = await openKeyStore(ready.keysDatabaseUrl);
+    return await work({ data, ready, store });
+  } catch (error) {
+    if (error instanceof CommandError || codeOf(error) === 'unreadable') throw error;
+    throw new CommandError(
+      EXIT.failed,
+      `The store of keys cannot be reached (${codeOf(error)}): is its database up? Give the same command again: it goes on where it was.`,
+    );
+  } finally {
+    await store?.end();
+  }
+}
+
+export function readSlot(text: string): KeySlot {
+  if (text === 'read' || text === 'write') return text;
+  throw new CommandError(EXIT.invalidInput, '--for is read or write.');
+}

@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import {
+  ageSealer,
+  faultOfKey,
+  keyIdOf,
+  type KeySlot,
+  type KeyStore,
+  sealKey,
+  StoreError,
+} from '@ideogate/upstream-keys';
+import { join } from 'node:path';
+import { CommandError, EXIT } from '../exit-codes.ts';
+import { hiddenAnswer } from '../terminal.ts';
+import { codeOf, loadOrCreateSecrets, type ReadyFile } from './data-folder.ts';
+import { claimKey } from './key-claims.ts';
+import { noteDoing, whoever } from './record-read.ts';
+
+const MAX_BYTES = 4096;
+
+/**
+ * The bytes of a new key: of a file, of standard input (`-`), or of a person who is asked and does not see them.
+ * @throws CommandError that never shows them
+ */
+export async function newKeyBytes(from: string | undefined, question: string): Promise<Buffer> {
+  if (from === undefined) return hiddenAnswer(question);
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(from === '-' ? 0 : from);
+  } catch (error) {
+    throw new CommandError(
+      EXIT.invalidInput,
+      `${from} cannot be read (${codeOf(error)}): check the path and its rights.`,
+    );
+  }
+  if (bytes.length > MAX_BYTES)
+    throw new CommandError(EXIT.invalidInput, `${from} is too large to be a key.`);
+  let end = bytes.length;
+  while (end > 0 && (bytes[end - 1] === 0x0a || bytes[end - 1] === 0x0d)) end--;
+  const key = Buffer.from(bytes.subarray(0, end));
+  bytes.fill(0);
+  return key;
+}
+
+/**
+ * Puts a key into a slot of the sealed store, pending. Overwrites the bytes.
+ * @returns its id
+ * @throws CommandError
+ */
+export async function putKey(
+  data: string,
+  ready: ReadyFile,
+  store: KeyStore,
+  slot: KeySlot,
+  bytes: Buffer,
+  command: string,
+): Promise<string> {
+  const { environment, keyRecipients } = ready;
+  if (keyRecipients === null) throw new CommandError(EXIT.invalidInput, NOT_SEALED);
+  const fault = faultOfKey(bytes.toString('latin1'));
+  if (fault !== null) throw new CommandError(EXIT.invalidInput, `What was given ${fault}.`);
+  const id = keyIdOf(bytes, loadOrCreateSecrets(join(data, environment)).fingerprint);
+  claimKey(data, environment, (secret) => keyIdOf(bytes, secret), 'What was given');
+  const binding = { environment, slot, id };
+  const sealed = await sealKey(ageSealer(keyRecipients), binding, bytes);
+  await noteDoing(ready, 'key-changed', command, { slot, step: 'pending' }, id);
+  try {
+    await store.put(binding, sealed, whoever());
+  } catch (error) {
+    if (error instanceof StoreError)
+      throw new CommandError(EXIT.invalidInput, `The key was not put: ${error.message}.`);
+    throw error;
+  }
+  return id;
+}
+
+const NOT_SEALED =
+  'The running gateway takes its keys from variables and files. For the sealed store, start it with IDEOGATE_KEYS=sealed.';

@@ -1,0 +1,267 @@
+import type { EnvironmentName } from '@ideogate/contract';
+import type { HeldKey } from '../held-key.ts';
+import { KeyError } from '../key-fault.ts';
+import { KEY_SLOTS, type KeyRefusal, type KeyRing, type KeySlot } from '../key-ring.ts';
+import { type KeyOpener, openKey } from '../sealing.ts';
+import { type Connection, connect } from './connection.ts';
+import type { CheckAnswer } from './key-store.ts';
+
+export interface FollowOptions {
+  /** The login that may read what is sealed. */
+  readonly openUrl: string;
+  readonly environment: EnvironmentName;
+  readonly opener: KeyOpener;
+  readonly fingerprintSecret: string;
+  /** Filled with what the store says, now and whenever that changes. */
+  readonly ring: KeyRing;
+  /** This gateway's id in the record, and its name. */
+  readonly writer: string;
+  readonly instance: string;
+  /** How long a call may go on with a key that was replaced, milliseconds. */
+  readonly callsEndWithinMs: number;
+  /** Tries a key on the upstream. */
+  readonly check: (key: HeldKey) => Promise<{ readonly answer: CheckAnswer; readonly detail: string }>;
+  /** What this gateway did about its keys by itself. */
+  readonly onChange: (change: KeyChange) => void;
+  /** Told once for each way in which following fails, and when it works again. */
+  readonly onFault: (fault: unknown) => void;
+}
+
+export type KeyChange =
+  /** The ring was filled anew. */
+  | { readonly what: 'followed'; readonly read: readonly string[]; readonly write: readonly string[] }
+  /** The upstream refused a key; `wentBack` when this gateway was the one to move the store back. */
+  | ({ readonly what: 'refused'; readonly wentBack: boolean } & KeyRefusal)
+  /** A key was tried. */
+  | { readonly what: 'checked'; readonly id: string; readonly slot: KeySlot; readonly answer: CheckAnswer };
+
+/** A key that a gateway holds. */
+export interface KeyInUse {
+  readonly id: string;
+  readonly slot: KeySlot;
+  readonly state: 'verified' | 'active' | 'draining';
+  readonly addedAt: Date;
+}
+
+interface Row {
+  readonly id: string;
+  readonly slot: KeySlot;
+  readonly state: KeyInUse['state'];
+  readonly share: number;
+  readonly sealed: Buffer;
+  readonly added_at: Date;
+  readonly idle: boolean;
+}
+
+const POLL_MS = 400;
+const RETRY_MS = 500;
+
+/**
+ * Keeps a ring as the sealed store says, for as long as the gateway runs. With the store away, the last known keys go
+ * on serving.
+ */
+export class KeyFollower {
+  readonly #options: FollowOptions;
+  readonly #opened = new Map<string, HeldKey>();
+  /** Refusals that the store does not know yet: until it does, its word on these keys is older than ours. */
+  readonly #refusals = new Map<string, KeyRefusal>();
+  #keys: readonly KeyInUse[] = [];
+  #checking: Promise<void> | null = null;
+  #connection: Connection | null = null;
+  #followed = 0;
+  #wake: () => void = () => undefined;
+  #stopped = false;
+  #lastFault = '';
+  #running: Promise<void> = Promise.resolve();
+
+  /**
+   * Fills the ring, and follows from there on. A slot that has no active key stays empty.
+   * @throws KeyError when a key of a slot can't be opened; what the network or Postgres says
+   */
+  static async start(options: FollowOptions): Promise<KeyFollower> {
+    const follower = new KeyFollower(options);
+    try {
+      await follower.#turn(true);
+    } catch (error) {
+      await follower.#connection?.end();
+      throw error;
+    }
+    options.ring.onRefused = (refusal) => follower.#refused(refusal);
+    follower.#running = follower.#run();
+    return follower;
+  }
+
+  private constructor(options: FollowOptions) {
+    this.#options = options;
+  }
+
+  /** The keys at hand. */
+  keys(): readonly KeyInUse[] {
+    return this.#keys;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake();
+    await this.#running;
+    await this.#checking;
+    await this.#connection
+      ?.rows('SELECT ideogate_keys.leave($1)', [this.#options.writer])
+      .catch(() => undefined);
+    await this.#connection?.end();
+    for (const key of this.#opened.values()) key.destroy();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      let pause = POLL_MS;
+      try {
+        await this.#turn(false);
+        if (this.#lastFault !== '') this.#options.onFault(null);
+        this.#lastFault = '';
+      } catch (error) {
+        pause = RETRY_MS;
+        const fault = error instanceof Error ? error.message : 'unknown';
+        if (fault !== this.#lastFault) this.#options.onFault(error);
+        this.#lastFault = fault;
+      }
+      await this.#pause(pause);
+    }
+  }
+
+  #pause(milliseconds: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, milliseconds);
+    this.#wake = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    if (this.#stopped) this.#wake();
+    return promise;
+  }
+
+  async #turn(first: boolean): Promise<void> {
+    const { openUrl, writer, instance } = this.#options;
+    if (this.#connection === null || !this.#connection.alive()) {
+      this.#connection = await connect(openUrl, 'ideogate-keys-open');
+      this.#connection.onNotification(() => this.#wake());
+      await this.#connection.rows('LISTEN ideogate_keys');
+    }
+    const connection = this.#connection;
+    for (const refusal of this.#refusals.values()) await this.#tellRefusal(connection, refusal);
+    const follow = async () => {
+      const [row] = await connection.rows<{ newest: string; checks: boolean }>(
+        'SELECT newest, checks FROM ideogate_keys.follow($1, $2, $3)',
+        [writer, instance, this.#followed],
+      );
+      return { newest: Number(row?.newest ?? 0), checks: row?.checks === true };
+    };
+    const { newest, checks } = await follow();
+    if (newest !== this.#followed || first) {
+      await this.#fill(connection);
+      await follow();
+    }
+    if (checks && !first && this.#checking === null) {
+      this.#checking = this.#makeCheck(connection)
+        .catch((error: unknown) => this.#options.onFault(error))
+        .finally(() => (this.#checking = null));
+    }
+  }
+
+  /** What cannot be opened changes nothing: the slots go on with what they have. */
+  async #fill(connection: Connection): Promise<void> {
+    const { ring, onChange } = this.#options;
+    // The number first: what is read after it is at least as new.
+    const [newest] = await connection.rows<{ n: string | null }>(
+      'SELECT max(n) AS n FROM ideogate_keys.history',
+    );
+    const rows = await connection.rows<Row>(
+      `SELECT id, slot, state, share, sealed, added_at, idle_at IS NOT NULL AS idle
+       FROM ideogate_keys.upstream_key WHERE state IN ('verified', 'active', 'draining')`,
+    );
+    const open = new Map<Row, HeldKey>();
+    for (const row of rows) open.set(row, await this.#open(row));
+    for (const slot of KEY_SLOTS) {
+      const ofState = (state: Row['state']) => rows.find((row) => row.slot === slot && row.state === state);
+      const [active, verified, draining] = [ofState('active'), ofState('verified'), ofState('draining')];
+      const trial = verified && verified.share > 0 ? open.get(verified) : undefined;
+      ring.fill(slot, {
+        current: (active && open.get(active)) ?? null,
+        trial: trial && { key: trial, share: verified?.share ?? 0 },
+        fallback: draining && !draining.idle ? open.get(draining) : undefined,
+      });
+    }
+    this.#keys = rows.map(({ id, slot, state, added_at }) => ({ id, slot, state, addedAt: added_at }));
+    this.#letGo(new Set(open.values()));
+    this.#followed = Number(newest?.n ?? 0);
+    onChange({ what: 'followed', read: ring.ids('read'), write: ring.ids('write') });
+  }
+
+  /** Keys that are in no slot any more are destroyed, each when the last call that may have picked it is over. */
+  #letGo(kept: ReadonlySet<HeldKey>): void {
+    for (const [name, key] of this.#opened) {
+      if (kept.has(key)) continue;
+      setTimeout(() => {
+        // It may have come back: a key that was refused, and is verified again.
+        if (this.#keys.some(({ slot, id }) => `${slot} ${id}` === name)) return;
+        this.#opened.delete(name);
+        this.#options.ring.forget(key);
+        key.destroy();
+      }, this.#options.callsEndWithinMs).unref();
+    }
+  }
+
+  async #open({ id, slot, sealed }: Pick<Row, 'id' | 'slot' | 'sealed'>): Promise<HeldKey> {
+    const { environment, opener, fingerprintSecret } = this.#options;
+    const name = `${slot} ${id}`;
+    const opened = this.#opened.get(name);
+    if (opened !== undefined) return opened;
+    const key = await openKey(opener, { environment, slot, id }, sealed, fingerprintSecret);
+    this.#opened.set(name, key);
+    return key;
+  }
+
+  #refused(refusal: KeyRefusal): void {
+    // The ring has gone back already; the store and the other gateways are told now.
+    if (refusal.instead === null) {
+      this.#options.onChange({ what: 'refused', wentBack: false, ...refusal });
+      return;
+    }
+    this.#refusals.set(`${refusal.slot} ${refusal.id}`, refusal);
+    this.#wake();
+  }
+
+  async #tellRefusal(connection: Connection, refusal: KeyRefusal): Promise<void> {
+    const { slot, id } = refusal;
+    const [row] = await connection.rows<{ back: boolean }>(
+      'SELECT ideogate_keys.go_back($1, $2, $3) AS back',
+      [id, slot, this.#options.instance],
+    );
+    this.#refusals.delete(`${slot} ${id}`);
+    this.#options.onChange({ what: 'refused', wentBack: row?.back === true, ...refusal });
+  }
+
+  async #makeCheck(connection: Connection): Promise<void> {
+    const { environment, opener, fingerprintSecret, check, onChange } = this.#options;
+    const [asked] = await connection.rows<{ n: string; id: string; slot: KeySlot; sealed: Buffer | null }>(
+      'SELECT n, id, slot, sealed FROM ideogate_keys.take_check()',
+    );
+    if (asked === undefined) return;
+    const { n, id, slot, sealed } = asked;
+    let answer: CheckAnswer = 'unclear';
+    let detail = 'its plain text was destroyed';
+    if (sealed !== null) {
+      try {
+        const key = await openKey(opener, { environment, slot, id }, sealed, fingerprintSecret);
+        ({ answer, detail } = await check(key));
+        key.destroy();
+      } catch (error) {
+        if (!(error instanceof KeyError)) throw error;
+        detail = error.message;
+      }
+    }
+    await connection.rows('SELECT ideogate_keys.answer_check($1, $2, $3)', [n, answer, detail]);
+    onChange({ what: 'checked', id, slot, answer });
+    this.#wake();
+  }
+}
