@@ -7,6 +7,7 @@ import type { AuditExportOptions } from './commands/audit-export.ts';
 import type { AuditGapsOptions } from './commands/audit-gaps.ts';
 import type { AuditVerifyOptions } from './commands/audit-verify.ts';
 import type { KeysAddOptions } from './commands/keys.ts';
+import type { WebhooksListOptions, WebhooksReplayOptions } from './commands/webhooks.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 
 // A report that Node writes when it dies would hold the whole environment, and so the keys.
@@ -25,6 +26,7 @@ const commands = {
   policyCheck: () => import('./commands/policy-check.ts'),
   start: () => import('./commands/start.ts'),
   token: () => import('./commands/token.ts'),
+  webhooks: () => import('./commands/webhooks.ts'),
 };
 
 const program = new Command('ideogate')
@@ -183,6 +185,28 @@ keys
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: KeysAddOptions) =>
     finish(await (await commands.keys()).keysAdd(process.env, options)),
+  );
+
+const webhooks = program.command('webhooks').description('Webhooks that came in, and their delivery.');
+webhooks
+  .command('list')
+  .description('Webhooks, newest first, and where each stands.')
+  .option('--state <state>', 'only those that are waiting, delivered or dead')
+  .option('--endpoint <name>', 'only those of this endpoint')
+  .option('--limit <n>', 'at most so many', '50')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (options: WebhooksListOptions) =>
+    finish(await (await commands.webhooks()).webhooksList(process.env, options)),
+  );
+webhooks
+  .command('replay')
+  .description('Have webhooks delivered again.')
+  .argument('[ids...]', 'which, as webhooks list shows them')
+  .option('--dead', 'every dead letter')
+  .option('--endpoint <name>', 'with --dead: only those of this endpoint')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (ids: string[], options: WebhooksReplayOptions) =>
+    finish(await (await commands.webhooks()).webhooksReplay(process.env, ids, options)),
   );
 
 try {

@@ -65,6 +65,7 @@ test('ready.json says where everything is, to its owner alone', async () => {
     'metrics',
     'databaseUrl',
     'appendDatabaseUrl',
+    'webhookDatabaseUrl',
     'adminDatabaseUrl',
     'keysDatabaseUrl',
     'keysOpenDatabaseUrl',

@@ -3,13 +3,14 @@ import type { TokenVerifier } from '@ideogate/access-token';
 import type { AuditRecord, CheckpointWatch } from '@ideogate/audit';
 import type { CallId } from '@ideogate/contract';
 import type { Router } from '@ideogate/ideogram';
-import type { Release } from '@ideogate/policy';
+import type { Release, WebhookUrls } from '@ideogate/policy';
 import type { KeyRing } from '@ideogate/upstream-keys';
 import type { Brakes } from './brakes.ts';
 import type { Call } from './call.ts';
 import type { GatewayConfig } from './config.ts';
 import type { ExportInSight, Metrics } from './metrics.ts';
 import type { Refusal } from './refusal.ts';
+import type { WebhookDoor } from './webhook-door.ts';
 
 /** Where log lines go: pino's two methods. */
 export interface Log {
@@ -40,6 +41,8 @@ export interface GatewayDeps {
   readonly checkpoints?: Pick<CheckpointWatch, 'last' | 'ready'>;
   /** Where the record is sent from this process, for the metrics. */
   readonly exports?: readonly ExportInSight[];
+  /** Where webhooks come in; left out: nowhere. */
+  readonly webhooks?: WebhookDoor;
 }
 
 /** What the steps work with. */
@@ -50,6 +53,8 @@ export interface Gateway extends GatewayDeps {
   readonly metrics: Metrics;
   /** Address of the protected-resource metadata (RFC 9728 section 3.1). */
   readonly metadataUrl: string;
+  /** Addresses of our own to which callers may have Ideogram send results. */
+  readonly webhookUrls: WebhookUrls;
   newCallId(): CallId;
   remember(call: Call): void;
   forget(call: Call): void;

@@ -11,9 +11,11 @@ import { followSockets } from './edge/sockets.ts';
 import { cutForStop, failForwarded, isOwnPage, refuse } from './endings.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { ownPages, pageMethodRefusal } from './pages/own-pages.ts';
+import { webhookPages } from './pages/webhook-pages.ts';
 import { forwarding } from './forwarding.ts';
 import type { Refusal } from './refusal.ts';
 import { DECISION, walk } from './request-path.ts';
+import { webhookUrlsOf } from './webhook-door.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -67,6 +69,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     brakes,
     metrics,
     metadataUrl: metadataUrlOf(config.identifier),
+    webhookUrls: webhookUrlsOf(config.identifier, deps.webhooks),
     newCallId: () => randomUUIDv7() as CallId, // as: it makes what the brand says
     remember: (call) => void calls.add(call),
     forget: (call) => void calls.delete(call),
@@ -106,6 +109,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     await refuse(call, own ? { problem: 'unknown-operation', reason: 'unknown-page' } : UNREACHABLE, ready());
   });
   await app.register(ownPages, { gateway });
+  await app.register(webhookPages, { gateway });
   await app.register(forwarding, { gateway });
   app.addHook('preClose', async () => {
     stopping = true;

@@ -10,3 +10,4 @@ export { createGateway } from './gateway.ts';
 export { faultOf } from './log.ts';
 export { serveMetrics } from './metrics.ts';
 export { checkKey } from './upstream/key-check.ts';
+export { ideogramEndpoint, secretEndpoint, type WebhookDoor, type WebhookEndpoint } from './webhook-door.ts';

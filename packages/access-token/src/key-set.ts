@@ -7,6 +7,8 @@ import type { Algorithm } from './config.ts';
 interface VerificationKey {
   readonly algorithm: Algorithm;
   readonly key: CryptoKey;
+  /** The same key as a JWK of its public numbers alone. */
+  readonly jwk: Material;
 }
 
 export interface KeySet {
@@ -76,7 +78,7 @@ export async function readKeySet(bytes: Uint8Array, algorithms: readonly Algorit
     try {
       const key = await importJWK(read.material, read.algorithm, { extractable: false });
       if (key instanceof Uint8Array) throw new TypeError('not a public key');
-      keys.set(kid, { algorithm: read.algorithm, key });
+      keys.set(kid, { algorithm: read.algorithm, key, jwk: read.material });
       prints.push(JSON.stringify([kid, read.algorithm, material]));
     } catch {
       faults.push(`${label} can't be used: its numbers are no ${read.algorithm} key`);

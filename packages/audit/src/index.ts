@@ -39,6 +39,7 @@ export {
 } from './writing/record.ts';
 export { MAX_TEXT_BYTES, originalText, storableText } from './storable.ts';
 export { claimDatabase, DatabaseClaimError, ensureDatabase } from './database/database.ts';
+export { lockNamed, soleDuty } from './database/sole-duty.ts';
 export {
   type CheckpointDestination,
   fileDestination,

@@ -136,7 +136,11 @@ export type NoticeName =
   /** Somebody moves an Ideogram key on: `operation` names the command, `detail` the step. Written before it is done. */
   | 'key-changed'
   /** Ideogram refused a new key, and the one before it serves again. */
-  | 'key-refused';
+  | 'key-refused'
+  /** A webhook was verified: `detail` names its endpoint, its event and the body's SHA-256. Written before it is kept. */
+  | 'webhook-received'
+  /** Somebody has webhooks delivered again: `detail` says which. Written before it is done. */
+  | 'webhooks-replayed';
 
 /** Something the record says beside calls: about its writers, its keepers and its readers. */
 export interface NoticeEvent extends EventBase {

@@ -33,6 +33,11 @@ export const PROBLEMS = {
     'The token was not accepted',
     'Get a fresh access token for this environment from the issuer. The security team can look up the exact reason by call id.',
   ),
+  'webhook-not-verified': p(
+    401,
+    'The webhook was not accepted',
+    'Sign the raw body with the current secret, and send it within five minutes. The platform team finds the exact reason in the log by the call id.',
+  ),
   'insufficient-scope': p(
     403,
     'The token or policy does not allow this operation',
@@ -121,6 +126,11 @@ export const PROBLEMS = {
     503,
     'The gateway has no Ideogram key for this',
     'Nothing was forwarded. Tell the platform team: a key must be added and activated.',
+  ),
+  'webhook-unavailable': p(
+    503,
+    'The webhook cannot be taken now',
+    'Nothing was kept. Wait for the seconds in Retry-After, then send it again.',
   ),
   'shutting-down': p(503, 'This gateway is stopping', 'Try again; another gateway will answer.'),
   overloaded: p(503, 'Too many calls are in flight', 'Wait for the seconds in Retry-After, then try again.'),

@@ -1,8 +1,13 @@
 import { spawn } from 'node:child_process';
-import { createHash, createPublicKey, type webcrypto } from 'node:crypto';
+import { createHash, createPublicKey, verify, type webcrypto } from 'node:crypto';
 import { once } from 'node:events';
-import { type IncomingMessage, request as httpRequest } from 'node:http';
-import { connect } from 'node:net';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as httpRequest,
+} from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -128,6 +133,56 @@ describe('who may call', () => {
     expect((await post(V2, { prompt: 'x' }, by('writer'))).status).toBe(200);
     expect((await call('GET', '/models')).status).toBe(401);
   });
+});
+
+describe('webhooks', () => {
+  const asked = async (answers: readonly number[], wait: (seen: readonly Seen[]) => boolean) => {
+    const seen: Seen[] = [];
+    const server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        seen.push({ headers: request.headers, body: Buffer.concat(chunks) });
+        response.writeHead(answers[seen.length - 1] ?? 204).end();
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo; // as: listening on TCP
+    const url = `http://127.0.0.1:${port}/hook`;
+    const { body } = await post(V2, { prompt: 'a lighthouse', async: true, webhook_url: url });
+    await vi.waitUntil(() => wait(seen), { timeout: 5000, interval: 10 });
+    server.close();
+    return { seen, id: String(body['generation_id']) };
+  };
+  interface Seen {
+    readonly headers: IncomingHttpHeaders;
+    readonly body: Buffer;
+  }
+
+  test('an asynchronous call is called back with its result, signed as the key set says, and again until it is taken', async () => {
+    const { seen, id } = await asked([503, 500], (all) => all.length === 3);
+    const { keys } = (await (await fetch(`${emulator.url}/v1/.well-known/jwks.json`)).json()) as {
+      keys: (webcrypto.JsonWebKey & { kid: string })[]; // as: checked by createPublicKey
+    };
+    for (const { headers, body } of seen) {
+      const field = (name: string) => String(headers[`x-ideogram-webhook-${name}`]);
+      expect(JSON.parse(body.toString())).toMatchObject({
+        generation_id: id,
+        data: [{ is_image_safe: true }],
+      });
+      expect([field('generation-id'), field('key-id')]).toEqual([id, keys[0]?.kid]);
+      const digest = createHash('sha256').update(body).digest('hex');
+      const message = [id, field('user-id'), String(clock / 1000), digest].join('\n');
+      const key = createPublicKey({ key: keys[0] ?? {}, format: 'jwk' });
+      expect(verify(null, Buffer.from(message), key, Buffer.from(field('signature'), 'hex'))).toBe(true);
+    }
+  });
+  test.each(['http://192.0.2.1/', 'ftp://127.0.0.1/', 'not a url'])(
+    'a webhook_url of %s is refused',
+    async (url) => {
+      expect((await post(V2, { prompt: 'a', async: true, webhook_url: url })).status).toBe(400);
+    },
+  );
 });
 
 describe('what is checked', () => {

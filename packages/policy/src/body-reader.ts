@@ -1,3 +1,4 @@
+import type { WebhookUrls } from './own-webhook.ts';
 import type { RequestFault } from './request-fault.ts';
 import type { FieldValue } from './watched-fields.ts';
 
@@ -26,4 +27,6 @@ export interface BodyOptions {
   readonly watch: readonly string[];
   /** The call is let through only because its query is exactly `dry_run=true`: the body may not say otherwise. */
   readonly quote: boolean;
+  /** What `webhook_url` may name, where the operation declares it in the body; left out: nothing. */
+  readonly webhookUrls?: WebhookUrls;
 }

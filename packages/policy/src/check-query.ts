@@ -1,6 +1,7 @@
 import type { Operation } from '@ideogate/contract';
 import { isCanonicalNumber, numberForm } from './limited-fields.ts';
 import { fault, fieldFault, type RequestFault, webhookFault } from './request-fault.ts';
+import { isOwnWebhookPair, type WebhookUrls, webhookUrlsIn } from './own-webhook.ts';
 import { namesWebhookUrl } from './webhook-name.ts';
 
 /** How a call is let through: as it is, or inside the operation's *limited* bounds. */
@@ -8,10 +9,15 @@ export type Level = 'full' | 'limited';
 
 /**
  * Checks a query string (without `?`; empty when there is none). For every caller: escapes that decode, and no
- * `webhook_url` in any spelling. Under *limited* also: declared names only, each once, no `;`, numbers in canonical
+ * `webhook_url` in any spelling, but once and plainly one of `webhookUrls`, where it is declared. Under *limited* also: declared names only, each once, no `;`, numbers in canonical
  * form, and `dry_run` only as exactly `dry_run=true` and nothing else. Null when all is well.
  */
-export function checkQuery(operation: Operation, level: Level, rawQuery: string): RequestFault | null {
+export function checkQuery(
+  operation: Operation,
+  level: Level,
+  rawQuery: string,
+  webhookUrls?: WebhookUrls,
+): RequestFault | null {
   if (rawQuery === '') return null;
   const limited = level === 'limited';
   if (limited && rawQuery.includes(';')) {
@@ -23,6 +29,8 @@ export function checkQuery(operation: Operation, level: Level, rawQuery: string)
   }
   const declared = new Map(operation.query.map((field) => [field.name, field]));
   const seen = new Set<string>();
+  const own = webhookUrlsIn(operation.query, webhookUrls);
+  let webhooks = 0;
   let failed: RequestFault | null = null;
   // Readers disagree whether `;` separates: a name after either one counts.
   for (const pair of rawQuery.split(/[&;]/)) {
@@ -37,7 +45,10 @@ export function checkQuery(operation: Operation, level: Level, rawQuery: string)
         'The query holds an escape that does not decode to UTF-8.',
       );
     }
-    if (namesWebhookUrl(name)) return webhookFault();
+    if (namesWebhookUrl(name)) {
+      webhooks += 1;
+      if (webhooks > 1 || !isOwnWebhookPair(pair, value, rawQuery, own)) return webhookFault(own);
+    }
     if (!limited || failed !== null) continue;
     const field = declared.get(name);
     if (name === 'dry_run') {

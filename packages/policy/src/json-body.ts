@@ -9,13 +9,15 @@ import type { BodyOptions, BodyReader } from './body-reader.ts';
 import { ByteBuffer } from './byte-buffer.ts';
 import { type LimitedFields, numberForm } from './limited-fields.ts';
 import { dryRunInBody, fault, type RequestFault, webhookFault } from './request-fault.ts';
+import { holdsForeignWebhookUrl, type WebhookUrls } from './own-webhook.ts';
 import type { WatchedFields } from './watched-fields.ts';
-import { holdsWebhookUrl, namesDryRun } from './webhook-name.ts';
+import { namesDryRun } from './webhook-name.ts';
 
 /** Reads a JSON body: kept whole, since nothing can be said of it before its end. */
 export function readJsonBody(
   limits: LimitedFields | null,
   watched: WatchedFields,
+  webhookUrls: WebhookUrls,
   { maxJsonBytes: maxBytes, quote }: Pick<BodyOptions, 'maxJsonBytes' | 'quote'>,
 ): BodyReader {
   const buffer = new ByteBuffer(maxBytes);
@@ -31,7 +33,7 @@ export function readJsonBody(
       if (ended || failed !== null) return failed;
       ended = true;
       const read = readJson(buffer.bytes(), { canonicalNumbers: limits !== null, path: '' });
-      failed = 'fault' in read ? read.fault : checkBody(read.value, limits, quote);
+      failed = 'fault' in read ? read.fault : checkBody(read.value, limits, webhookUrls, quote);
       if ('value' in read) watched.body(read.value);
       return failed;
     },
@@ -39,8 +41,13 @@ export function readJsonBody(
   };
 }
 
-function checkBody(value: JsonValue, limits: LimitedFields | null, quote: boolean): RequestFault | null {
-  if (holdsWebhookUrl(value)) return webhookFault();
+function checkBody(
+  value: JsonValue,
+  limits: LimitedFields | null,
+  webhookUrls: WebhookUrls,
+  quote: boolean,
+): RequestFault | null {
+  if (holdsForeignWebhookUrl(value, webhookUrls)) return webhookFault(webhookUrls);
   if (quote && isJsonObject(value) && Object.keys(value).some(namesDryRun)) return dryRunInBody();
   if (limits === null) return null;
   if (!isJsonObject(value)) {

@@ -4,6 +4,7 @@ import { jsonTooLarge, readJson } from './json-body.ts';
 import { fieldsOf, type LimitedFields } from './limited-fields.ts';
 import { isJsonType, type MediaType } from './media-type.ts';
 import { type Keep, MultipartScanner, type PartHandler } from './multipart-scanner.ts';
+import { isPlainWebhookPart, longestOf, type WebhookUrls } from './own-webhook.ts';
 import type { PartHead } from './part-head.ts';
 import { dryRunInBody, fault, fieldFault, type RequestFault, webhookFault } from './request-fault.ts';
 import { MAX_WATCHED_BYTES, type WatchedFields } from './watched-fields.ts';
@@ -15,6 +16,8 @@ type Reading =
   | 'json'
   /** A field nobody declared: JSON if it looks like it. */
   | 'maybe-json'
+  /** `webhook_url`: compared with the gateway's own endpoints. */
+  | 'webhook'
   | 'text'
   | 'opaque';
 
@@ -24,7 +27,7 @@ export function readMultipart(
   boundary: string,
   limits: LimitedFields | null,
   watched: WatchedFields,
-  options: BodyOptions,
+  options: Options,
 ): BodyReader {
   const parts = new Parts(operation, limits, watched, options);
   const scanner = new MultipartScanner(boundary, parts, {
@@ -40,19 +43,17 @@ export function readMultipart(
   };
 }
 
+type Options = BodyOptions & { readonly webhookUrls: WebhookUrls };
+
 class Parts implements PartHandler {
   readonly #fields: ReadonlyMap<string, Field>;
   readonly #limits: LimitedFields | null;
   readonly #watched: WatchedFields;
-  readonly #options: BodyOptions;
+  readonly #options: Options;
   #reading: Reading = 'opaque';
+  #webhooks = 0;
 
-  constructor(
-    operation: Operation,
-    limits: LimitedFields | null,
-    watched: WatchedFields,
-    options: BodyOptions,
-  ) {
+  constructor(operation: Operation, limits: LimitedFields | null, watched: WatchedFields, options: Options) {
     this.#fields = fieldsOf(operation);
     this.#limits = limits;
     this.#watched = watched;
@@ -62,14 +63,19 @@ class Parts implements PartHandler {
   begin(head: PartHead): Keep | RequestFault | null {
     const limited = this.#limits !== null;
     const field = this.#fields.get(head.name);
-    this.#reading = readingOf(head, field);
+    this.#reading = namesWebhookUrl(head.name) ? 'webhook' : readingOf(head, field);
     const found =
+      (this.#reading === 'webhook' ? this.#webhook(head) : null) ??
       checkForEveryone(head, this.#reading) ??
       (this.#options.quote && namesDryRun(head.name) ? dryRunInBody() : null) ??
       (limited ? checkHeadLimited(head, field) : null) ??
       this.#limits?.begin(head.name, head.file) ??
       null;
     if (found !== null) return found;
+    if (this.#reading === 'webhook') {
+      const { webhookUrls: urls } = this.#options;
+      return { limit: longestOf(urls), overflow: webhookFault(urls) };
+    }
     if (this.#reading === 'opaque') {
       this.#watched.file(head.name);
       return null;
@@ -91,17 +97,31 @@ class Parts implements PartHandler {
   }
 
   end(head: PartHead, content: Uint8Array | null): RequestFault | null {
+    if (this.#reading === 'webhook') {
+      const { webhookUrls: urls } = this.#options;
+      // One character a byte, whatever the bytes: nothing is decoded into equality.
+      const sent = content === null ? '' : new TextDecoder('latin1').decode(content);
+      return urls.has(sent) ? null : webhookFault(urls);
+    }
     if (content === null) return null;
     if (this.#reading === 'json') return this.#json(head.name, content);
     this.#watched.text(head.name, content);
-    if (this.#reading === 'maybe-json') return looseWebhookUrl(content) ? webhookFault() : null;
+    if (this.#reading === 'maybe-json')
+      return looseWebhookUrl(content) ? webhookFault(this.#options.webhookUrls) : null;
     return this.#limits?.text(head.name, content) ?? null;
+  }
+
+  /** Once only: readers disagree which of two counts. */
+  #webhook(head: PartHead): RequestFault | null {
+    const { webhookUrls: urls } = this.#options;
+    this.#webhooks += 1;
+    return urls.size > 0 && this.#webhooks === 1 && isPlainWebhookPart(head) ? null : webhookFault(urls);
   }
 
   #json(name: string, content: Uint8Array): RequestFault | null {
     const read = readJson(content, { canonicalNumbers: this.#limits !== null, path: name });
     if ('fault' in read) return read.fault;
-    if (holdsWebhookUrl(read.value)) return webhookFault();
+    if (holdsWebhookUrl(read.value)) return webhookFault(this.#options.webhookUrls);
     this.#watched.jsonField(name, read.value);
     return this.#limits?.jsonField(name, read.value) ?? null;
   }
@@ -120,7 +140,6 @@ function readingOf(head: PartHead, field: Field | undefined): Reading {
 
 /** What would let a part mean one thing here and another upstream. */
 function checkForEveryone(head: PartHead, reading: Reading): RequestFault | null {
-  if (namesWebhookUrl(head.name)) return webhookFault();
   const type = head.contentType;
   if (type !== null && /^(?:multipart|message)\//.test(type.type)) {
     return broken('part-content-type', 'a part holds parts of its own');

@@ -5,6 +5,7 @@ import { readJsonBody } from './json-body.ts';
 import { fieldsOf, LimitedFields } from './limited-fields.ts';
 import { boundaryOf, type MediaType, parseMediaType } from './media-type.ts';
 import { readMultipart } from './multipart-body.ts';
+import { webhookUrlsIn } from './own-webhook.ts';
 import { fault, type RequestFault } from './request-fault.ts';
 import { WatchedFields } from './watched-fields.ts';
 
@@ -35,7 +36,9 @@ export function openBody(
     return unsupported('content-type-malformed', 'The Content-Type cannot be read with certainty.');
   }
   const taken = operation.contentTypes.find((known: ContentType) => known === media.type);
-  const watched = new WatchedFields(options.watch, fieldsOf(operation));
+  const fields = fieldsOf(operation);
+  const watched = new WatchedFields(options.watch, fields);
+  const webhookUrls = webhookUrlsIn(fields.values(), options.webhookUrls);
   if (taken === undefined) {
     return unsupported(
       'content-type-not-taken',
@@ -44,7 +47,7 @@ export function openBody(
   }
   if (taken === 'application/json') {
     return plainJson(media)
-      ? readJsonBody(limits, watched, options)
+      ? readJsonBody(limits, watched, webhookUrls, options)
       : unsupported('content-type-malformed', 'application/json takes no parameter but charset=utf-8.');
   }
   const boundary = boundaryOf(media);
@@ -55,7 +58,7 @@ export function openBody(
       'multipart/form-data needs exactly one parameter, a boundary of 1 to 70 characters (RFC 2046).',
     );
   }
-  return readMultipart(operation, boundary, limits, watched, options);
+  return readMultipart(operation, boundary, limits, watched, { ...options, webhookUrls });
 }
 
 function plainJson(media: MediaType): boolean {

@@ -90,9 +90,14 @@ export function dryRunInBody(): RequestFault {
   return fieldFault('dry-run-form', 'dry_run', detail, { bound: 'in the query only' });
 }
 
-/** The refusal that every caller gets, whatever its grant. */
-export function webhookFault(): RequestFault {
-  const detail =
-    'webhook_url makes Ideogram send the result to an address outside the record, so it is refused for every caller. Poll for the result instead.';
-  return fieldFault('webhook-url', 'webhook_url', detail, { bound: 'never' });
+/** The refusal that every caller gets, whatever its grant, for any address but an endpoint of the gateway's own. */
+export function webhookFault(urls: ReadonlySet<string>): RequestFault {
+  const why = 'webhook_url makes Ideogram send the result to an address outside the record, so';
+  if (urls.size === 0) {
+    const detail = `${why} it is refused here for every caller. Poll for the result instead.`;
+    return fieldFault('webhook-url', 'webhook_url', detail, { bound: 'never' });
+  }
+  const bound = `once, and exactly one of ${[...urls].join(', ')}`;
+  const detail = `${why} it may only name an endpoint of this gateway: ${bound}.`;
+  return fieldFault('webhook-url', 'webhook_url', detail, { bound });
 }

@@ -3,7 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createTokenVerifier, DEFAULT_VERIFIER, type VerifierConfig } from '@ideogate/access-token';
+import {
+  createTokenVerifier,
+  DEFAULT_VERIFIER,
+  openSigningKeys,
+  type VerifierConfig,
+} from '@ideogate/access-token';
 import {
   type Call,
   createLogins,
@@ -14,7 +19,7 @@ import {
   topUpPartitions,
 } from '@ideogate/audit';
 import type { EnvironmentName } from '@ideogate/contract';
-import { createGateway, readGatewayConfig } from '@ideogate/gateway';
+import { createGateway, ideogramEndpoint, readGatewayConfig, secretEndpoint } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { createEmulator } from '@ideogate/ideogram/emulator';
 import { createIssuer, type Issuer, loadOrCreateClients, loadOrCreateIssuerKeys } from '@ideogate/issuer';
@@ -27,6 +32,8 @@ import {
   type Release,
 } from '@ideogate/policy';
 import { createKeyRing } from '@ideogate/upstream-keys';
+import type { WebhookSecret } from '@ideogate/webhook';
+import { deliverWebhooks, openInbox, type Subscriber } from '@ideogate/webhook-inbox';
 import { freePort } from './free-port.ts';
 import { requireLoopback } from './loopback.ts';
 import { createDatabase } from './postgres.ts';
@@ -48,8 +55,20 @@ export interface TestGatewayOptions {
   readonly keys?: { readonly read: string; readonly write: string };
   /** Superuser URL of the Postgres to make a database in; default: the run's. */
   readonly postgresUrl?: string;
+  /** Where webhooks come in; default: nowhere. */
+  readonly webhooks?: readonly TestWebhookEndpoint[];
   /** Takes the log lines; by default they are kept in `log`. */
   readonly onLogLine?: (line: string) => void;
+}
+
+interface TestWebhookEndpoint {
+  readonly name: string;
+  /** None: an endpoint for what Ideogram signs. */
+  readonly shared?: {
+    readonly scheme: 'hmac-sha256' | 'standard';
+    readonly secrets: readonly WebhookSecret[];
+  };
+  readonly subscriber: Subscriber;
 }
 
 /** The product's data plane on real parts: Postgres behind a relay, issuer, emulator, gateway on a socket. */
@@ -106,7 +125,12 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   await topUpPartitions(database.url, BigInt(Date.now()) * 1000n);
   const append = { user: `${database.name}_append`, password: randomBytes(12).toString('hex') };
   const read = { user: `${database.name}_read`, password: randomBytes(12).toString('hex') };
-  await createLogins(database.url, { database: database.name, append, read });
+  const webhook = {
+    group: 'ideogate_webhook' as const,
+    user: `${database.name}_webhook`,
+    password: randomBytes(12).toString('hex'),
+  };
+  await createLogins(database.url, { database: database.name, append, read, others: [webhook] });
   const direct = new URL(database.url);
   const relay = await startRelay({ host: direct.hostname, port: Number(direct.port) });
 
@@ -171,6 +195,11 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const log: string[] = [];
   const keep = options.onLogLine ?? ((line) => void log.push(line));
   const write = (fields: object, message: string) => keep(JSON.stringify({ ...fields, msg: message }));
+  const webhooks = await openWebhooks(
+    options.webhooks ?? [],
+    through(relay, database.url, webhook),
+    upstream,
+  );
   const app = await createGateway(config, {
     release,
     verifier,
@@ -179,6 +208,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     log: { info: write, error: write },
     promptKey: () => PROMPT_KEY,
     nowMicros,
+    ...(webhooks === null ? {} : { webhooks: webhooks.door }),
   });
   await app.listen({ host: '127.0.0.1', port });
   const pool = openReadPool(withLogin(database.url, read));
@@ -187,6 +217,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const stop = () =>
     (stopped ??= (async () => {
       await app.close();
+      await webhooks?.stop();
       await record.flush(5000);
       await record.close(1000);
     })());
@@ -252,6 +283,31 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     },
   };
   return gateway;
+}
+
+async function openWebhooks(list: readonly TestWebhookEndpoint[], url: string, upstream: string) {
+  if (list.length === 0) return null;
+  const inbox = await openInbox(url);
+  const keys = openSigningKeys(`${upstream}/v1/.well-known/jwks.json`, { now: Date.now });
+  const endpoints = list.map(({ name, shared }) =>
+    shared === undefined
+      ? ideogramEndpoint(name, 25, keys)
+      : secretEndpoint(name, 25, shared.scheme, shared.secrets),
+  );
+  const delivery = deliverWebhooks({
+    url,
+    subscribers: new Map(list.map(({ name, subscriber }) => [name, subscriber])),
+    onFailed: () => undefined,
+    onFault: () => undefined,
+  });
+  return {
+    door: { endpoints: new Map(endpoints.map((endpoint) => [endpoint.name, endpoint])), inbox },
+    async stop() {
+      await delivery.stop();
+      keys.close();
+      await inbox.close();
+    },
+  };
 }
 
 /** What `look` finds, as soon as it finds anything. */

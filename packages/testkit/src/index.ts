@@ -14,3 +14,4 @@ export {
   type TestGatewayOptions,
 } from './gateway.ts';
 export { FAKE_KEYS, TEST_POLICY } from './test-policy.ts';
+export { startWebhookSubscriber, type WebhookSubscriber } from './webhook-subscriber.ts';

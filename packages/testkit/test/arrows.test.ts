@@ -25,6 +25,14 @@ const ARROWS: Readonly<Record<string, { readonly to: readonly string[]; readonly
     to: ['packages/contract'],
     why: 'capabilities and environments are such words',
   },
+  'packages/webhook': {
+    to: [],
+    why: 'it signs and verifies bytes, for subscribers too, and knows nothing of ours',
+  },
+  'packages/webhook-inbox': {
+    to: ['packages/audit', 'packages/webhook'],
+    why: 'of all gateways one delivers, by the lock that the duties of the record are given by; what goes out is signed',
+  },
   'packages/local-postgres': { to: [], why: 'it runs a database and knows nothing of what is kept in it' },
   'packages/bench': {
     to: ['packages', 'packages/testkit', 'apps/gateway'],
@@ -54,8 +62,8 @@ const OWNERS: readonly {
   },
   {
     library: /^(pg|drizzle-orm|pg-[a-z-]+|postgres)(\/|$)/,
-    owners: ['packages/audit', 'packages/upstream-keys'],
-    why: 'the record and the sealed store speak SQL, each with logins of its own',
+    owners: ['packages/audit', 'packages/upstream-keys', 'packages/webhook-inbox'],
+    why: 'each store speaks SQL on tables of its own, by logins of its own',
   },
 ];
 
@@ -225,14 +233,14 @@ describe('a sample that breaks a rule is caught:', () => {
       'apps/gateway',
       'src/a.ts',
       "import pg from 'pg';",
-      'only packages/audit, packages/upstream-keys import pg',
+      'only packages/audit, packages/upstream-keys, packages/webhook-inbox import pg',
     ],
     [
       'drizzle is used elsewhere',
       'apps/cli',
       'src/a.ts',
       "import { sql } from 'drizzle-orm/node-postgres';",
-      'only packages/audit, packages/upstream-keys import drizzle-orm',
+      'only packages/audit, packages/upstream-keys, packages/webhook-inbox import drizzle-orm',
     ],
     [
       'a library is not in package.json',

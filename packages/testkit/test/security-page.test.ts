@@ -14,6 +14,7 @@ const RULES = [
   ...range(33, 47).map((n) => `D.${n}`),
   ...range(48, 56).map((n) => `E.${n}`),
   ...[57, 58].map((n) => `F.${n}`),
+  'G.61',
 ];
 const TRAPS = range(1, 39).map(String);
 
@@ -55,7 +56,7 @@ test.each([
     'rule',
     rules,
     (id: string, name: string) =>
-      new RegExp(`\\((?:[A-F]\\.\\d+, )*${id.replace('.', '\\.')}(?:, [A-F]\\.\\d+)*\\)`).test(name),
+      new RegExp(`\\((?:[A-G]\\.\\d+, )*${id.replace('.', '\\.')}(?:, [A-G]\\.\\d+)*\\)`).test(name),
   ],
   ['trap', traps, (id: string, name: string) => name.startsWith(`trap ${id}: `)],
 ] as const)(

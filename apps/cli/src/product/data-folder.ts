@@ -120,6 +120,8 @@ export interface ReadyFile {
   readonly databaseUrl: string;
   /** Adds to the record: commands that read it say so there first. */
   readonly appendDatabaseUrl: string;
+  /** Lists and replays webhooks. */
+  readonly webhookDatabaseUrl: string;
   /** Superuser of the embedded Postgres; null with `DATABASE_URL`. */
   readonly adminDatabaseUrl: string | null;
   /** Puts keys into the sealed store and moves them on; opens none. */

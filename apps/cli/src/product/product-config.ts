@@ -10,6 +10,7 @@ import { formatFault, parsePolicy, type PolicyFile, type Release } from '@ideoga
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { readTrustedIssuers, requireNamedIssuers } from './trusted-issuers.ts';
 import { readArchiveFolder } from './archiving.ts';
+import { readWebhookEndpoints, type WebhookEndpointConfig } from './webhook-endpoints.ts';
 import { type RecordExports, readRecordExports } from './record-export.ts';
 import { type CheckpointTarget, checkpointKeyFile, readCheckpointTargets } from './checkpoints.ts';
 import { codeOf, dataFolder } from './data-folder.ts';
@@ -49,6 +50,7 @@ export interface ProductConfig {
   readonly exports: RecordExports;
   /** Where months are archived by the product itself; null: by hand alone. */
   readonly archiveFolder: string | null;
+  readonly webhooks: readonly WebhookEndpointConfig[];
   readonly upstream: UpstreamChoice;
   readonly keyCheck: KeyCheckCall;
   /** Text of the identity that opens sealed keys; null: the file beside. A function, so that a configuration that is printed does not show it. */
@@ -70,6 +72,7 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
   const checkpointTargets = readCheckpointTargets(env['IDEOGATE_CHECKPOINTS_TO'], faults);
   const exports = readRecordExports(env, faults);
   const archiveFolder = readArchiveFolder(env, faults);
+  const webhooks = readWebhookEndpoints(env, faults);
   const release = loadPolicy(env, faults);
   const policy = release?.environments.get(environment);
   if (release !== null && policy === undefined)
@@ -115,6 +118,7 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
     checkpointTargets,
     exports,
     archiveFolder,
+    webhooks,
     upstream,
     keyCheck,
     keysIdentity: () => env['IDEOGATE_KEYS_IDENTITY'] || null,

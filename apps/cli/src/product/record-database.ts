@@ -19,7 +19,7 @@ import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf, type InstallationSecrets } from './data-folder.ts';
 import type { ProductConfig } from './product-config.ts';
 
-/** The database of the record, migrated, with its two logins. */
+/** The database of the record, migrated, with its logins. */
 export interface RecordDatabase {
   /** Makes partitions, migrates and archives; the gateway never gets it. */
   readonly ownerUrl: string;
@@ -29,6 +29,8 @@ export interface RecordDatabase {
   readonly keysPutUrl: string;
   /** Reads what is sealed; no right on the record. */
   readonly keysOpenUrl: string;
+  /** Keeps webhooks, and has no right on the record. */
+  readonly webhookUrl: string;
   /** Superuser of the embedded Postgres; null with `DATABASE_URL`. */
   readonly adminUrl: string | null;
   /** For the banner: where it is, and what it does not promise. */
@@ -84,7 +86,12 @@ async function prepare(
     user: `${database}_keys_${may}`,
     password: passwordOf(`keys ${may}`, secrets),
   }));
-  await createLogins(ownerUrl, { database, append, read, others: keys });
+  const webhook = {
+    group: 'ideogate_webhook' as const,
+    user: `${database}_webhook`,
+    password: passwordOf('webhook', secrets),
+  };
+  await createLogins(ownerUrl, { database, append, read, others: [...keys, webhook] });
   const [keysPutUrl = '', keysOpenUrl = ''] = keys.map((login) => loginUrl(ownerUrl, login));
   const appendUrl = loginUrl(ownerUrl, append);
   const readUrl = loginUrl(ownerUrl, read);
@@ -99,6 +106,7 @@ async function prepare(
     readUrl,
     keysPutUrl,
     keysOpenUrl,
+    webhookUrl: loginUrl(ownerUrl, webhook),
     adminUrl: local === null ? null : ownerUrl,
     notices: [
       ...(local?.notice == null ? [] : [local.notice]),

@@ -37,6 +37,7 @@ import { openRecordDatabase } from './record-database.ts';
 import { keepRecord } from './record-keeping.ts';
 import { openKeysIdentity } from './keys-identity.ts';
 import { followSealedKeys, openGivenKeys } from './keys-of-the-gateway.ts';
+import { openWebhooks } from './webhooks.ts';
 
 /** A running product. */
 export interface Product {
@@ -191,6 +192,12 @@ async function assemble(
   undo.push(() => verifier.close());
   await verifier.warm();
 
+  const webhooks =
+    config.webhooks.length === 0
+      ? null
+      : await openWebhooks(config.webhooks, database.webhookUrl, config.gateway.upstream.origin, log);
+  if (webhooks !== null) undo.push(() => webhooks.stop());
+
   const gateway = await createGateway(config.gateway, {
     release,
     verifier,
@@ -204,6 +211,7 @@ async function assemble(
     nowMicros,
     checkpoints: signing,
     exports: keeping.exports,
+    ...(webhooks === null ? {} : { webhooks: webhooks.door }),
   });
   observe = gateway.ideogateMetrics.batch;
   undo.push(() => gateway.close());
@@ -219,6 +227,7 @@ async function assemble(
     metrics: `http://127.0.0.1:${ports.metrics}/metrics`,
     databaseUrl: database.readUrl,
     appendDatabaseUrl: database.appendUrl,
+    webhookDatabaseUrl: database.webhookUrl,
     adminDatabaseUrl: database.adminUrl,
     keysDatabaseUrl: database.keysPutUrl,
     keysOpenDatabaseUrl: database.keysOpenUrl,

@@ -8,6 +8,7 @@ import type { Refusal } from '../refusal.ts';
 import { walk } from '../request-path.ts';
 import { authenticate } from '../steps/authenticate.ts';
 import { brakeSubject } from '../steps/brake.ts';
+import { isWebhookPath } from '../webhook-door.ts';
 
 /** The gateway's own pages: `/-/…` and `/.well-known/…`. They have no rows, except refused tokens at whoami. */
 export async function ownPages(app: FastifyInstance, options: { gateway: Gateway }): Promise<void> {
@@ -93,10 +94,13 @@ export async function ownPages(app: FastifyInstance, options: { gateway: Gateway
   for (const url of ['/-/*', '/.well-known/*']) app.get(url, (_request, reply) => reply.callNotFound());
 }
 
-/** Pages are read. Asked before any route or parser: what the body holds makes no difference. */
+/**
+ * Pages are read, and webhooks are posted. Asked before any route or parser: what the body holds makes no difference.
+ */
 export function pageMethodRefusal(call: Call): Refusal | null {
-  if (call.method === 'GET') return null;
-  return { problem: 'method-not-allowed', reason: 'own-page-method', headers: { allow: 'GET' } };
+  const allow = call.path !== null && isWebhookPath(call.path) ? 'POST' : 'GET';
+  if (call.method === allow) return null;
+  return { problem: 'method-not-allowed', reason: 'own-page-method', headers: { allow } };
 }
 
 interface Check {

@@ -1,18 +1,18 @@
-import type { IncomingMessage } from 'node:http';
 import { pricedFields } from '@ideogate/ideogram';
 import { type BodyReader, checkQuery, openBody } from '@ideogate/policy';
 import type { Call } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import { inviteBody } from '../edge/continue.ts';
+import { readWhole } from '../edge/read-whole.ts';
 import { CALLER_LEFT, type Refusal, refusalOf } from '../refusal.ts';
 import type { Step } from '../step.ts';
 import { WatchedBody } from '../upstream/watched-body.ts';
 
 /** Step 7, first half: what the query may hold. */
-export const checkQueryBounds: Step = (call) => {
+export const checkQueryBounds: Step = (call, gateway) => {
   if (call.operation === null || call.allowed === null)
     return { problem: 'internal-error', reason: 'undecided' };
-  const fault = checkQuery(call.operation, call.allowed.level, call.query);
+  const fault = checkQuery(call.operation, call.allowed.level, call.query, gateway.webhookUrls);
   return fault === null ? null : refusalOf(fault, call.allowed?.rule ?? null);
 };
 
@@ -34,6 +34,7 @@ export const readBody: Step = async (call, gateway) => {
       ...gateway.config.limits,
       watch: watchedFields(operation),
       quote: call.quote,
+      webhookUrls: gateway.webhookUrls,
     },
   );
   if ('problem' in reader) return refusalOf(reader, call.allowed?.rule ?? null);
@@ -74,7 +75,7 @@ async function readJson(call: Call, reader: BodyReader, gateway: Gateway): Promi
   if ((call.bodyLength ?? 0) > maxJsonBytes) return tooLarge(maxJsonBytes);
   inviteBody(call);
   const rule = call.allowed?.rule ?? null;
-  const body = await readWhole(request, maxJsonBytes, (chunk) => {
+  const body = await readWhole(request, maxJsonBytes, tooLarge(maxJsonBytes), (chunk) => {
     const fault = reader.push(chunk);
     return fault === null ? null : refusalOf(fault, rule);
   });
@@ -86,35 +87,6 @@ async function readJson(call: Call, reader: BodyReader, gateway: Gateway): Promi
   call.body = body;
   return null;
 }
-
-/** The whole body, or the first refusal. The request is left alive: its connection still carries the answer. */
-function readWhole(
-  request: IncomingMessage,
-  maxBytes: number,
-  look: (chunk: Buffer) => Refusal | null,
-): Promise<Buffer | Refusal> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const done = (result: Buffer | Refusal) => {
-      request.off('data', onData).off('end', onEnd).off('close', onClose);
-      if (!Buffer.isBuffer(result)) request.pause();
-      resolve(result);
-    };
-    const onData = (chunk: Buffer) => {
-      size += chunk.length;
-      const refusal = size > maxBytes ? tooLarge(maxBytes) : look(chunk);
-      if (refusal === null) chunks.push(chunk);
-      else done(refusal);
-    };
-    const onEnd = () => done(chunks.length === 1 ? (chunks[0] ?? NOTHING) : Buffer.concat(chunks, size));
-    const onClose = () => done(CALLER_LEFT);
-    if (request.destroyed) done(CALLER_LEFT);
-    else request.on('data', onData).once('end', onEnd).once('close', onClose);
-  });
-}
-
-const NOTHING = Buffer.alloc(0);
 
 function tooLarge(limit: number): Refusal {
   return { problem: 'body-too-large', reason: 'json-size', detail: `A JSON body may have ${limit} bytes.` };

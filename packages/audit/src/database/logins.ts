@@ -32,7 +32,7 @@ export class LoginError extends Error {
 const MAX_NAME_BYTES = 63;
 
 /** Groups whose logins have no right on the record: what they may do is in the migration that made them. */
-export type OtherGroup = 'ideogate_keys_put' | 'ideogate_keys_open';
+export type OtherGroup = 'ideogate_keys_put' | 'ideogate_keys_open' | 'ideogate_webhook';
 
 /**
  * Makes the logins of one database, or gives them their passwords again: *append* may insert into the record, *read* may

@@ -71,6 +71,8 @@ export interface AuditRecord {
   closeGap(call: CallOfOutcome, reason: GapReason): void;
   /** Writes a notice, now or as soon as the database is back. */
   note(event: NoticeEvent): void;
+  /** Writes a notice on what is about to be done; `late` when it isn't known to be committed in `commitTimeoutMs`. */
+  announce(event: NoticeEvent): Promise<'committed' | 'late'>;
   /** Counts a refusal that is to have no row of its own, as of a flood: the next summary of its reason tells of it. */
   turnAway(reason: string): void;
   /**
@@ -185,6 +187,11 @@ export function openRecord(options: RecordOptions): AuditRecord {
     outcome: (event) => room.outcome(event),
     closeGap: (call, reason) => room.closeGap(call, reason),
     note: (event) => room.note(event),
+    async announce(event) {
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      room.note(event, resolve);
+      return (await within(commitTimeoutMs, promise)) === true ? 'committed' : 'late';
+    },
     turnAway: (reason) => doors.count(reason),
     notWritten: () => room.notWritten(),
     waiting: () => room.waiting(),

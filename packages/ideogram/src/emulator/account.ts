@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Operation } from '@ideogate/contract';
 import { priceOf } from '../price.ts';
 import type { Links } from './links.ts';
@@ -7,6 +7,7 @@ import { type Answer, json } from './reply.ts';
 import { createShelf, type Dataset, type Generation, type Image, type Model } from './shelf.ts';
 import { sizeOf } from './size.ts';
 import type { Request } from './validate.ts';
+import type { Webhooks } from './webhooks.ts';
 
 /** One call that passed all checks. */
 export interface Call {
@@ -18,6 +19,7 @@ export interface Call {
 
 export interface AccountDeps {
   readonly links: Links;
+  readonly webhooks: Webhooks;
   readonly linkTtlSeconds: () => number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -29,7 +31,6 @@ export class Account {
   readonly #generations = createShelf<Generation>();
   readonly #datasets = createShelf<Dataset>();
   readonly #models = createShelf<Model>();
-  readonly #webhookKey = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
 
   constructor(deps: AccountDeps) {
     this.#deps = deps;
@@ -115,9 +116,7 @@ export class Account {
       case 'v2.assets.reference-usage':
         return json(200, { assets: [], next_cursor: null });
       case 'v1.jwks':
-        return json(200, {
-          keys: [{ ...this.#webhookKey, kid: 'emulated-webhook-key', use: 'sig', alg: 'EdDSA' }],
-        });
+        return json(200, { keys: [this.#deps.webhooks.key] });
       default:
         return undefined;
     }
@@ -182,6 +181,11 @@ export class Account {
       });
       const id = newId();
       this.#generations.put({ id, version, created, images, failure, costUsdMicros, polled: !waits });
+      const webhook = request.values.get('webhook_url') ?? query.get('webhook_url');
+      if (waits && failure === null && typeof webhook === 'string') {
+        const payload = { generation_id: id, created, data: this.#show(images) };
+        this.#deps.webhooks.callBack(webhook, id, payload);
+      }
       if (waits) return json(200, version === 'v2' ? { generation_id: id, seed } : { generation_id: id });
       return json(200, { generation_id: id, seed, data: this.#show(images) });
     }

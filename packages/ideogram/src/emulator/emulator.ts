@@ -16,6 +16,7 @@ import { createReceivedLog, type ReceivedEntry } from './received.ts';
 import { type Answer, json } from './reply.ts';
 import { answerEarly, send } from './send.ts';
 import { validate } from './validate.ts';
+import { createWebhooks } from './webhooks.ts';
 
 export interface EmulatorOptions {
   /** A loopback address; 127.0.0.1 if not given. */
@@ -53,7 +54,8 @@ export async function createEmulator(options: EmulatorOptions): Promise<Emulator
   };
   let origin = '';
   const links = createLinks(() => origin, randomBytes(32), now);
-  const account = new Account({ links, linkTtlSeconds: () => settings.linkTtlSeconds, now });
+  const webhooks = createWebhooks(now);
+  const account = new Account({ links, webhooks, linkTtlSeconds: () => settings.linkTtlSeconds, now });
   const received = createReceivedLog(now);
   const faults = createFaultBox();
   const router = buildRouter(OPERATIONS);
@@ -72,6 +74,7 @@ export async function createEmulator(options: EmulatorOptions): Promise<Emulator
     port,
     async close() {
       const closed = once(server, 'close');
+      webhooks.stop();
       server.close();
       server.closeAllConnections();
       await closed;

@@ -1,0 +1,51 @@
+import { openSigningKeys } from '@ideogate/access-token';
+import { ideogramEndpoint, type Log, secretEndpoint, type WebhookDoor } from '@ideogate/gateway';
+import { deliverWebhooks, openInbox } from '@ideogate/webhook-inbox';
+import { codeOf } from './data-folder.ts';
+import type { WebhookEndpointConfig } from './webhook-endpoints.ts';
+
+/** Webhooks as the product runs them: where they come in, and what brings them to their subscribers. */
+export interface Webhooks {
+  readonly door: WebhookDoor;
+  stop(): Promise<void>;
+}
+
+/**
+ * @param url of the webhook login
+ * @param upstream origin of Ideogram's API, which publishes the keys that it signs with
+ * @throws what Postgres or the network says
+ */
+export async function openWebhooks(
+  configs: readonly WebhookEndpointConfig[],
+  url: string,
+  upstream: string,
+  log: Log,
+): Promise<Webhooks> {
+  const inbox = await openInbox(url);
+  const keys = openSigningKeys(`${upstream}/v1/.well-known/jwks.json`, { now: Date.now });
+  const endpoints = configs.map(({ name, scheme, secrets, attempts }) =>
+    scheme === 'ideogram'
+      ? ideogramEndpoint(name, attempts, keys)
+      : secretEndpoint(name, attempts, scheme, secrets),
+  );
+  const delivery = deliverWebhooks({
+    url,
+    subscribers: new Map(configs.map(({ name, subscriber }) => [name, subscriber])),
+    onFailed: ({ dead, ...failure }) =>
+      log.error(
+        failure,
+        dead
+          ? 'a webhook is a dead letter now: see ideogate webhooks list --state dead'
+          : 'a webhook could not be delivered; trying again',
+      ),
+    onFault: (error) => log.error({ error: codeOf(error) }, 'webhooks are not delivered; trying again'),
+  });
+  return {
+    door: { endpoints: new Map(endpoints.map((endpoint) => [endpoint.name, endpoint])), inbox },
+    async stop() {
+      await delivery.stop();
+      keys.close();
+      await inbox.close();
+    },
+  };
+}

@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { verifyWebhook, type WebhookFault } from '@ideogate/webhook';
+import type { FastifyInstance } from 'fastify';
+import { type Call, callOf } from '../call.ts';
+import type { Gateway } from '../context.ts';
+import { inviteBody } from '../edge/continue.ts';
+import { readWhole } from '../edge/read-whole.ts';
+import { refuse } from '../endings.ts';
+import { faultOf } from '../log.ts';
+import { CALLER_LEFT, type Refusal } from '../refusal.ts';
+import type { WebhookDoor, WebhookEndpoint } from '../webhook-door.ts';
+
+const MAX_BYTES = 1_048_576;
+
+/**
+ * `POST /-/webhooks/<endpoint>`. A webhook is verified, then written down in the record, then kept with its delivery;
+ * the answer is 2xx only when both are committed, so that its sender sends again what was not. Who sends what was kept
+ * before gets the same answer, and nothing more happens.
+ */
+export async function webhookPages(app: FastifyInstance, options: { gateway: Gateway }): Promise<void> {
+  const { gateway } = options;
+  app.addHook('onSend', async (request, reply) => {
+    void reply.header('cache-control', 'no-store').header('ideogate-call-id', callOf(request.raw).id);
+  });
+  app.post<{ Params: { '*': string } }>('/-/webhooks/*', {
+    // Before any parser: the signature is over the bytes as they came, whatever they say they are.
+    onRequest: async (request, reply) => {
+      const call = callOf(request.raw);
+      const refusal = await receive(call, request.params['*'], gateway);
+      if (refusal === null) return reply.code(204).send();
+      reply.hijack();
+      return refuse(call, refusal, gateway);
+    },
+    handler: (_request, reply) => reply.callNotFound(),
+  });
+}
+
+async function receive(call: Call, name: string, gateway: Gateway): Promise<Refusal | null> {
+  const { request, response } = call;
+  const { webhooks } = gateway;
+  if (request === null || response === null) return CALLER_LEFT;
+  const endpoint = webhooks?.endpoints.get(name);
+  if (webhooks === undefined || endpoint === undefined)
+    return { problem: 'unknown-operation', reason: 'unknown-page' };
+  if ((call.bodyLength ?? 0) > MAX_BYTES) return TOO_LARGE;
+  inviteBody(call);
+  const body = call.hasBody ? await readWhole(request, MAX_BYTES, TOO_LARGE) : Buffer.alloc(0);
+  if (!Buffer.isBuffer(body)) return body;
+  const { headers } = request;
+  const keys = await endpoint.keysFor(headers);
+  if (keys === 'unavailable') return unavailable('webhook-keys');
+  const verdict = verifyWebhook(keys, { headers, body }, Number(gateway.nowMicros() / 1000n));
+  if (!verdict.ok) return notVerified(verdict.reason);
+  try {
+    return await keep(call, endpoint, { ...verdict, body }, webhooks, gateway);
+  } catch (error) {
+    gateway.log.error(
+      { call_id: call.id, endpoint: name, error: faultOf(error) },
+      'a webhook could not be kept',
+    );
+    return unavailable('webhook-store');
+  }
+}
+
+async function keep(
+  call: Call,
+  { name, scheme, attempts }: WebhookEndpoint,
+  { id, timestamp, body }: { readonly id: string; readonly timestamp: number | null; readonly body: Buffer },
+  { inbox }: WebhookDoor,
+  gateway: Gateway,
+): Promise<Refusal | null> {
+  if (await inbox.has(name, id)) return null;
+  const bodySha256 = createHash('sha256').update(body).digest();
+  const written = await gateway.record.announce({
+    kind: 'notice',
+    result: 'webhook-received',
+    atMicros: gateway.nowMicros(),
+    environment: gateway.config.environment,
+    release: gateway.release.id,
+    subject: null,
+    operation: null,
+    problem: null,
+    reason: null,
+    keyId: null,
+    detail: {
+      endpoint: name,
+      scheme,
+      event: id,
+      body_sha256: bodySha256.toString('hex'),
+      bytes: String(body.length),
+      request: call.id,
+    },
+  });
+  if (written === 'late') return unavailable('webhook-record');
+  const contentType = call.request?.headers['content-type'] ?? null;
+  await inbox.put({
+    endpoint: name,
+    eventId: id,
+    sentAt: timestamp,
+    contentType,
+    body,
+    bodySha256,
+    attempts,
+  });
+  gateway.log.info({ call_id: call.id, endpoint: name, bytes: body.length }, 'a webhook was kept');
+  return null;
+}
+
+const TOO_LARGE: Refusal = {
+  problem: 'body-too-large',
+  reason: 'webhook-size',
+  detail: `A webhook may have ${MAX_BYTES} bytes.`,
+};
+
+/** Which part failed is for the log and the metrics: a forger learns nothing from the answer. */
+function notVerified(reason: WebhookFault): Refusal {
+  return {
+    problem: 'webhook-not-verified',
+    reason: `webhook-${reason}`,
+    headers: { 'www-authenticate': 'Webhook-Signature realm="ideogate"' },
+  };
+}
+
+function unavailable(reason: string): Refusal {
+  return { problem: 'webhook-unavailable', reason, headers: { 'retry-after': '5' } };
+}

@@ -1,0 +1,75 @@
+import type { SigningKeys } from '@ideogate/access-token';
+import {
+  ideogramKeyId,
+  type WebhookHeaders,
+  type WebhookKeys,
+  type WebhookSchemeName,
+  type WebhookSecret,
+} from '@ideogate/webhook';
+
+/** One address at which webhooks come in: `/-/webhooks/<name>`. */
+export interface WebhookEndpoint {
+  readonly name: string;
+  readonly scheme: WebhookSchemeName;
+  /** How often a delivery to its subscriber is tried before it is a dead letter. */
+  readonly attempts: number;
+  /** What a request is to be verified with; `unavailable`: that can't be had now. Never rejects. */
+  keysFor(headers: WebhookHeaders): Promise<WebhookKeys | 'unavailable'>;
+}
+
+/** What the composer brings: the endpoints, and the store in which verified webhooks wait for their subscribers. */
+export interface WebhookDoor {
+  readonly endpoints: ReadonlyMap<string, WebhookEndpoint>;
+  readonly inbox: {
+    has(endpoint: string, eventId: string): Promise<boolean>;
+    /** Resolves once it is committed. */
+    put(webhook: {
+      readonly endpoint: string;
+      readonly eventId: string;
+      readonly sentAt: number | null;
+      readonly contentType: string | null;
+      readonly body: Uint8Array;
+      readonly bodySha256: Buffer;
+      readonly attempts: number;
+    }): Promise<'kept' | 'seen'>;
+  };
+}
+
+/** An endpoint for what Ideogram itself sends. */
+export function ideogramEndpoint(name: string, attempts: number, keys: SigningKeys): WebhookEndpoint {
+  return {
+    name,
+    scheme: 'ideogram',
+    attempts,
+    async keysFor(headers) {
+      const keyId = ideogramKeyId(headers);
+      const found = keyId === null ? null : await keys.find(keyId);
+      if (found?.kind === 'unavailable') return 'unavailable';
+      const known = keyId !== null && found?.kind === 'found' ? [[keyId, found.key] as const] : [];
+      return { scheme: 'ideogram', keys: new Map(known) };
+    },
+  };
+}
+
+/** An endpoint for senders with whom a secret is shared; several while it is changed. */
+export function secretEndpoint(
+  name: string,
+  attempts: number,
+  scheme: Exclude<WebhookSchemeName, 'ideogram'>,
+  secrets: readonly WebhookSecret[],
+): WebhookEndpoint {
+  const keys: WebhookKeys = { scheme, secrets };
+  return { name, scheme, attempts, keysFor: async () => keys };
+}
+
+const PATH = '/-/webhooks/';
+
+export function isWebhookPath(path: string): boolean {
+  return path.startsWith(PATH);
+}
+
+/** Endpoints to which Ideogram itself sends, by the address that callers give: those alone verify what Ideogram signs. */
+export function webhookUrlsOf(identifier: string, door: WebhookDoor | undefined): ReadonlySet<string> {
+  const ours = [...(door?.endpoints.values() ?? [])].filter(({ scheme }) => scheme === 'ideogram');
+  return new Set(ours.map(({ name }) => `${identifier}${PATH}${name}`));
+}

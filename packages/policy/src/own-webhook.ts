@@ -1,0 +1,52 @@
+import { type Field, isJsonObject, type JsonValue } from '@ideogate/contract';
+import type { PartHead } from './part-head.ts';
+import { holdsWebhookUrl, namesWebhookUrl } from './webhook-name.ts';
+
+/** Addresses of the gateway's own webhook endpoints, to which Ideogram may send a result. */
+export type WebhookUrls = ReadonlySet<string>;
+
+const NONE: WebhookUrls = new Set();
+
+const NAME = 'webhook_url';
+
+/** What may stand in `webhook_url` here: nothing where the operation doesn't declare it in this place. */
+export function webhookUrlsIn(declared: Iterable<Field>, urls: WebhookUrls = NONE): WebhookUrls {
+  for (const { name } of declared) if (name === NAME) return urls;
+  return NONE;
+}
+
+/**
+ * Whether one pair of a query is `webhook_url` with an endpoint of ours. The name stands there as it is, with no escape;
+ * a value may be escaped, as every client does, and is compared as a whole. Nobody may read on beyond it: a semicolon
+ * anywhere would for some readers belong to it.
+ */
+export function isOwnWebhookPair(pair: string, value: string, rawQuery: string, urls: WebhookUrls): boolean {
+  return pair.startsWith(`${NAME}=`) && urls.has(value) && !rawQuery.includes(';');
+}
+
+/** Whether a JSON body names a `webhook_url` in any way but one: a member of its own, with an endpoint of ours. */
+export function holdsForeignWebhookUrl(body: JsonValue, urls: WebhookUrls): boolean {
+  if (!isJsonObject(body)) return holdsWebhookUrl(body);
+  return Object.entries(body).some(([name, value]) => {
+    if (name === NAME && typeof value === 'string' && urls.has(value)) return false;
+    return namesWebhookUrl(name) || holdsWebhookUrl(value);
+  });
+}
+
+/** Whether a part says no more of itself than that it is the text field `webhook_url`. */
+export function isPlainWebhookPart(head: PartHead): boolean {
+  const { name, file, unquoted, others, transferEncoding, contentType } = head;
+  return (
+    name === NAME &&
+    file === 'none' &&
+    !unquoted &&
+    !others &&
+    transferEncoding === null &&
+    (contentType === null || (contentType.type === 'text/plain' && contentType.parameters.size === 0))
+  );
+}
+
+/** The longest of them, bytes: what is longer is none of ours, and need not be kept to be compared. */
+export function longestOf(urls: WebhookUrls): number {
+  return Math.max(0, ...[...urls].map((url) => new TextEncoder().encode(url).length));
+}
