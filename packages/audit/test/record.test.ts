@@ -91,6 +91,21 @@ describe('group commit', () => {
     expect(verifyChain(chain)).toBeNull();
   });
 
+  test('decisions that come one by one, but many, share commits too', async () => {
+    const batches: number[] = [];
+    const record = open({ observe: { batch: (rows) => batches.push(rows) } });
+    await record.decide(decision());
+    const waiting: Promise<string>[] = [];
+    for (let i = 0; i < 300; i++) {
+      waiting.push(record.decide(decision()), record.decide(decision()));
+      await new Promise((resolve) => {
+        setTimeout(resolve, 1);
+      });
+    }
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['committed']));
+    expect(batches.length).toBeLessThan(100);
+  });
+
   test('a decision is answered only when another connection can see its row (E.50)', async () => {
     const record = open();
     await record.decide(decision());

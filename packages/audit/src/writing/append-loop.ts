@@ -17,8 +17,14 @@ export interface AppendLoopOptions {
 }
 
 const MAX_BATCH = 1_000;
-const SMALL_BATCH = 16;
-const SMALL_BATCH_EVERY_MS = 2;
+/** So many events never wait for more. */
+const FULL_ENOUGH = 32;
+/** How far apart batches begin when the last one was of few events, and when it was of many. Milliseconds. */
+const FEW_EVERY_MS = 2;
+const MANY_EVERY_MS = 7;
+const MANY = 4;
+/** Commits that take so long keep batches far enough apart by themselves, milliseconds. */
+const SLOW_COMMIT_MS = 3;
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 500;
 /** An event may be dated this far back, which the month behind always covers; 28 days in microseconds. */
@@ -48,8 +54,8 @@ export class AppendLoop {
   #ring: () => void = () => {};
   #rung = false;
   #othersDue = false;
-  /** Monotonic time at which the last batch was taken, milliseconds. */
-  #batchBegan = 0;
+  /** The last batch: monotonic time at which it was taken and how long it took, milliseconds, and its events. */
+  #last = { began: 0, took: 0, events: 0 };
   #quiet: NodeJS.Timeout | undefined;
   #probes: ((mayInsert: boolean) => void)[] = [];
   #idleWaiters: (() => void)[] = [];
@@ -127,19 +133,23 @@ export class AppendLoop {
     this.#othersDue = this.#room.hasOthers();
     clearTimeout(this.#quiet);
     this.#quiet = undefined;
+    const began = performance.now();
     await this.#append(session, batch);
+    this.#last = { began, took: performance.now() - began, events: batch.length };
     return undefined;
   }
 
   /**
-   * What this turn of the event loop still brings goes along: its callers would wait for a commit more. Small batches
-   * begin at most every `SMALL_BATCH_EVERY_MS`: a commit costs the same for one row as for ten.
+   * What this turn of the event loop still brings goes along: its callers would wait for a commit more. Then batches
+   * keep apart: a batch costs this process and Postgres the same for one event as for ten, and a call that takes
+   * seconds does not notice the milliseconds. Where few come, none would be saved by waiting long.
    */
   async #gather(): Promise<void> {
     await endOfTurn();
-    const early = SMALL_BATCH_EVERY_MS - (performance.now() - this.#batchBegan);
-    if (early > 0 && this.#room.waiting() < SMALL_BATCH) await delay(early);
-    this.#batchBegan = performance.now();
+    const { began, took, events } = this.#last;
+    if (took >= SLOW_COMMIT_MS || this.#room.waiting() >= FULL_ENOUGH) return;
+    const early = began + (events < MANY ? FEW_EVERY_MS : MANY_EVERY_MS) - performance.now();
+    if (early > 0) await delay(early);
   }
 
   async #connect(): Promise<void> {
