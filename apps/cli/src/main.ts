@@ -7,6 +7,8 @@ import type { AuditExportOptions } from './commands/audit-export.ts';
 import type { AuditGapsOptions } from './commands/audit-gaps.ts';
 import type { AuditVerifyOptions } from './commands/audit-verify.ts';
 import type { KeysAddOptions } from './commands/keys.ts';
+import type { KeysResealOptions } from './commands/keys-reseal.ts';
+import type { KeyOptions, KeysRotateOptions } from './commands/keys-rotate.ts';
 import type { WebhooksListOptions, WebhooksReplayOptions } from './commands/webhooks.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 
@@ -23,6 +25,8 @@ const commands = {
   auditVerify: () => import('./commands/audit-verify.ts'),
   checkpointKey: () => import('./commands/checkpoint-key.ts'),
   keys: () => import('./commands/keys.ts'),
+  keysReseal: () => import('./commands/keys-reseal.ts'),
+  keysRotate: () => import('./commands/keys-rotate.ts'),
   policyCheck: () => import('./commands/policy-check.ts'),
   start: () => import('./commands/start.ts'),
   token: () => import('./commands/token.ts'),
@@ -207,6 +211,61 @@ webhooks
   .option('--json', 'JSON, also on a terminal')
   .action(async (ids: string[], options: WebhooksReplayOptions) =>
     finish(await (await commands.webhooks()).webhooksReplay(process.env, ids, options)),
+  );
+
+keys
+  .command('rotate')
+  .description('Replace a key without an outage, step by step; called again, it goes on where it was.')
+  .requiredOption('--for <slot>', 'read or write')
+  .option('--from <file>', 'unattended: a file that holds the new key, or - for standard input')
+  .option(
+    '--canary <percent>',
+    'of a hundred calls, how many go out with the new key first; 0 for none',
+    '10',
+  )
+  .option('--canary-time <time>', 'for how long', '60s')
+  .option('--wait <time>', 'how long to wait for the old key to be idle, and then to be dead', '15m')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (options: KeysRotateOptions) =>
+    finish(await (await commands.keysRotate()).keysRotate(process.env, options)),
+  );
+const oneKey = (command: Command) =>
+  command
+    .argument('<id>', 'of the key, or its beginning')
+    .option('--for <slot>', 'read or write, where one key is in both')
+    .option('--json', 'JSON, also on a terminal');
+oneKey(
+  keys.command('verify').description('Have a gateway try a key at Ideogram, by a call that costs nothing.'),
+).action(async (id: string, options: KeyOptions) =>
+  finish(await (await commands.keysRotate()).keysVerify(process.env, id, options)),
+);
+oneKey(keys.command('activate').description('Let a verified key serve, or go back to one that drains.'))
+  .option('--share <percent>', 'only so many of a hundred calls')
+  .action(async (id: string, options: KeyOptions & { share?: string }) =>
+    finish(await (await commands.keysRotate()).keysActivate(process.env, id, options)),
+  );
+oneKey(keys.command('revoke').description('End a key that drains, or give up one that never served.'))
+  .option('--wait <time>', 'how long to wait for it to be idle, and then to be dead', '15m')
+  .option('--yes', 'without asking')
+  .action(async (id: string, options: KeyOptions & { wait: string; yes?: boolean }) =>
+    finish(await (await commands.keysRotate()).keysRevoke(process.env, id, options)),
+  );
+keys
+  .command('reseal')
+  .description('Seal all keys to other recipients.')
+  .requiredOption('--to <recipient>', 'an age recipient (age1…); may be given again', collected)
+  .option('--identity <file>', 'opens them now; without it, the one of the data folder')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (options: KeysResealOptions) =>
+    finish(await (await commands.keysReseal()).keysReseal(process.env, options)),
+  );
+keys
+  .command('identity')
+  .description('Who keys are sealed to; with --new, make an identity file.')
+  .option('--new <file>', 'make this file, for its owner alone, and print its recipient')
+  .option('--json', 'JSON')
+  .action(async (options: { new?: string; json?: boolean }) =>
+    finish(await (await commands.keysReseal()).keysIdentity(process.env, options)),
   );
 
 try {

@@ -8,7 +8,7 @@ import type { KeyRing } from '@ideogate/upstream-keys';
 import type { Brakes } from './brakes.ts';
 import type { Call } from './call.ts';
 import type { GatewayConfig } from './config.ts';
-import type { ExportInSight, Metrics } from './metrics.ts';
+import type { ExportInSight, KeyAgeInSight, Metrics } from './metrics.ts';
 import type { Refusal } from './refusal.ts';
 import type { WebhookDoor } from './webhook-door.ts';
 
@@ -37,6 +37,8 @@ export interface GatewayDeps {
   readonly sealPrompt?: (atMicros: bigint, callId: CallId, prompt: string) => string | null;
   /** Microseconds since the epoch. */
   readonly nowMicros: () => bigint;
+  /** How old the keys in use are, for the metrics. */
+  readonly keyAges?: () => readonly KeyAgeInSight[];
   /** The record's last checkpoint, whoever signs, for the metrics and for who asks whether all is ready. */
   readonly checkpoints?: Pick<CheckpointWatch, 'last' | 'ready'>;
   /** Where the record is sent from this process, for the metrics. */

@@ -8,6 +8,6 @@ export {
 export type { GatewayDeps, Log } from './context.ts';
 export { createGateway } from './gateway.ts';
 export { faultOf } from './log.ts';
-export { serveMetrics } from './metrics.ts';
+export { type KeyAgeInSight, serveMetrics } from './metrics.ts';
 export { checkKey } from './upstream/key-check.ts';
 export { ideogramEndpoint, secretEndpoint, type WebhookDoor, type WebhookEndpoint } from './webhook-door.ts';

@@ -6,6 +6,8 @@ import type { Call } from './call.ts';
 export interface Metrics {
   readonly registry: Registry;
   refused(reason: string): void;
+  /** The upstream refused a key. */
+  keyRefused(id: string): void;
   ended(call: Call, ending: { result: string }): void;
   decided(milliseconds: number): void;
   readonly batch: (rows: number, milliseconds: number) => void;
@@ -17,7 +19,16 @@ export interface ExportInSight {
   readonly lag: () => { readonly events: number; readonly seconds: number } | null;
 }
 
+/** How old a key in use is. */
+export interface KeyAgeInSight {
+  readonly id: string;
+  readonly slot: string;
+  readonly days: number;
+  readonly maxDays: number;
+}
+
 export interface Watched {
+  readonly keyAges: () => readonly KeyAgeInSight[];
   readonly inFlight: () => number;
   readonly waiting: () => number;
   readonly notWritten: () => ReadonlyMap<string, number>;
@@ -46,6 +57,26 @@ export function createMetrics(watched: Watched): Metrics {
     labelNames: ['reason'],
     registers,
   });
+  const keyRefusals = new Counter({
+    name: 'ideogate_key_refusals_total',
+    help: 'Calls whose key Ideogram refused, by id of the key.',
+    labelNames: ['key'],
+    registers,
+  });
+  for (const [name, help, read] of [
+    ['ideogate_key_age_days', 'Age of a key in use.', ({ days }: KeyAgeInSight) => days],
+    ['ideogate_key_max_age_days', 'Age from which it is too old.', ({ maxDays }: KeyAgeInSight) => maxDays],
+  ] as const)
+    new Gauge({
+      name,
+      help,
+      labelNames: ['key', 'slot'],
+      registers,
+      collect() {
+        this.reset();
+        for (const age of watched.keyAges()) this.set({ key: age.id, slot: age.slot }, read(age));
+      },
+    });
   const outcomes = new Counter({
     name: 'ideogate_outcomes_total',
     help: 'Forwarded calls that ended, by operation and result.',
@@ -134,6 +165,7 @@ export function createMetrics(watched: Watched): Metrics {
   return {
     registry,
     refused: (reason) => refusals.inc({ reason }),
+    keyRefused: (key) => keyRefusals.inc({ key }),
     ended(call, ending) {
       outcomes.inc({ operation: call.operation?.id ?? 'none', result: ending.result });
       if (call.answer !== null && call.decidedAt !== null)

@@ -56,6 +56,7 @@ const ALL_PATTERNS: readonly string[] = [...WILDCARDS, ...SCOPE_NAMES];
 /** PCI DSS 4.0.1, requirement 10.5.1: twelve months, the last three at once. */
 const LEAST_RETENTION: Retention = { months: 12, inDatabase: 3 };
 const MAX_MONTHS = 600;
+const DEFAULT_MAX_AGE_DAYS = 90;
 const MAX_SUBJECT = 255;
 const MAX_DESCRIPTION = 500;
 const MAX_FILES = 100;
@@ -188,7 +189,7 @@ function readEnvironment(entry: PolicyEntry, draft: Draft): void {
     upstream: readOptionalOrigin(settings.get('upstream'), faults),
     ceiling:
       ceiling === undefined ? defaultCeiling(name, entry.at, faults) : readScopes(ceiling, name, faults),
-    keys: keys === undefined ? { read: null, write: null } : readKeys(keys, faults),
+    keys: readKeys(keys, faults),
     retention: readRetention(settings.get('retention'), faults),
     prompts: readPrompts(settings.get('record'), faults),
   };
@@ -211,9 +212,33 @@ function defaultCeiling(name: EnvironmentName, at: Place, faults: FaultList): Pl
 }
 
 /** Where keys come from: names of environment variables. A value that is no such name is never shown. */
-function readKeys(entry: PolicyEntry, faults: FaultList): EnvironmentPolicy['keys'] {
-  const slots = members(entry.value, 'keys', ['read', 'write'], faults);
-  return { read: readKeyName(slots.get('read'), faults), write: readKeyName(slots.get('write'), faults) };
+function readKeys(entry: PolicyEntry | undefined, faults: FaultList): EnvironmentPolicy['keys'] {
+  const names = ['read', 'write', 'max_age_days', 'at_max_age'];
+  const settings =
+    entry === undefined ? new Map<string, PolicyEntry>() : members(entry.value, 'keys', names, faults);
+  return {
+    read: readKeyName(settings.get('read'), faults),
+    write: readKeyName(settings.get('write'), faults),
+    maxAgeDays: readMaxAge(settings.get('max_age_days'), faults),
+    atMaxAge: readAtMaxAge(settings.get('at_max_age'), faults),
+  };
+}
+
+function readMaxAge(entry: PolicyEntry | undefined, faults: FaultList): number {
+  if (entry === undefined) return DEFAULT_MAX_AGE_DAYS;
+  const { value } = entry;
+  const days = value.kind === 'number' && /^[1-9][0-9]{0,3}$/.test(value.text) ? Number(value.text) : 0;
+  if (days >= 1 && days <= 3650) return days;
+  faults.add(value.at, 'max_age_days must be a number of days from 1 to 3650');
+  return DEFAULT_MAX_AGE_DAYS;
+}
+
+function readAtMaxAge(entry: PolicyEntry | undefined, faults: FaultList): 'warn' | 'refuse' {
+  if (entry === undefined) return 'warn';
+  const { value } = entry;
+  if (value.kind === 'text' && (value.text === 'warn' || value.text === 'refuse')) return value.text;
+  faults.add(value.at, 'at_max_age must be warn or refuse');
+  return 'warn';
 }
 
 function readKeyName(entry: PolicyEntry | undefined, faults: FaultList): string | null {

@@ -24,8 +24,15 @@ export interface EnvironmentPolicy {
   /** Origin of the Ideogram API; null: not said. */
   readonly upstream: string | null;
   readonly ceiling: Scopes;
-  /** Names of where the environment's keys come from, never a key. */
-  readonly keys: { readonly read: string | null; readonly write: string | null };
+  /** Names of where the environment's keys come from, never a key; and how old they may be. */
+  readonly keys: {
+    readonly read: string | null;
+    readonly write: string | null;
+    /** Days after which a key is too old. */
+    readonly maxAgeDays: number;
+    /** What happens then: it is said, or no call goes out with it any more. */
+    readonly atMaxAge: 'warn' | 'refuse';
+  };
   readonly retention: Retention;
   readonly prompts: Prompts;
 }

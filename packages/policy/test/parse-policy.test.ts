@@ -120,6 +120,28 @@ operations:
   });
 });
 
+describe('how old keys may be', () => {
+  const keysOf = (text: string) =>
+    releaseOf(`environments: {staging: {keys: ${text}}}\n`).environments.get('staging')?.keys;
+
+  it('ninety days, and then it is said, unless policy says otherwise', () => {
+    expect(keysOf('{}')).toMatchObject({ maxAgeDays: 90, atMaxAge: 'warn' });
+    expect(keysOf('{max_age_days: 30, at_max_age: refuse}')).toMatchObject({
+      maxAgeDays: 30,
+      atMaxAge: 'refuse',
+    });
+  });
+
+  it.each(['max_age_days: 0', 'max_age_days: 4000', 'max_age_days: soon', 'at_max_age: ignore'])(
+    '%s is a fault',
+    (setting) => {
+      expect(faultsOf(`environments:\n  staging:\n    keys: {${setting}}\n`)).toEqual([
+        expect.stringMatching(/must be/),
+      ]);
+    },
+  );
+});
+
 describe('how long the record is kept', () => {
   const retentionOf = (text: string) =>
     releaseOf(`environments: {staging: {retention: ${text}}}\n`).environments.get('staging')?.retention;

@@ -6,10 +6,10 @@ export {
   type KeyOpener,
   type KeySealer,
   newAgeIdentity,
-  resealKey,
   sealKey,
 } from './sealing.ts';
 export { type HeldKey, holdKey, keyIdOf, type UpstreamKey } from './held-key.ts';
+export { ageOfKey, type AgeVerdict } from './key-age.ts';
 export { faultOfKey, KeyError } from './key-fault.ts';
 export { readKeyFile, watchKeyFile } from './key-file.ts';
 export { createKeyRing, KEY_SLOTS, KeyRing, type KeySlot } from './key-ring.ts';
@@ -17,9 +17,11 @@ export type { LeakScan } from './leak-scan.ts';
 export { KeyFollower, type KeyChange } from './store/follow-keys.ts';
 export {
   type CheckAnswer,
+  type FollowingGateway,
   type KeyState,
   type KeyStore,
   openKeyStore,
   type StoredKey,
   StoreError,
 } from './store/key-store.ts';
+export { resealStore } from './store/reseal-store.ts';

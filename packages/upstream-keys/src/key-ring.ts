@@ -56,6 +56,7 @@ export class KeyRing {
   readonly #slots: Record<KeySlot, SlotKeys> = { read: { current: null }, write: { current: null } };
   /** How far each slot is on its way to the next call for the trial key: a hundred is one call. */
   readonly #turn: Record<KeySlot, number> = { read: 0, write: 0 };
+  #tooOld: ReadonlySet<string> = new Set();
   readonly #suspects = new Map<string, number>();
   /** Those of the slots, and those that were replaced and may still be in what comes back. */
   #known: readonly HeldKey[] = [];
@@ -65,8 +66,19 @@ export class KeyRing {
     this.#now = now;
   }
 
-  /** The key a call goes out with, for all of its life; null when the slot has none. */
-  pick(slot: KeySlot): UpstreamKey | null {
+  /** The key a call goes out with, for all of its life; or why there is none. */
+  pick(slot: KeySlot): UpstreamKey | 'missing' | 'too-old' {
+    const key = this.#next(slot);
+    if (key === null) return 'missing';
+    return this.#tooOld.size > 0 && this.#tooOld.has(key.id) ? 'too-old' : key;
+  }
+
+  /** From now on no call goes out with these keys. */
+  refuseTooOld(ids: readonly string[]): void {
+    this.#tooOld = new Set(ids);
+  }
+
+  #next(slot: KeySlot): HeldKey | null {
     const { current, trial } = this.#slots[slot];
     if (trial === undefined) return current;
     const turn = this.#turn[slot] + trial.share;

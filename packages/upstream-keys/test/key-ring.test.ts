@@ -1,21 +1,35 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createKeyRing, holdKey, KeyError, type KeyRing, type KeySlot } from '../src/index.ts';
+import {
+  ageOfKey,
+  createKeyRing,
+  holdKey,
+  KeyError,
+  type KeyRing,
+  type KeySlot,
+  type UpstreamKey,
+} from '../src/index.ts';
 
 const READ = 'fake-read-9f8e7d6c5b4a';
 const WRITE = 'fake-write-1a2b3c4d5e6f';
 const ring = () =>
   createKeyRing({ environment: 'staging', read: READ, write: WRITE, fingerprintSecret: 'fake-installation' });
 
+function picked(keys: KeyRing, slot: KeySlot): UpstreamKey {
+  const key = keys.pick(slot);
+  if (typeof key === 'string') throw new Error(`the ${slot} key is ${key}`);
+  return key;
+}
+
 /** The header that the next call of a slot goes out with. */
 function sent(keys: KeyRing, slot: KeySlot): string | undefined {
   const headers: Record<string, string> = {};
-  keys.pick(slot)?.setHeader(headers);
+  picked(keys, slot).setHeader(headers);
   return headers['api-key'];
 }
 
-const idOf = (keys: KeyRing, slot: KeySlot) => keys.pick(slot)?.id ?? '';
+const idOf = (keys: KeyRing, slot: KeySlot) => picked(keys, slot).id;
 
 test('a read operation carries the read key, a write operation the write key', () => {
   const keys = ring();
@@ -25,7 +39,7 @@ test('a read operation carries the read key, a write operation the write key', (
 test('an empty slot gives no key, whatever the other one holds (F.57)', () => {
   const keys = ring();
   keys.fill('read', { current: null });
-  expect([keys.pick('read'), sent(keys, 'write'), keys.missing()]).toEqual([null, WRITE, ['read']]);
+  expect([keys.pick('read'), sent(keys, 'write'), keys.missing()]).toEqual(['missing', WRITE, ['read']]);
 });
 
 describe('while a key is rotated', () => {
@@ -62,23 +76,23 @@ describe('while a key is rotated', () => {
     const keys = ring();
     const told: unknown[] = [];
     keys.onRefused = (refusal) => void told.push(refusal);
-    const key = keys.pick('write');
-    if (key !== null) keys.refused(key);
-    expect(told).toEqual([{ slot: 'write', id: key?.id, instead: null }]);
-    expect([sent(keys, 'write'), keys.suspects()]).toEqual([WRITE, [key?.id]]);
+    const key = picked(keys, 'write');
+    keys.refused(key);
+    expect(told).toEqual([{ slot: 'write', id: key.id, instead: null }]);
+    expect([sent(keys, 'write'), keys.suspects()]).toEqual([WRITE, [key.id]]);
   });
 
   test('a replaced key serves the calls that picked it, is known in what comes back, and then is destroyed', () => {
     const keys = ring();
-    const before = keys.pick('write');
+    const before = picked(keys, 'write');
     const [replaced] = keys.fill('write', { current: held('fake-new-write-key-000') });
     const headers: Record<string, string> = {};
-    before?.setHeader(headers);
+    before.setHeader(headers);
     expect(headers['api-key']).toBe(WRITE);
     expect(keys.inHeaders([WRITE])).toBe(true);
     if (replaced !== undefined) keys.forget(replaced);
     expect(keys.inHeaders([WRITE])).toBe(false);
-    before?.setHeader(headers);
+    before.setHeader(headers);
     expect(headers['api-key']).not.toContain(WRITE.slice(0, 8));
   });
 
@@ -114,13 +128,13 @@ test('an id names a key without revealing it, and inspection shows no key (F.58)
   expect(idOf(keys, 'read')).not.toBe(idOf(keys, 'write'));
   const other = createKeyRing({ environment: 'staging', both: READ, fingerprintSecret: 'fake-other' });
   expect(idOf(other, 'read')).not.toBe(idOf(keys, 'read'));
-  const key = keys.pick('write');
-  key?.setHeader({});
+  const key = picked(keys, 'write');
+  key.setHeader({});
   const shown = [keys, key].map(
     (it) => `${inspect(it, { depth: 9, showHidden: true })}${JSON.stringify(it)}`,
   );
   expect(shown.join()).not.toMatch(/9f8e7d|1a2b3c/);
-  expect(shown[1]).toBe(`${key?.id}"${key?.id}"`);
+  expect(shown[1]).toBe(`${key.id}"${key.id}"`);
 });
 
 test('a header value that holds a key is noticed', () => {
@@ -170,8 +184,7 @@ test('a key is suspect from its refusal until the upstream takes it again, or fo
     fingerprintSecret: 'fake',
     now: () => now,
   });
-  const [read, write] = [keys.pick('read'), keys.pick('write')];
-  if (read === null || write === null) throw new Error('both slots are filled');
+  const [read, write] = [picked(keys, 'read'), picked(keys, 'write')];
   keys.refused(write);
   expect(keys.suspects()).toEqual([write.id]);
   keys.accepted(read);
@@ -183,4 +196,24 @@ test('a key is suspect from its refusal until the upstream takes it again, or fo
   expect(keys.suspects()).toEqual([read.id]);
   now = 60_000;
   expect(keys.suspects()).toEqual([]);
+});
+
+test('a key that is too old serves no call once that is refused, and serves again when it is not', () => {
+  const keys = ring();
+  keys.refuseTooOld([idOf(keys, 'write')]);
+  expect([keys.pick('write'), sent(keys, 'read')]).toEqual(['too-old', READ]);
+  keys.refuseTooOld([]);
+  expect(sent(keys, 'write')).toBe(WRITE);
+});
+
+test.each([
+  [0, 'young'],
+  [71, 'young'],
+  [72, 'due'],
+  [89, 'due'],
+  [90, 'over'],
+  [400, 'over'],
+] as const)('of ninety days, %i are %s', (days, verdict) => {
+  const since = new Date('2026-01-01T00:00:00Z');
+  expect(ageOfKey(since, new Date(since.getTime() + days * 86_400_000), 90)).toEqual({ days, verdict });
 });

@@ -7,10 +7,9 @@ import {
   KeyError,
   keyIdOf,
   newAgeIdentity,
-  resealKey,
   sealKey,
 } from '../src/index.ts';
-import { openKey } from '../src/sealing.ts';
+import { openKey, resealKey } from '../src/sealing.ts';
 
 const KEY = 'fake-write-key-MARKED-0001';
 const SECRET = 'fake-fingerprint-secret';

@@ -77,10 +77,9 @@ async function withUse(
 ): Promise<readonly ListedKey[]> {
   const pool = openReadPool(ready.databaseUrl);
   try {
-    const used = await keyUse(pool, new Date(Date.now() - DAY_MS));
     const listed: ListedKey[] = [];
     for (const { id, slot, state, share, addedAt } of keys) {
-      const ofKey = used.filter(({ keyId }) => keyId === id);
+      const ofKey = await keyUse(pool, id, new Date(Date.now() - DAY_MS));
       listed.push({
         id,
         environment: ready.environment,

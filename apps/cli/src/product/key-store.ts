@@ -1,4 +1,4 @@
-import { type KeySlot, type KeyStore, openKeyStore } from '@ideogate/upstream-keys';
+import { type KeySlot, type KeyStore, openKeyStore, type StoredKey } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf, dataFolder, readReadyFile, type ReadyFile } from './data-folder.ts';
 
@@ -34,4 +34,16 @@ export async function withKeyStore(
 export function readSlot(text: string): KeySlot {
   if (text === 'read' || text === 'write') return text;
   throw new CommandError(EXIT.invalidInput, '--for is read or write.');
+}
+/** The one key that an id, or the beginning of one, names. */
+export function keyNamed(keys: readonly StoredKey[], id: string, slot: string | undefined): StoredKey {
+  const found = keys.filter((key) => key.id.startsWith(id) && (slot === undefined || key.slot === slot));
+  const [key, ...others] = found;
+  if (key !== undefined && others.length === 0) return key;
+  throw new CommandError(
+    EXIT.invalidInput,
+    key === undefined
+      ? `The store has no key ${id}: see keys list.`
+      : `${id} names ${found.length} keys: give more of it, or --for read or write.`,
+  );
 }

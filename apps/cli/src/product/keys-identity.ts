@@ -19,7 +19,7 @@ export async function openKeysIdentity(config: ProductConfig, folder: string): P
 }
 
 /** @throws CommandError, KeyError */
-async function readKeysIdentity(file: string): Promise<AgeIdentity> {
+export async function readKeysIdentity(file: string): Promise<AgeIdentity> {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');

@@ -12,6 +12,7 @@ import {
   watchKeyFile,
 } from '@ideogate/upstream-keys';
 import { codeOf, type GivenKeyInSight, type InstallationSecrets } from './data-folder.ts';
+import type { KeySince } from './key-ages.ts';
 import { claimKey } from './key-claims.ts';
 import type { ProductConfig } from './product-config.ts';
 import type { RecordDatabase } from './record-database.ts';
@@ -21,6 +22,8 @@ import type { GivenKey } from './upstream-choice.ts';
 export interface KeysOfTheGateway {
   readonly ring: KeyRing;
   readonly given: readonly GivenKeyInSight[];
+  /** Keys in use, and since when they are known. */
+  inUse(): readonly KeySince[];
   stop(): Promise<void>;
 }
 
@@ -46,17 +49,19 @@ export function openGivenKeys(
         from: 'emulator',
         since: null,
       }));
-      return { ring, given, stop: async () => undefined };
+      return { ring, given, inUse: () => [], stop: async () => undefined };
     }
     case 'given': {
       const ring = new KeyRing(environment);
       const inSight: GivenKeyInSight[] = [];
+      const now = new Map<string, KeySince>();
       const watches = KEY_SLOTS.map((slot) => {
         const given = upstream.keys[slot];
         const since = claimGiven(data, environment, given);
         const key = given.open(fingerprintSecret);
         ring.fill(slot, { current: key });
         inSight.push({ slot, id: key.id, from: given.variable, since });
+        now.set(slot, { slot, id: key.id, since: new Date(since) });
         if (given.file === null) return null;
         return watchKeyFile({
           file: given.file,
@@ -65,7 +70,8 @@ export function openGivenKeys(
           id: key.id,
           onKey(current) {
             try {
-              claimGiven(data, environment, given);
+              const since = new Date(claimGiven(data, environment, given));
+              now.set(slot, { slot, id: current.id, since });
             } catch (error) {
               log.error(
                 { slot, error: error instanceof Error ? error.message : 'unknown' },
@@ -94,6 +100,7 @@ export function openGivenKeys(
       return {
         ring,
         given: inSight,
+        inUse: () => [...now.values()],
         async stop() {
           for (const watch of watches) watch?.stop();
         },
@@ -122,7 +129,7 @@ export async function followSealedKeys(
   database: Pick<RecordDatabase, 'keysOpenUrl'>,
   record: AuditRecord,
   log: Log,
-): Promise<KeysOfTheGateway & { readonly follower: KeyFollower }> {
+): Promise<KeysOfTheGateway> {
   const { environment, gateway, keyCheck, release } = config;
   const ring = new KeyRing(environment);
   const note = (result: NoticeName, keyId: string, detail: Readonly<Record<string, string>>) =>
@@ -158,7 +165,16 @@ export async function followSealedKeys(
             'the store of keys cannot be followed: the last known keys go on serving',
           ),
   });
-  return { ring, given: [], follower, stop: () => follower.stop() };
+  return {
+    ring,
+    given: [],
+    inUse: () =>
+      follower
+        .keys()
+        .filter(({ id, slot }) => ring.ids(slot).includes(id))
+        .map(({ id, slot, addedAt }) => ({ id, slot, since: addedAt })),
+    stop: () => follower.stop(),
+  };
 }
 
 /** Messages of ours hold no secret; those of the network and of Postgres may hold an address. */

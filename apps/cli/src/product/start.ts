@@ -35,6 +35,7 @@ import { requireFreePorts } from './ports.ts';
 import { type ProductConfig, readProductConfig } from './product-config.ts';
 import { openRecordDatabase } from './record-database.ts';
 import { keepRecord } from './record-keeping.ts';
+import { watchKeyAges } from './key-ages.ts';
 import { openKeysIdentity } from './keys-identity.ts';
 import { followSealedKeys, openGivenKeys } from './keys-of-the-gateway.ts';
 import { openWebhooks } from './webhooks.ts';
@@ -178,6 +179,17 @@ async function assemble(
   const keys = given ?? sealed;
   if (keys === null) throw new Error('keys are given or sealed');
 
+  const keysPolicy = release.environments.get(environment)?.keys;
+  if (keysPolicy === undefined) throw new Error('a configuration has its environment');
+  const keyAges = watchKeyAges({
+    policy: keysPolicy,
+    ring: keys.ring,
+    keys: () => keys.inUse(),
+    log,
+    now: () => new Date(),
+  });
+  undo.push(() => keyAges.stop());
+
   const verifier = createTokenVerifier(
     {
       ...DEFAULT_VERIFIER,
@@ -203,6 +215,7 @@ async function assemble(
     verifier,
     record,
     keys: keys.ring,
+    keyAges: () => keyAges.ages(),
     log,
     promptKey: (atMicros) => monthKeys.digestKey(atMicros),
     ...(release.environments.get(environment)?.prompts === 'keep'

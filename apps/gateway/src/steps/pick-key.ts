@@ -8,6 +8,9 @@ import type { Step } from '../step.ts';
 export const pickKey: Step = (call, gateway) => {
   const capability = capabilityOf(call);
   if (capability === 'none') return null;
-  call.key = gateway.keys.pick(capability);
-  return call.key === null ? { problem: 'no-key', reason: `no-${capability}-key` } : null;
+  const key = gateway.keys.pick(capability);
+  if (key === 'missing') return { problem: 'no-key', reason: `no-${capability}-key` };
+  if (key === 'too-old') return { problem: 'no-key', reason: `${capability}-key-too-old` };
+  call.key = key;
+  return null;
 };

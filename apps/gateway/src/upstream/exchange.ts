@@ -205,11 +205,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
    * that is none (RFC 9110 section 15).
    */
   #problemOfHead(status: number, headers: IncomingHttpHeaders): UpstreamProblem | null {
-    const { keys, config } = this.#gateway;
+    const { keys, config, metrics } = this.#gateway;
     if (keys.inHeaders(Object.values(headers))) return new UpstreamProblem('upstream-leak', 'key-in-header');
     const { key, operation } = this.#call;
     if (operation?.keyRefusedStatus.includes(status)) {
-      if (key !== null) keys.refused(key);
+      if (key !== null) {
+        metrics.keyRefused(key.id);
+        keys.refused(key);
+      }
       return new UpstreamProblem('upstream-key-refused', `status-${status}`);
     }
     if (status < 300) {

@@ -2,7 +2,6 @@ import type { Pool } from 'pg';
 
 /** What the record says of one Ideogram key, by one writer. */
 export interface KeyUse {
-  readonly keyId: string;
   readonly writer: string;
   /** Its last decision to send the key. */
   readonly lastUse: Date;
@@ -14,13 +13,13 @@ export interface KeyUse {
   readonly open: number;
 }
 
-/** Use of keys since a time, a row for each key and writer. Throws what Postgres or the network says. */
-export async function keyUse(pool: Pool, since: Date): Promise<readonly KeyUse[]> {
+/** Use of one key since a time, a row for each writer. Throws what Postgres or the network says. */
+export async function keyUse(pool: Pool, keyId: string, since: Date): Promise<readonly KeyUse[]> {
   const { rows } = await pool.query<Record<keyof KeyUse, string> & { lastUse: Date }>(
-    `SELECT key_id AS "keyId", decision_writer AS writer, max(decided_at) AS "lastUse", count(*) AS calls,
+    `SELECT decision_writer AS writer, max(decided_at) AS "lastUse", count(*) AS calls,
        coalesce(sum(cost_usd_micros), 0) AS "costUsdMicros", count(*) FILTER (WHERE state = 'open') AS open
-     FROM ideogate.audit_call WHERE key_id IS NOT NULL AND decided_at >= $1 GROUP BY 1, 2 ORDER BY 1, 3 DESC`,
-    [since],
+     FROM ideogate.audit_call WHERE key_id = $1 AND decided_at >= $2 GROUP BY 1 ORDER BY 2 DESC`,
+    [keyId, since],
   );
   return rows.map((row) => ({
     ...row,

@@ -22,7 +22,7 @@ export interface StoredKey {
 export type CheckAnswer = 'accepted' | 'refused' | 'unclear';
 
 /** A gateway that follows the store, and how far. */
-interface FollowingGateway {
+export interface FollowingGateway {
   readonly writer: string;
   readonly instance: string;
   readonly followed: number;
@@ -55,21 +55,17 @@ export interface KeyStore {
   put(binding: KeyBinding, sealed: Buffer, who: string): Promise<void>;
   /**
    * Moves a key on, if it is still in the state in which it was seen.
-   * @returns the number of the change: a gateway that follows as far acts on it
    * @throws StoreError
    */
-  step(
-    key: StoredKey,
-    to: KeyState,
-    who: string,
-    options?: { share?: number; why?: string },
-  ): Promise<number>;
+  step(key: StoredKey, to: KeyState, who: string, options?: { share?: number; why?: string }): Promise<void>;
   /** Asks a gateway to try the key, and waits for its answer; null when none came in time. */
   check(
     key: Pick<StoredKey, 'id' | 'slot'>,
     who: string,
     waitMs: number,
   ): Promise<{ readonly answer: CheckAnswer; readonly detail: string } | null>;
+  /** Number of the newest change: gateways that follow as far know all. */
+  newest(): Promise<number>;
   /** Gateways that were seen within the last 10 seconds. */
   gateways(): Promise<readonly FollowingGateway[]>;
   end(): Promise<void>;
@@ -103,7 +99,11 @@ export async function openKeyStore(putUrl: string): Promise<KeyStore> {
         why ?? null,
       ]);
       if (said !== 'done') throw new StoreError(faultIn(STEP_FAULTS, said));
-      const [row] = await connection.rows<{ n: string }>('SELECT max(n) AS n FROM ideogate_keys.history');
+    },
+    async newest() {
+      const [row] = await connection.rows<{ n: string | null }>(
+        'SELECT max(n) AS n FROM ideogate_keys.history',
+      );
       return Number(row?.n ?? 0);
     },
     async check({ id, slot }, who, waitMs) {

@@ -1,0 +1,291 @@
+import { keyIdOf, type KeySlot, type StoredKey } from '@ideogate/upstream-keys';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CommandError, EXIT } from '../exit-codes.ts';
+import { loadOrCreateSecrets } from '../product/data-folder.ts';
+import {
+  allFollow,
+  checked,
+  type IdleProof,
+  keysOfSlot,
+  provenIdle,
+  seen,
+  takeStep,
+} from '../product/key-steps.ts';
+import { keyNamed, type KeyWork, readSlot, withKeyStore } from '../product/key-store.ts';
+import { newKeyBytes, putKey } from '../product/new-key.ts';
+import { milliseconds } from '../span.ts';
+import { confirmed, wantsJson, writeJson } from '../terminal.ts';
+
+export interface KeysRotateOptions {
+  readonly for: string;
+  readonly from?: string;
+  readonly canary: string;
+  readonly canaryTime: string;
+  readonly wait: string;
+  readonly json?: boolean;
+}
+
+/** What one rotation is told to do. */
+interface Rotation {
+  readonly slot: KeySlot;
+  readonly from: string | undefined;
+  readonly share: number;
+  readonly canaryMs: number;
+  readonly waitMs: number;
+}
+
+/** What a rotation did, for `--json`. */
+interface Rotated {
+  readonly slot: KeySlot;
+  readonly active: string;
+  readonly revoked: string | null;
+  readonly idle: IdleProof | null;
+}
+
+/**
+ * Replaces the key of a slot without an outage. Each step is durable: called again, it goes on where it was, whatever
+ * ended it.
+ */
+export function keysRotate(env: NodeJS.ProcessEnv, options: KeysRotateOptions): Promise<number> {
+  const rotation: Rotation = {
+    slot: readSlot(options.for),
+    from: options.from,
+    share: readShare(options.canary),
+    canaryMs: readSpan('--canary-time', options.canaryTime),
+    waitMs: readSpan('--wait', options.wait),
+  };
+  return withKeyStore(env, async (work) => {
+    const rotated = await rotate(work, rotation);
+    if (wantsJson(options)) writeJson(rotated);
+    else
+      process.stdout.write(
+        `${rotated.active} serves the ${rotation.slot} slot of ${work.ready.environment}.\n`,
+      );
+    return EXIT.fine;
+  });
+}
+
+async function rotate(work: KeyWork, rotation: Rotation): Promise<Rotated> {
+  const { slot } = rotation;
+  const { active, changing } = await keysOfSlot(work, slot);
+  const wanted = changing === undefined ? undefined : await sameAsGiven(work, rotation, changing, active);
+  if (changing?.state === 'draining' && active !== undefined) return retire(work, rotation, changing, active);
+  const fresh = wanted ?? (await added(work, rotation));
+  const verified = fresh.state === 'pending' ? await verify(work, fresh) : fresh;
+  await canary(work, rotation, verified, active);
+  const serving = await takeStep(work, COMMAND, seen(await work.store.list(), verified), 'active');
+  const { ms, gateways } = await allFollow(work);
+  say(`Step 3 of 4: ${serving.id} serves all calls, on ${gateways.length} gateways after ${ms} ms.`);
+  const old = (await keysOfSlot(work, slot)).changing;
+  if (old === undefined) return { slot, active: serving.id, revoked: null, idle: null };
+  return retire(work, rotation, old, serving);
+}
+
+const COMMAND = 'keys rotate';
+
+/** A rotation that goes on must be the one that was begun. */
+async function sameAsGiven(
+  { data, ready }: KeyWork,
+  { from }: Rotation,
+  changing: StoredKey,
+  active: StoredKey | undefined,
+): Promise<StoredKey> {
+  const coming = changing.state === 'draining' ? active : changing;
+  if (from === undefined || from === '-') return changing;
+  const bytes = await newKeyBytes(from, '');
+  const id = keyIdOf(bytes, loadOrCreateSecrets(join(data, ready.environment)).fingerprint);
+  bytes.fill(0);
+  if (id === coming?.id) return changing;
+  throw new CommandError(
+    EXIT.invalidInput,
+    `A rotation to ${coming?.id ?? 'another key'} is under way, and ${from} holds another key: end that one first, or give it up with keys revoke.`,
+  );
+}
+
+async function added(work: KeyWork, { slot, from }: Rotation): Promise<StoredKey> {
+  const { data, ready, store } = work;
+  if (from === undefined)
+    say("Step 1 of 4: make a new key in Ideogram's dashboard. Leave the old one as it is.");
+  const bytes = await newKeyBytes(
+    from,
+    `Step 2 of 4: paste the new ${slot} key of ${ready.environment} (it is not shown)`,
+  );
+  const id = await putKey(data, ready, store, slot, bytes, COMMAND);
+  return seen(await store.list(), { id, slot });
+}
+
+async function verify(work: KeyWork, key: StoredKey): Promise<StoredKey> {
+  const { answer, detail } = await checked(work, COMMAND, key);
+  if (answer === 'accepted') {
+    say(`${key.id}: Ideogram takes it (${detail}).`);
+    return seen(await work.store.list(), key);
+  }
+  throw new CommandError(
+    EXIT.failed,
+    answer === 'refused'
+      ? `Ideogram refuses ${key.id} (${detail}). Nothing changed for calls. If it was pasted wrongly: keys revoke ${key.id}, then rotate again.`
+      : `Whether ${key.id} is good is not known (${detail}). Nothing changed for calls. Give the same command again.`,
+  );
+}
+
+/** Some calls first, where there is a key to go back to. */
+async function canary(
+  work: KeyWork,
+  { share, canaryMs }: Rotation,
+  key: StoredKey,
+  active: StoredKey | undefined,
+): Promise<void> {
+  if (share === 0 || active === undefined) return;
+  await takeStep(work, COMMAND, key, 'verified', { share });
+  say(`${share} % of the calls go out with ${key.id} for ${canaryMs / 1000} s.`);
+  const until = performance.now() + canaryMs;
+  while (performance.now() < until) {
+    await delay(Math.min(500, canaryMs));
+    requireNotRefused(seen(await work.store.list(), key), active);
+  }
+}
+
+function requireNotRefused({ id, state }: StoredKey, old: StoredKey): void {
+  if (state === 'pending')
+    throw new CommandError(
+      EXIT.failed,
+      `ALARM: Ideogram refused ${id} in use. All calls go out with ${old.id} again; ${id} is pending. See the log of the gateways, then give the same command again.`,
+    );
+}
+
+/** Steps 3 and 4: the old key is idle, is revoked at Ideogram, and is known to be dead. */
+async function retire(
+  work: KeyWork,
+  { slot, waitMs }: Rotation,
+  draining: StoredKey,
+  serving: StoredKey,
+): Promise<Rotated> {
+  let old = draining;
+  let idle: IdleProof | null = null;
+  if (old.idleAt === null) {
+    idle = await provenIdle(work, old, waitMs);
+    requireNotRefused(seen(await work.store.list(), serving), old);
+    old = await takeStep(work, COMMAND, old, 'draining', { idle: true });
+    sayProof(old, idle);
+  }
+  await dead(work, COMMAND, old, waitMs);
+  await takeStep(work, COMMAND, old, 'revoked');
+  return { slot, active: serving.id, revoked: old.id, idle };
+}
+
+function sayProof({ id }: StoredKey, { gateways, lastUses }: IdleProof): void {
+  say(`${id} is idle on every gateway (${gateways.join('; ')}).`);
+  for (const { writer, at, open } of lastUses)
+    say(
+      `  last used ${at} by writer ${writer}${open > 0 ? `, which is gone; ${open} calls of it have no end yet` : ''}`,
+    );
+}
+
+const RECHECK_MS = 2_000;
+
+/** Asks for the key to be revoked at Ideogram, and looks until it is. */
+async function dead(work: KeyWork, command: string, old: StoredKey, waitMs: number): Promise<void> {
+  say(`Step 4 of 4: revoke ${old.id} in Ideogram's dashboard now.`);
+  const until = performance.now() + waitMs;
+  for (;;) {
+    const { answer, detail } = await checked(work, command, old);
+    if (answer === 'refused') {
+      say(`${old.id} is dead: Ideogram refuses it (${detail}).`);
+      return;
+    }
+    if (performance.now() > until)
+      throw new CommandError(
+        EXIT.failed,
+        `${old.id} is not known to be dead (${detail}): revoke it at Ideogram, then give the same command again.`,
+      );
+    await delay(RECHECK_MS);
+  }
+}
+
+export interface KeyOptions {
+  readonly for?: string;
+  readonly json?: boolean;
+}
+
+/** Tries a key on the upstream; a pending one that is good is verified then. */
+export function keysVerify(env: NodeJS.ProcessEnv, id: string, options: KeyOptions): Promise<number> {
+  return withKeyStore(env, async (work) => {
+    const key = keyNamed(await work.store.list(), id, options.for);
+    const { answer, detail } = await checked(work, 'keys verify', key);
+    const { state } = seen(await work.store.list(), key);
+    if (wantsJson(options)) writeJson({ id: key.id, slot: key.slot, answer, detail, state });
+    else process.stdout.write(`${key.id}: ${answer} (${detail}); it is ${state}.\n`);
+    return answer === 'accepted' ? EXIT.fine : EXIT.failed;
+  });
+}
+
+/** Lets a verified key serve: a share of the calls, or all; or an earlier one again, while it drains. */
+export function keysActivate(
+  env: NodeJS.ProcessEnv,
+  id: string,
+  options: KeyOptions & { share?: string },
+): Promise<number> {
+  const share = options.share === undefined ? null : readShare(options.share);
+  return withKeyStore(env, async (work) => {
+    const key = keyNamed(await work.store.list(), id, options.for);
+    const now = await (share === null
+      ? takeStep(work, 'keys activate', key, 'active')
+      : takeStep(work, 'keys activate', key, 'verified', { share }));
+    const { ms, gateways } = await allFollow(work);
+    if (wantsJson(options))
+      writeJson({ id: now.id, slot: now.slot, state: now.state, share: now.share, followedAfterMs: ms });
+    else
+      process.stdout.write(
+        `${now.id} is ${now.state}${now.share > 0 ? `, for ${now.share} % of the calls` : ''}, on ${gateways.length} gateways after ${ms} ms.\n`,
+      );
+    return EXIT.fine;
+  });
+}
+
+/** Ends a key: gives up one that never served, or retires one that drains. Its plain text is destroyed. */
+export function keysRevoke(
+  env: NodeJS.ProcessEnv,
+  id: string,
+  options: KeyOptions & { wait: string; yes?: boolean },
+): Promise<number> {
+  const waitMs = readSpan('--wait', options.wait);
+  return withKeyStore(env, async (work) => {
+    let key = keyNamed(await work.store.list(), id, options.for);
+    if (key.state === 'active')
+      throw new CommandError(
+        EXIT.invalidInput,
+        `${key.id} is active: keys rotate replaces it without an outage. If it leaked, stop it at once: kill --key ${key.id}`,
+      );
+    await confirmed(`Destroy the plain text of ${key.id} for good?`, options);
+    if (key.state === 'draining') {
+      if (key.idleAt === null) {
+        const proof = await provenIdle(work, key, waitMs);
+        key = await takeStep(work, 'keys revoke', key, 'draining', { idle: true });
+        sayProof(key, proof);
+      }
+      await dead(work, 'keys revoke', key, waitMs);
+    }
+    await takeStep(work, 'keys revoke', key, 'revoked');
+    if (wantsJson(options)) writeJson({ id: key.id, slot: key.slot, state: 'revoked' });
+    else process.stdout.write(`${key.id} is revoked; its plain text is destroyed.\n`);
+    return EXIT.fine;
+  });
+}
+
+/** What a person reads while it goes on; results alone go to standard output. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function readShare(text: string): number {
+  const share = /^[0-9]{1,2}$/.test(text) ? Number(text) : -1;
+  if (share >= 0) return share;
+  throw new CommandError(EXIT.invalidInput, 'A share is of a hundred calls: a number from 0 to 99.');
+}
+
+function readSpan(name: string, text: string): number {
+  const span = milliseconds(text);
+  if (span !== undefined) return span;
+  throw new CommandError(EXIT.invalidInput, `${name} is a span such as 90s, 15m or 2h.`);
+}
