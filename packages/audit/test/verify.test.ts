@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type CallId, parseCallId } from '@ideogate/contract';
+import { type AuditEvent, type CallId, parseCallId } from '@ideogate/contract';
 import { superuserUrl } from '@ideogate/testkit';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -21,9 +21,13 @@ import {
   type VerifyOptions,
   type VerifyReport,
 } from '../src/index.ts';
+import { chain, EMPTY_CHAIN } from '../src/chain/chain.ts';
 import { checkpointLine, eventLine, headerLine, LINE_TEXTS } from '../src/chain/ndjson.ts';
 import { checkpointOf, checkpointText, hashOfCheckpoint } from '../src/checkpoints/checkpoint.ts';
 import { makeSigningKey, signNote } from '../src/checkpoints/note.ts';
+import { openSession } from '../src/database/session.ts';
+import { eventColumns } from '../src/writing/event-columns.ts';
+import { appendEvents, writerLock } from '../src/writing/event-store.ts';
 import { readChain } from './chain-of.ts';
 import {
   decision,
@@ -795,6 +799,31 @@ describe('an outcome that its writer did not write', () => {
     return callId;
   };
 
+  const about = (result: 'writer-opened' | 'writer-closed'): AuditEvent => ({
+    kind: 'notice',
+    result,
+    atMicros: nowMicros(),
+    environment: 'staging',
+    release: null,
+    subject: null,
+    operation: null,
+    problem: null,
+    reason: null,
+    keyId: null,
+    detail: {},
+  });
+
+  /** A sound chain by whoever has the append login, who asks nobody whether a gap is closed. @returns its writer */
+  async function forge(appendUrl: string, events: readonly AuditEvent[]): Promise<string> {
+    const writer = randomUUID();
+    const timed = events.map((each) => ({ columns: eventColumns(each), atMicros: nowMicros() }));
+    const timeouts = { connectMs: 5_000, statementMs: 5_000, graceMs: 500 };
+    const session = await openSession(appendUrl, 'forger', timeouts);
+    await appendEvents(session, writerLock(writer), chain(writer, EMPTY_CHAIN, timed), []);
+    await session.end();
+    return writer;
+  }
+
   const twelfth = () => event(sample.open, 12);
   const refused = () => `kind = 'decision' AND result = 'refused'`;
   test.each([
@@ -805,12 +834,14 @@ describe('an outcome that its writer did not write', () => {
     onTestFinished(() => putBack(sample.whole));
     const callId = await callOf(sample.whole, place());
     const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    const forger = openRecord({ ...urls, opening: OPENING, now: nowMicros });
-    for (const result of results) forger.outcome(outcome({ callId, result }));
-    await forger.close(5_000);
+    const forger = await forge(urls.appendUrl, [
+      about('writer-opened'),
+      ...results.map((result) => outcome({ callId, result })),
+      about('writer-closed'),
+    ]);
     // The signer cannot know a forger, who begins and ends as any writer does.
     await signNow(urls, sample.keyFile);
-    const found = [['inserted', forger.writer, 1 + results.length]];
+    const found = [['inserted', forger, 1 + results.length]];
     expect((await verify(inDatabase(sample.whole))).faults.map(short)).toEqual(found);
     const file = await exportOf(sample.whole);
     expect((await verify({ kind: 'files', files: [file] })).faults.map(short)).toEqual(found);
