@@ -95,20 +95,20 @@ function hashForm(form: string): string {
 
 /** The RFC 8785 form of an event at its place, as the head of this file tells. */
 export function canonicalForm(event: EventColumns, place: Place): string {
-  let members = '';
-  for (const { key, prefix, placed } of COLUMNS) {
+  const members: Record<string, string | readonly string[]> = {};
+  for (const { key, name, placed } of COLUMNS) {
     const value = placed ? place[key as keyof Place] : event[key as keyof EventColumns]; // as: `placed` says which
-    if (value !== null) members += prefix + textOf(value);
+    if (value !== null) members[name] = typeof value === 'object' ? value : String(value);
   }
-  return `{${members.slice(1)}}`;
+  // Members in the order in which they were set, texts escaped as RFC 8785 has it from here.
+  return JSON.stringify(members);
 }
 
 /** Printable ASCII but quotation mark and backslash stands for itself in JSON. */
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
-function textOf(value: string | number | bigint | boolean | readonly string[]): string {
-  if (typeof value === 'string') return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value);
-  return typeof value === 'object' ? JSON.stringify(value) : `"${value}"`;
+function textOf(value: string): string {
+  return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value);
 }
 
 /** An event and the time it takes its place with. */
