@@ -7,6 +7,7 @@ import type { AuditExportOptions } from './commands/audit-export.ts';
 import type { AuditGapsOptions } from './commands/audit-gaps.ts';
 import type { AuditVerifyOptions } from './commands/audit-verify.ts';
 import type { KeysAddOptions } from './commands/keys.ts';
+import type { KillOptions } from './commands/kill.ts';
 import type { KeysResealOptions } from './commands/keys-reseal.ts';
 import type { KeyOptions, KeysRotateOptions } from './commands/keys-rotate.ts';
 import type { WebhooksListOptions, WebhooksReplayOptions } from './commands/webhooks.ts';
@@ -25,6 +26,7 @@ const commands = {
   auditVerify: () => import('./commands/audit-verify.ts'),
   checkpointKey: () => import('./commands/checkpoint-key.ts'),
   keys: () => import('./commands/keys.ts'),
+  kill: () => import('./commands/kill.ts'),
   keysReseal: () => import('./commands/keys-reseal.ts'),
   keysRotate: () => import('./commands/keys-rotate.ts'),
   policyCheck: () => import('./commands/policy-check.ts'),
@@ -266,6 +268,31 @@ keys
   .option('--json', 'JSON')
   .action(async (options: { new?: string; json?: boolean }) =>
     finish(await (await commands.keysReseal()).keysIdentity(process.env, options)),
+  );
+
+const stopping = (command: Command) =>
+  command
+    .option('--key <id>', 'calls that go out with this key')
+    .option('--caller <subject>', 'calls of this subject, or made by it for another')
+    .option('--environment <name>', 'all calls of this environment')
+    .requiredOption('--reason <words>', 'why, for the record')
+    .option('--json', 'JSON, also on a terminal');
+stopping(
+  program
+    .command('kill')
+    .description(
+      'Stop calls at once, on every gateway, with the database down too; ends with 1 if one did not confirm.',
+    ),
+).action(async (options: KillOptions) => finish(await (await commands.kill()).kill(process.env, options)));
+stopping(program.command('revive').description('Undo the orders that stop these calls.')).action(
+  async (options: KillOptions) => finish(await (await commands.kill()).revive(process.env, options)),
+);
+program
+  .command('kills')
+  .description('The orders in force.')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (options: { json?: boolean }) =>
+    finish(await (await commands.kill()).kills(process.env, options)),
   );
 
 try {

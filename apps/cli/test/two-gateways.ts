@@ -1,7 +1,7 @@
 import { mkdirSync, cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createEmulator, type Emulator } from '@ideogate/ideogram/emulator';
-import { createDatabase, type TestDatabase } from '@ideogate/testkit';
+import { createDatabase, type Relay, startRelay, type TestDatabase } from '@ideogate/testkit';
 import { expect } from 'vitest';
 import {
   freePorts,
@@ -23,6 +23,8 @@ const READ = 'fake-read-key-MARKED-0';
 export interface TwoGateways {
   readonly database: TestDatabase;
   readonly emulator: Emulator;
+  /** Between both gateways, the commands, and Postgres. */
+  readonly relay: Relay;
   readonly tools: string;
   readonly one: Product;
   readonly two: Product;
@@ -31,6 +33,8 @@ export interface TwoGateways {
   /** Runs `ideogate keys …` beside the first one. */
   keys(...words: readonly string[]): ReturnType<typeof ran>;
   begin(...words: readonly string[]): Running;
+  /** Runs any command beside the first one. */
+  ideogate(...words: readonly string[]): ReturnType<typeof ran>;
   /** A file that holds this key. */
   file(key: string): string;
   list(): Promise<
@@ -42,16 +46,20 @@ export interface TwoGateways {
 
 export async function startTwoGateways(): Promise<TwoGateways> {
   const database = await createDatabase();
+  const straight = new URL(database.url);
+  const relay = await startRelay({ host: straight.hostname, port: Number(straight.port) });
+  const url = new URL(database.url);
+  url.host = `127.0.0.1:${relay.port}`;
   const emulator = await createEmulator({ keys: { read: [READ], write: [OLD] } });
+  const tools = newFolder();
   const env = {
     IDEOGATE_KEYS: 'sealed',
     IDEOGRAM_BASE_URL: emulator.url,
-    DATABASE_URL: database.url,
-    IDEOGATE_ACCEPT_UNSAFE_DATABASE: '',
+    DATABASE_URL: url.href,
+    IDEOGATE_CONTROL_DIR: join(tools, 'control'),
     IDEOGATE_RATE_PER_ADDRESS: '1000000',
     IDEOGATE_RATE_PER_SUBJECT: '1000000',
   };
-  const tools = newFolder();
   const [first, second] = [newFolder(), newFolder()];
   let one = await start({ data: first, port: await freePorts(), env });
   mkdirSync(join(second, 'staging'));
@@ -63,7 +71,7 @@ export async function startTwoGateways(): Promise<TwoGateways> {
     writeFileSync(path, `${key}\n`);
     return path;
   };
-  const options = { env: { IDEOGATE_DATA: first, DATABASE_URL: database.url } };
+  const options = { env: { ...env, IDEOGATE_DATA: first } };
   const keys = (...words: readonly string[]) => ran(['keys', ...words], options);
   for (const [slot, key] of [
     ['read', READ],
@@ -73,6 +81,7 @@ export async function startTwoGateways(): Promise<TwoGateways> {
   return {
     database,
     emulator,
+    relay,
     tools,
     get one() {
       return one;
@@ -87,6 +96,7 @@ export async function startTwoGateways(): Promise<TwoGateways> {
       });
     },
     keys,
+    ideogate: (...words) => ran(words, options),
     begin: (...words) => run(['keys', ...words], options),
     file,
     async list() {
@@ -101,7 +111,9 @@ export async function startTwoGateways(): Promise<TwoGateways> {
       else two = started;
     },
     async close() {
+      relay.restore();
       await emulator.close();
+      await relay.close();
       await database.drop();
     },
   };

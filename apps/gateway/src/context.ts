@@ -3,6 +3,7 @@ import type { TokenVerifier } from '@ideogate/access-token';
 import type { AuditRecord, CheckpointWatch } from '@ideogate/audit';
 import type { CallId } from '@ideogate/contract';
 import type { Router } from '@ideogate/ideogram';
+import type { KillSwitch } from '@ideogate/kill-switch';
 import type { Release, WebhookUrls } from '@ideogate/policy';
 import type { KeyRing } from '@ideogate/upstream-keys';
 import type { Brakes } from './brakes.ts';
@@ -37,6 +38,8 @@ export interface GatewayDeps {
   readonly sealPrompt?: (atMicros: bigint, callId: CallId, prompt: string) => string | null;
   /** Microseconds since the epoch. */
   readonly nowMicros: () => bigint;
+  /** Orders that stop calls; without it there are none. */
+  readonly kills?: Pick<KillSwitch, 'stops' | 'inForce'>;
   /** How old the keys in use are, for the metrics. */
   readonly keyAges?: () => readonly KeyAgeInSight[];
   /** The record's last checkpoint, whoever signs, for the metrics and for who asks whether all is ready. */

@@ -59,6 +59,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     waiting: () => deps.record.waiting(),
     notWritten: () => deps.record.notWritten(),
     limitsShared: () => brakes.shared(),
+    killOrders: () => deps.kills?.inForce().length ?? 0,
     keyAges: () => deps.keyAges?.() ?? [],
     lastCheckpoint: () => deps.checkpoints?.last() ?? null,
     exports: deps.exports ?? [],

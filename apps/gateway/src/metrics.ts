@@ -28,6 +28,7 @@ export interface KeyAgeInSight {
 }
 
 export interface Watched {
+  readonly killOrders: () => number;
   readonly keyAges: () => readonly KeyAgeInSight[];
   readonly inFlight: () => number;
   readonly waiting: () => number;
@@ -108,6 +109,7 @@ export function createMetrics(watched: Watched): Metrics {
     registers,
   });
   gauge('ideogate_calls_in_flight', 'Calls now between arrival and end.', watched.inFlight);
+  gauge('ideogate_kill_orders', 'Orders in force that stop calls.', watched.killOrders);
   gauge('ideogate_rows_waiting', 'Rows now waiting for a commit.', watched.waiting);
   gauge('ideogate_limits_degraded', '1 while Redis is away and limits are per replica.', () =>
     watched.limitsShared() === 'degraded' ? 1 : 0,

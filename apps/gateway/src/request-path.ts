@@ -8,6 +8,7 @@ import { brakeStrangers, brakeSubject } from './steps/brake.ts';
 import { checkQueryBounds, readBody } from './steps/check-bounds.ts';
 import { decideByPolicy } from './steps/decide.ts';
 import { findOperation } from './steps/find-operation.ts';
+import { obeyOrders } from './steps/obey-orders.ts';
 import { pickKey } from './steps/pick-key.ts';
 import { readHead } from './steps/read-head.ts';
 import { readTarget } from './steps/read-target.ts';
@@ -33,6 +34,7 @@ export const DECISION: readonly Step[] = [
   checkQueryBounds,
   readBody,
   pickKey,
+  obeyOrders,
   writeDecision,
   letBodyIn,
 ];

@@ -137,6 +137,10 @@ export type NoticeName =
   | 'key-changed'
   /** Ideogram refused a new key, and the one before it serves again. */
   | 'key-refused'
+  /** A gateway took an order that stops calls: `operation` names what it stops, `subject` who gave it, `detail` why. */
+  | 'calls-killed'
+  /** A gateway took the undoing of such an order. */
+  | 'calls-revived'
   /** A webhook was verified: `detail` names its endpoint, its event and the body's SHA-256. Written before it is kept. */
   | 'webhook-received'
   /** Somebody has webhooks delivered again: `detail` says which. Written before it is done. */

@@ -48,6 +48,11 @@ export const PROBLEMS = {
     'The request goes past what the grant allows',
     'Keep the named field within its bound, or ask the platform team for a wider grant.',
   ),
+  'stopped-by-order': p(
+    403,
+    'An order stops calls like this one',
+    'Tell the security team the call id: they gave the order, and they alone undo it.',
+  ),
   'operation-closed': p(
     403,
     'No scope opens this operation',

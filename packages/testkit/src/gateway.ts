@@ -19,7 +19,13 @@ import {
   topUpPartitions,
 } from '@ideogate/audit';
 import type { EnvironmentName } from '@ideogate/contract';
-import { createGateway, ideogramEndpoint, readGatewayConfig, secretEndpoint } from '@ideogate/gateway';
+import {
+  createGateway,
+  type GatewayDeps,
+  ideogramEndpoint,
+  readGatewayConfig,
+  secretEndpoint,
+} from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { createEmulator } from '@ideogate/ideogram/emulator';
 import { createIssuer, type Issuer, loadOrCreateClients, loadOrCreateIssuerKeys } from '@ideogate/issuer';
@@ -53,6 +59,8 @@ export interface TestGatewayOptions {
   readonly upstream?: string;
   readonly verifier?: Partial<VerifierConfig>;
   readonly keys?: { readonly read: string; readonly write: string };
+  /** Orders that stop calls; default: none. */
+  readonly kills?: NonNullable<GatewayDeps['kills']>;
   /** Superuser URL of the Postgres to make a database in; default: the run's. */
   readonly postgresUrl?: string;
   /** Where webhooks come in; default: nowhere. */
@@ -207,6 +215,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     keys: createKeyRing({ environment, ...keys, fingerprintSecret: 'fake-fingerprint-secret' }),
     log: { info: write, error: write },
     promptKey: () => PROMPT_KEY,
+    ...(options.kills === undefined ? {} : { kills: options.kills }),
     nowMicros,
     ...(webhooks === null ? {} : { webhooks: webhooks.door }),
   });

@@ -21,6 +21,10 @@ const ARROWS: Readonly<Record<string, { readonly to: readonly string[]; readonly
   },
   'packages/access-token': { to: ['packages/contract'], why: 'refusals and scopes are words on the wire' },
   'packages/audit': { to: ['packages/contract'], why: 'the shape of a record is one of those words' },
+  'packages/kill-switch': {
+    to: ['packages/upstream-keys'],
+    why: 'orders are kept beside the keys, in their store and through its connection',
+  },
   'packages/upstream-keys': {
     to: ['packages/contract'],
     why: 'capabilities and environments are such words',
@@ -70,6 +74,7 @@ const OWNERS: readonly {
 /** Packages have one entry; these are the exceptions, and why. */
 const SECOND_ENTRIES: ReadonlyMap<string, string> = new Map([
   ['@ideogate/ideogram/emulator', 'who wants the catalogue should not load a server'],
+  ['@ideogate/kill-switch/control', 'an order to stop calls goes out before a client of databases is loaded'],
   ['@ideogate/testkit/fuzz', 'who wants the gateway on real parts should not load generators'],
   ['@ideogate/testkit/large-record', 'who measures on a large record should not load a test runner'],
 ]);

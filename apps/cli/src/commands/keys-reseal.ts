@@ -4,7 +4,8 @@ import { KeyError, newAgeIdentity, resealStore } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { dataFolder, readReadyFile, writePrivately } from '../product/data-folder.ts';
 import { readKeysIdentity } from '../product/keys-identity.ts';
-import { noteDoing, whoever } from '../product/record-read.ts';
+import { noteDoing } from '../product/record-read.ts';
+import { whoever } from '../product/whoever.ts';
 import { wantsJson, writeJson } from '../terminal.ts';
 
 export interface KeysResealOptions {

@@ -19,6 +19,11 @@ export function dataFolder(env: NodeJS.ProcessEnv): string {
   return resolve(env['IDEOGATE_DATA'] || '.ideogate');
 }
 
+/** Where gateways of this machine take orders: `control` in the data folder, or `IDEOGATE_CONTROL_DIR`. */
+export function controlFolder(env: NodeJS.ProcessEnv): string {
+  return resolve(env['IDEOGATE_CONTROL_DIR'] || join(dataFolder(env), 'control'));
+}
+
 /**
  * Makes the folder of one environment.
  *

@@ -9,7 +9,8 @@ import {
 import { setTimeout as delay } from 'node:timers/promises';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import type { KeyWork } from './key-store.ts';
-import { noteDoing, whoever } from './record-read.ts';
+import { noteDoing } from './record-read.ts';
+import { whoever } from './whoever.ts';
 
 /*
  * Steps of a key's life as commands take them. Each is told to the record before it is done, and is done only from the

@@ -13,7 +13,8 @@ import { CommandError, EXIT } from '../exit-codes.ts';
 import { hiddenAnswer } from '../terminal.ts';
 import { codeOf, loadOrCreateSecrets, type ReadyFile } from './data-folder.ts';
 import { claimKey } from './key-claims.ts';
-import { noteDoing, whoever } from './record-read.ts';
+import { noteDoing } from './record-read.ts';
+import { whoever } from './whoever.ts';
 
 const MAX_BYTES = 4096;
 

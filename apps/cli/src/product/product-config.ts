@@ -13,7 +13,7 @@ import { readArchiveFolder } from './archiving.ts';
 import { readWebhookEndpoints, type WebhookEndpointConfig } from './webhook-endpoints.ts';
 import { type RecordExports, readRecordExports } from './record-export.ts';
 import { type CheckpointTarget, checkpointKeyFile, readCheckpointTargets } from './checkpoints.ts';
-import { codeOf, dataFolder } from './data-folder.ts';
+import { codeOf, controlFolder, dataFolder } from './data-folder.ts';
 import {
   type KeyCheckCall,
   readKeyCheck,
@@ -53,6 +53,8 @@ export interface ProductConfig {
   readonly webhooks: readonly WebhookEndpointConfig[];
   readonly upstream: UpstreamChoice;
   readonly keyCheck: KeyCheckCall;
+  /** Folder of the sockets by which orders come straight to gateways. */
+  readonly controlFolder: string;
   /** Text of the identity that opens sealed keys; null: the file beside. A function, so that a configuration that is printed does not show it. */
   readonly keysIdentity: () => string | null;
   readonly keysIdentityFile: string | null;
@@ -121,6 +123,7 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
     webhooks,
     upstream,
     keyCheck,
+    controlFolder: controlFolder(env),
     keysIdentity: () => env['IDEOGATE_KEYS_IDENTITY'] || null,
     keysIdentityFile: env['IDEOGATE_KEYS_IDENTITY_FILE'] || null,
   };

@@ -1,9 +1,10 @@
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import { NoticeError, writeNotice } from '@ideogate/audit';
 import type { NoticeName } from '@ideogate/contract';
 import manifest from '../../package.json' with { type: 'json' };
 import { CommandError, EXIT } from '../exit-codes.ts';
 import type { ReadyFile } from './data-folder.ts';
+import { whoever } from './whoever.ts';
 
 /** Where a row of the record is written to. */
 type Place = Pick<ReadyFile, 'appendDatabaseUrl' | 'databaseUrl' | 'environment'>;
@@ -72,14 +73,5 @@ async function note(
   } catch (error) {
     if (!(error instanceof NoticeError)) throw error;
     return error.message;
-  }
-}
-
-/** The account of the system and its host. An account without a name, as containers have, is its number. */
-export function whoever(): string {
-  try {
-    return `${userInfo().username}@${hostname()}`;
-  } catch {
-    return `uid ${process.getuid?.()}@${hostname()}`;
   }
 }

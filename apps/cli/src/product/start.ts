@@ -14,6 +14,7 @@ import {
   stopLeftoverPostgres,
 } from '@ideogate/local-postgres';
 import { type CallerIdentity, expandPattern, grantedScopes, grantOf, type Release } from '@ideogate/policy';
+import { ControlError, OrderFileError } from '@ideogate/kill-switch';
 import { KeyError } from '@ideogate/upstream-keys';
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -36,6 +37,7 @@ import { type ProductConfig, readProductConfig } from './product-config.ts';
 import { openRecordDatabase } from './record-database.ts';
 import { keepRecord } from './record-keeping.ts';
 import { watchKeyAges } from './key-ages.ts';
+import { obeyOrders } from './orders-of-the-gateway.ts';
 import { openKeysIdentity } from './keys-identity.ts';
 import { followSealedKeys, openGivenKeys } from './keys-of-the-gateway.ts';
 import { openWebhooks } from './webhooks.ts';
@@ -179,6 +181,8 @@ async function assemble(
   const keys = given ?? sealed;
   if (keys === null) throw new Error('keys are given or sealed');
 
+  const kills = await obeyOrders(config, folder, database, record, log);
+  undo.push(() => kills.stop());
   const keysPolicy = release.environments.get(environment)?.keys;
   if (keysPolicy === undefined) throw new Error('a configuration has its environment');
   const keyAges = watchKeyAges({
@@ -216,6 +220,7 @@ async function assemble(
     record,
     keys: keys.ring,
     keyAges: () => keyAges.ages(),
+    kills,
     log,
     promptKey: (atMicros) => monthKeys.digestKey(atMicros),
     ...(release.environments.get(environment)?.prompts === 'keep'
@@ -336,6 +341,8 @@ function inWords(error: unknown): unknown {
       EXIT.failed,
       `The record's database does not fit this data folder: ${error.message}. Restore secrets.json from the folder that first used it.`,
     );
+  if (error instanceof OrderFileError || error instanceof ControlError)
+    return new CommandError(EXIT.failed, `Orders to stop calls cannot be taken: ${error.message}.`);
   if (error instanceof FolderInUseError || error instanceof LocalPostgresError)
     return new CommandError(EXIT.failed, error.message);
   if (codeOf(error) === 'EADDRINUSE' && error instanceof Error && 'port' in error) {

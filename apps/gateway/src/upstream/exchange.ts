@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici';
 import type { Call } from '../call.ts';
 import { type BrokenEnd, breakAnswer, upstreamDone } from '../endings.ts';
 import type { Gateway } from '../context.ts';
+import { stoppedByOrder } from '../steps/obey-orders.ts';
 import type { Answer } from './answer.ts';
 import { problemOfError, UpstreamProblem } from './upstream-problem.ts';
 import { BodyRefused } from './watched-body.ts';
@@ -45,7 +46,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#whole = setTimeout(() => this.#timeIsUp(), gateway.config.upstream.wholeMs);
   }
 
+  /** Its first byte is about to go out. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
+    const stopped = stoppedByOrder(this.#call, this.#gateway);
+    if (stopped !== null) {
+      controller.abort(new UpstreamProblem(stopped.problem, stopped.reason));
+      return;
+    }
     this.#controller = controller;
     if (this.#cancelled !== null) controller.abort(this.#cancelled);
   }

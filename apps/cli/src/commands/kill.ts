@@ -1,0 +1,215 @@
+import { randomUUID } from 'node:crypto';
+import type { OrderStore } from '@ideogate/kill-switch';
+import {
+  type ControlAnswer,
+  inForce,
+  type KillEntry,
+  type KillKind,
+  nameOfEntry,
+  tellGateways,
+} from '@ideogate/kill-switch/control';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CommandError, EXIT } from '../exit-codes.ts';
+import { codeOf, controlFolder, dataFolder, isProductReady, readReadyFile } from '../product/data-folder.ts';
+import { whoever } from '../product/whoever.ts';
+import { printed, wantsJson, writeJson } from '../terminal.ts';
+
+export interface KillOptions {
+  readonly key?: string;
+  readonly caller?: string;
+  readonly environment?: string;
+  readonly reason: string;
+  readonly json?: boolean;
+}
+
+/** What became of entries. */
+interface Given {
+  readonly confirmed: readonly string[];
+  /** Gateways that did not confirm, and why. */
+  readonly silent: readonly string[];
+  /** Null when the database took them. */
+  readonly database: string | null;
+}
+
+/** Stops calls at once: the order goes straight to the gateways of this machine, and to the database for all others. */
+export async function kill(env: NodeJS.ProcessEnv, options: KillOptions): Promise<number> {
+  const { kind, target } = readTarget(options);
+  const entry: KillEntry = {
+    id: randomUUID(),
+    what: 'kill',
+    kind,
+    target,
+    reason: readReason(options.reason),
+    who: whoever(),
+    at: new Date().toISOString(),
+  };
+  const given = await give(env, [entry]);
+  return report(given, options, [entry], `Calls of ${kind} ${printed(target)} are stopped`);
+}
+
+/** Undoes every order that stops this target. */
+export async function revive(env: NodeJS.ProcessEnv, options: KillOptions): Promise<number> {
+  const { kind, target } = readTarget(options);
+  const reason = readReason(options.reason);
+  const known = await knownEntries(env);
+  const entries = inForce(known)
+    .filter((order) => order.kind === kind && order.target === target)
+    .map(
+      (order): KillEntry => ({
+        ...order,
+        what: 'revive',
+        reason,
+        who: whoever(),
+        at: new Date().toISOString(),
+      }),
+    );
+  if (entries.length === 0)
+    throw new CommandError(EXIT.invalidInput, `No order stops ${kind} ${printed(target)}: see kills.`);
+  // What one gateway knows and another does not must reach both.
+  const given = await give(env, [...known, ...entries]);
+  return report(given, options, entries, `Calls of ${kind} ${printed(target)} go on`);
+}
+
+/** The orders in force. */
+export async function kills(env: NodeJS.ProcessEnv, options: { json?: boolean }): Promise<number> {
+  const orders = inForce(await knownEntries(env));
+  if (wantsJson(options)) writeJson(orders);
+  else
+    process.stdout.write(
+      orders.length === 0
+        ? 'No order stops any call.\n'
+        : orders
+            .map(
+              ({ kind, target, who, at, reason }) => `${kind} ${target}, since ${at}, by ${who}: ${reason}`,
+            )
+            .map((line) => `${printed(line)}\n`)
+            .join(''),
+    );
+  return EXIT.fine;
+}
+
+const SOCKETS_FIRST_MS = 150;
+const FOLLOW_MS = 2_000;
+const LOOK_MS = 50;
+
+/** First the sockets, which need no database; then the database, for gateways of other machines and for those to come. */
+async function give(env: NodeJS.ProcessEnv, entries: readonly KillEntry[]): Promise<Given> {
+  const answers = tellGateways(controlFolder(env), entries);
+  // Loading a client of databases would hold the sockets up; a gateway that stands still must not hold up the database.
+  await Promise.race([answers, delay(SOCKETS_FIRST_MS)]);
+  const stored = storeOrders(env, entries);
+  const told = await answers;
+  const names = new Set(entries.map(nameOfEntry));
+  const confirmed = new Set<string>();
+  const silent: string[] = [];
+  for (const answer of told) {
+    if ('fault' in answer) silent.push(`${answer.socket} (${answer.fault})`);
+    else if (isWhole(answer, names)) confirmed.add(answer.instance);
+    else silent.push(`${answer.instance} (it did not take all of it)`);
+  }
+  const { fault, gateways } = await stored;
+  // Nobody asks the database now: these gateways it had when it last answered one of those that did.
+  if (fault !== null) {
+    const peers = told.flatMap((answer) => ('fault' in answer ? [] : answer.peers));
+    for (const peer of new Set(peers)) if (!confirmed.has(peer)) silent.push(`${peer}, of another machine`);
+  }
+  for (const { instance, followed } of gateways) {
+    if (followed) confirmed.add(instance);
+    else if (!confirmed.has(instance)) silent.push(instance);
+  }
+  return { confirmed: [...confirmed].toSorted(), silent, database: fault };
+}
+
+function isWhole(answer: ControlAnswer, names: ReadonlySet<string>): boolean {
+  if ('fault' in answer) return false;
+  const has = new Set(answer.entries.map(nameOfEntry));
+  return [...names].every((name) => has.has(name));
+}
+
+/** Loaded only now: the sockets have the order by then. */
+async function openStore(env: NodeJS.ProcessEnv): Promise<OrderStore> {
+  const { openOrderStore } = await import('@ideogate/kill-switch');
+  return openOrderStore(readReadyFile(dataFolder(env)).keysDatabaseUrl);
+}
+
+async function storeOrders(
+  env: NodeJS.ProcessEnv,
+  entries: readonly KillEntry[],
+): Promise<{ fault: string | null; gateways: readonly { instance: string; followed: boolean }[] }> {
+  let store: OrderStore | undefined;
+  try {
+    store = await openStore(env);
+    const last = await store.put(entries);
+    const until = performance.now() + FOLLOW_MS;
+    for (;;) {
+      const gateways = (await store.gateways()).map(({ instance, followed }) => ({
+        instance,
+        followed: followed >= last,
+      }));
+      if (gateways.every(({ followed }) => followed) || performance.now() > until)
+        return { fault: null, gateways };
+      await delay(LOOK_MS);
+    }
+  } catch (error) {
+    return { fault: error instanceof CommandError ? error.message : codeOf(error), gateways: [] };
+  } finally {
+    await store?.end();
+  }
+}
+
+/** All that gateways of this machine and the database know. */
+async function knownEntries(env: NodeJS.ProcessEnv): Promise<readonly KillEntry[]> {
+  const known = new Map<string, KillEntry>();
+  for (const answer of await tellGateways(controlFolder(env), []))
+    if ('entries' in answer) for (const entry of answer.entries) known.set(nameOfEntry(entry), entry);
+  if (!isProductReady(dataFolder(env))) return [...known.values()];
+  let store: OrderStore | undefined;
+  try {
+    store = await openStore(env);
+    for (const entry of await store.entries()) known.set(nameOfEntry(entry), entry);
+  } catch (error) {
+    process.stderr.write(
+      `The database cannot be asked (${codeOf(error)}): this is what gateways of this machine know.\n`,
+    );
+  } finally {
+    await store?.end();
+  }
+  return [...known.values()];
+}
+
+function report(
+  { confirmed, silent, database }: Given,
+  options: { json?: boolean },
+  entries: readonly KillEntry[],
+  done: string,
+): number {
+  if (wantsJson(options)) writeJson({ orders: entries, confirmed, silent, database });
+  else
+    process.stdout.write(
+      `${done} on ${confirmed.length} gateways${confirmed.map((name) => `\n  ${name}`).join('')}\n`,
+    );
+  for (const name of silent) process.stderr.write(`NOT CONFIRMED by ${name}: stop that gateway by hand.\n`);
+  if (confirmed.length === 0 && silent.length === 0) process.stderr.write('No gateway runs here.\n');
+  if (database !== null)
+    process.stderr.write(
+      `The database did not take it (${database}): gateways of other machines do not know. Those that confirmed tell it when it is back.\n`,
+    );
+  return silent.length > 0 || confirmed.length === 0 ? EXIT.failed : EXIT.fine;
+}
+
+function readTarget(options: KillOptions): { kind: KillKind; target: string } {
+  const given = (['key', 'caller', 'environment'] as const).flatMap((kind) => {
+    const target = options[kind];
+    return target === undefined ? [] : [{ kind, target }];
+  });
+  const [one, ...others] = given;
+  if (one === undefined || others.length > 0 || one.target === '' || one.target.length > 255)
+    throw new CommandError(EXIT.invalidInput, 'Name one of --key, --caller and --environment.');
+  return one;
+}
+
+function readReason(text: string): string {
+  const reason = text.trim();
+  if (reason.length >= 3 && reason.length <= 500) return reason;
+  throw new CommandError(EXIT.invalidInput, '--reason says why, in 3 to 500 characters: it goes on record.');
+}

@@ -1,0 +1,129 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { cleanUp, generate, token } from './running-product.ts';
+import { load, startTwoGateways, type TwoGateways } from './two-gateways.ts';
+
+let it: TwoGateways;
+let key: string;
+beforeAll(async () => {
+  it = await startTwoGateways();
+  key = (await it.list()).find(({ slot }) => slot === 'write')?.id ?? '';
+}, 120_000);
+afterAll(async () => {
+  await cleanUp();
+  await it?.close();
+});
+
+/** Calls that reached Ideogram so far. */
+async function forwarded(): Promise<number> {
+  const list = (await (await fetch(`${it.emulator.url}/-/received`)).json()) as { method: string }[]; // as: the emulator's own list
+  return list.filter(({ method }) => method === 'POST').length;
+}
+
+/** When the last call arrived at Ideogram, looked at each 10 ms until none came for a second. */
+async function lastForwarded(): Promise<number> {
+  let [count, at] = [await forwarded(), Date.now()];
+  while (Date.now() - at < 1000) {
+    await delay(10);
+    const now = await forwarded();
+    if (now > count) [count, at] = [now, Date.now()];
+  }
+  return at;
+}
+
+const status = async (which: 'one' | 'two'): Promise<number> => {
+  const product = it[which];
+  return (await generate(product, await token(product, 'writer'))).status;
+};
+
+test.each([
+  ['key', () => key],
+  ['caller', () => 'writer'],
+  ['environment', () => 'staging'],
+] satisfies [string, () => string][])(
+  'kill --%s: under load on two gateways no call is forwarded a second after the command began, until it is revived',
+  async (kind, target) => {
+    const calls = await load([() => it.one, () => it.two], 50);
+    await delay(500);
+    const began = Date.now();
+    const [killed, last] = await Promise.all([
+      it.ideogate('kill', `--${kind}`, target(), '--reason', 'found in a public repository'),
+      lastForwarded(),
+    ]);
+    const made = await calls.stop();
+    expect([killed.code, killed.stderr]).toEqual([0, '']);
+    expect(JSON.parse(killed.stdout)).toMatchObject({
+      confirmed: [expect.any(String), expect.any(String)],
+      silent: [],
+    });
+    expect(last - began).toBeLessThan(1000);
+    const late = made.filter(({ at }) => at > began + 1000);
+    expect(new Set(late.map(({ problem }) => problem))).toEqual(new Set(['stopped-by-order']));
+    expect(await it.ideogate('revive', `--${kind}`, target(), '--reason', 'it was a drill')).toMatchObject({
+      code: 0,
+    });
+    expect([await status('one'), await status('two')]).toEqual([200, 200]);
+  },
+  60_000,
+);
+
+test('with Postgres gone the order is obeyed and confirmed all the same, and is dead after a restart; the database hears of it later', async () => {
+  it.relay.cut();
+  const killed = await it.ideogate('kill', '--caller', 'writer', '--reason', 'the database is down');
+  expect(killed.code).toBe(0);
+  expect(JSON.parse(killed.stdout)).toMatchObject({
+    confirmed: [expect.any(String), expect.any(String)],
+    silent: [],
+  });
+  expect(killed.stderr).toMatch(/The database did not take it/);
+  it.one.child.kill('SIGKILL');
+  await it.one.ended;
+  it.relay.restore();
+  await it.again('one');
+  expect([await status('one'), await status('two')]).toEqual([403, 403]);
+  const { stdout } = await it.ideogate('kills', '--json');
+  expect(JSON.parse(stdout)).toMatchObject([
+    { kind: 'caller', target: 'writer', reason: 'the database is down' },
+  ]);
+  const { Client } = await import('pg');
+  const client = new Client({ connectionString: it.database.url });
+  await client.connect();
+  await vi.waitUntil(
+    async () =>
+      (await client.query(`SELECT FROM ideogate_keys.kill_entry WHERE reason = 'the database is down'`)).rows
+        .length === 1,
+    { timeout: 5000 },
+  );
+  const notices = () =>
+    client.query(
+      `SELECT subject, detail->>'reason' AS reason FROM ideogate.audit_notice WHERE notice = 'calls-killed' AND detail->>'reason' = 'the database is down'`,
+    );
+  await vi.waitUntil(async () => (await notices()).rows.length > 0, { timeout: 5000 });
+  expect((await notices()).rows[0].subject).toMatch(/@/);
+  await client.end();
+  // The gateway that was killed is still known for ten seconds, and does not confirm.
+  const revived = await it.ideogate('revive', '--caller', 'writer', '--reason', 'it is over');
+  expect([revived.code, revived.stderr]).toEqual([1, expect.stringMatching(/^NOT CONFIRMED by \S+ \d+: /)]);
+  expect([await status('one'), await status('two')]).toEqual([200, 200]);
+}, 90_000);
+
+test('a gateway that does not answer is named, and the command ends with 1', async () => {
+  it.two.child.kill('SIGSTOP');
+  try {
+    const killed = await it.ideogate('kill', '--key', key, '--reason', 'a gateway stands still');
+    expect(killed.code).toBe(1);
+    expect(killed.stderr).toMatch(new RegExp(`NOT CONFIRMED by .*${it.two.pid}`));
+  } finally {
+    it.two.child.kill('SIGCONT');
+  }
+  await vi.waitUntil(async () => (await status('two')) === 403, { timeout: 5000 });
+}, 60_000);
+
+test.each([
+  [[], /Name one of --key, --caller and --environment/],
+  [['--key', 'a', '--caller', 'b'], /Name one of/],
+  [['--key', 'key_0000000000000000'], /No order stops/],
+] as const)('revive %j is told what is missing', async (words, message) => {
+  const { code, stderr } = await it.ideogate('revive', ...words, '--reason', 'a test');
+  expect([code, stderr]).toEqual([3, expect.stringMatching(message)]);
+});

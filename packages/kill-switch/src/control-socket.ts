@@ -1,0 +1,150 @@
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { createConnection, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { type KillEntry, parseKillEntry } from './kill-entry.ts';
+
+/*
+ * How orders come straight to a gateway, whatever becomes of its database: a Unix socket in a folder that only its owner
+ * may enter. One line of JSON asks, one answers: `{"entries": […]}` gives entries (none asks), `{"instance", "entries",
+ * "peers"}` is what the gateway then has on its disk, and which gateways it knows of.
+ */
+
+const MAX_LINE = 4 * 1024 * 1024;
+/** A path of a Unix socket fits `sun_path` of the smallest system, with its NUL. */
+const MAX_PATH = 103;
+const ANSWER_MS = 3_000;
+
+export class ControlError extends Error {
+  override readonly name = 'ControlError';
+}
+
+/**
+ * @param take has entries obeyed and on the disk when it returns
+ * @throws ControlError
+ */
+export async function serveControl(
+  folder: string,
+  gateway: { readonly instance: string; readonly name: string; readonly peers: () => readonly string[] },
+  take: (entries: readonly KillEntry[]) => readonly KillEntry[],
+): Promise<{ close(): Promise<void> }> {
+  const path = join(folder, `${gateway.name}.sock`);
+  if (Buffer.byteLength(path) > MAX_PATH)
+    throw new ControlError(
+      `${path} is too long for a socket (${MAX_PATH} bytes): name a shorter folder in IDEOGATE_CONTROL_DIR`,
+    );
+  requirePrivate(folder);
+  rmSync(path, { force: true });
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    // Whatever fails, a full disk among it, the socket closes without an answer: nothing is confirmed.
+    readLine(socket)
+      .then((line) => {
+        const entries = take(entriesIn(line));
+        const said = { instance: gateway.instance, entries, peers: gateway.peers() };
+        socket.end(`${JSON.stringify(said)}\n`);
+      })
+      .catch(() => socket.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  chmodSync(path, 0o600);
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets) socket.destroy();
+        server.close(() => {
+          rmSync(path, { force: true });
+          resolve();
+        });
+      }),
+  };
+}
+
+/** Whoever may enter the folder may stop calls: that is its owner alone. */
+function requirePrivate(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { mode, uid } = lstatSync(folder);
+  if ((mode & 0o077) !== 0 || (process.getuid !== undefined && uid !== process.getuid()))
+    throw new ControlError(
+      `${folder} must be a folder of this user that nobody else may enter: chmod 700, or name another in IDEOGATE_CONTROL_DIR`,
+    );
+}
+
+/** What a gateway said: what it has on its disk, or why it said nothing. */
+export type ControlAnswer =
+  | {
+      readonly socket: string;
+      readonly instance: string;
+      readonly entries: readonly KillEntry[];
+      readonly peers: readonly string[];
+    }
+  | { readonly socket: string; readonly fault: string };
+
+/**
+ * Gives entries to every gateway whose socket is in the folder, all at once. A socket that nobody listens on any more is
+ * a gateway that is gone: it has no answer.
+ */
+export async function tellGateways(
+  folder: string,
+  entries: readonly KillEntry[],
+): Promise<readonly ControlAnswer[]> {
+  let names: string[];
+  try {
+    names = readdirSync(folder).filter((name) => name.endsWith('.sock'));
+  } catch {
+    return [];
+  }
+  const answers = await Promise.all(names.map((name) => tellOne(join(folder, name), entries)));
+  return answers.filter((answer) => answer !== null);
+}
+
+async function tellOne(path: string, entries: readonly KillEntry[]): Promise<ControlAnswer | null> {
+  const socket = createConnection(path);
+  try {
+    const bound = setTimeout(() => socket.destroy(new Error('no answer')), ANSWER_MS);
+    socket.write(`${JSON.stringify({ entries })}\n`);
+    const line = await readLine(socket).finally(() => clearTimeout(bound));
+    const { instance, peers } = JSON.parse(line) as { instance?: unknown; peers?: unknown }; // as: looked at here
+    if (typeof instance !== 'string' || !Array.isArray(peers))
+      return { socket: path, fault: 'no answer that is understood' };
+    return { socket: path, instance, entries: entriesIn(line), peers: peers.map(String) };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ECONNREFUSED' || code === 'ENOENT') return null;
+    return { socket: path, fault: typeof code === 'string' ? code : 'no answer' };
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** @throws when the socket ends or fails first, or the line is too long */
+function readLine(socket: Socket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      const end = text.indexOf('\n');
+      if (end !== -1) resolve(text.slice(0, end));
+      else if (text.length > MAX_LINE) reject(new Error('the line is too long'));
+    });
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('closed')));
+  });
+}
+
+/** @throws when one of them is none: half an order is not obeyed, nor confirmed */
+function entriesIn(line: string): readonly KillEntry[] {
+  const value = JSON.parse(line) as { entries?: unknown }; // as: looked at here
+  if (!Array.isArray(value.entries)) throw new ControlError('there are no entries');
+  return value.entries.map((one) => {
+    const entry = parseKillEntry(one);
+    if (entry === null) throw new ControlError('an entry is not understood');
+    return entry;
+  });
+}

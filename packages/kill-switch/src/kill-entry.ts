@@ -1,0 +1,43 @@
+/** What an order stops: calls with a key, of a caller, or all of an environment. */
+export type KillKind = 'key' | 'caller' | 'environment';
+
+/**
+ * An order to stop calls, or the undoing of one. Never changed: a revival carries the id of the order it undoes. So what
+ * is known in several places can be put together in any sequence, and comes out the same.
+ */
+export interface KillEntry {
+  /** A UUID. */
+  readonly id: string;
+  readonly what: 'kill' | 'revive';
+  readonly kind: KillKind;
+  /** Id of a key, subject of a caller, name of an environment. */
+  readonly target: string;
+  readonly reason: string;
+  /** Who gave it. */
+  readonly who: string;
+  /** RFC 3339 UTC. */
+  readonly at: string;
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Null when it is none: what comes over a socket or from a disk is looked at before it is obeyed. */
+export function parseKillEntry(value: unknown): KillEntry | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { id, what, kind, target, reason, who, at } = value as Partial<Record<keyof KillEntry, unknown>>; // as: each is looked at below
+  if (typeof id !== 'string' || !UUID.test(id)) return null;
+  if (what !== 'kill' && what !== 'revive') return null;
+  if (kind !== 'key' && kind !== 'caller' && kind !== 'environment') return null;
+  if (!isText(target, 255) || !isText(reason, 500) || !isText(who, 500)) return null;
+  if (typeof at !== 'string' || Number.isNaN(Date.parse(at))) return null;
+  return { id, what, kind, target, reason, who, at };
+}
+
+/** What no table could hold would stay on one gateway. */
+function isText(value: unknown, most: number): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= most && !value.includes('\0');
+}
+
+export function nameOfEntry({ id, what }: Pick<KillEntry, 'id' | 'what'>): string {
+  return `${what} ${id}`;
+}
