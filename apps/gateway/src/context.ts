@@ -11,6 +11,7 @@ import type { Call } from './call.ts';
 import type { GatewayConfig } from './config.ts';
 import type { ExportInSight, KeyAgeInSight, Metrics } from './metrics.ts';
 import type { Refusal } from './refusal.ts';
+import type { StrangerRows } from './stranger-rows.ts';
 import type { WebhookDoor } from './webhook-door.ts';
 
 /** Where log lines go: pino's two methods. */
@@ -56,6 +57,7 @@ export interface Gateway extends GatewayDeps {
   readonly router: Router;
   readonly brakes: Brakes;
   readonly metrics: Metrics;
+  readonly strangerRows: StrangerRows;
   /** Address of the protected-resource metadata (RFC 9728 section 3.1). */
   readonly metadataUrl: string;
   /** Addresses of our own to which callers may have Ideogram send results. */

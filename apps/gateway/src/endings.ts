@@ -23,9 +23,13 @@ export async function refuse(call: Call, refusal: Refusal, gateway: Gateway): Pr
 
 async function endRefused(call: Call, refusal: Refusal, gateway: Gateway): Promise<void> {
   const final = isFinal(refusal) ? refusal : (call.interruption ?? refusal);
-  if (final.reason === 'address-rate') countWithoutRow(final.reason, gateway);
-  else gateway.metrics.refused(final.reason);
-  if (hasRow(call, final)) await gateway.record.refuse(recordRefusal(call, final, gateway));
+  const row = hasRow(call, final);
+  if (final.reason === 'address-rate' || (row && isOneTooMany(call, gateway)))
+    countWithoutRow(final.reason, gateway);
+  else {
+    gateway.metrics.refused(final.reason);
+    if (row) await gateway.record.refuse(recordRefusal(call, final, gateway));
+  }
   answer(call, final, gateway);
   gateway.forget(call);
   logCall(call, { result: 'refused', problem: final.problem, reason: final.reason }, gateway);
@@ -60,6 +64,11 @@ function hasRow(call: Call, refusal: Refusal): boolean {
     !isOwnPage(call.path) ||
     (call.path === '/-/whoami' && isTokenFault(refusal.problem))
   );
+}
+
+/** Strangers from ever more addresses would have ever more rows. */
+function isOneTooMany(call: Call, gateway: Gateway): boolean {
+  return call.token === null && !gateway.strangerRows.take();
 }
 
 function isTokenFault(problem: ProblemCode | null): boolean {

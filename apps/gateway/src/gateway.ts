@@ -15,6 +15,7 @@ import { webhookPages } from './pages/webhook-pages.ts';
 import { forwarding } from './forwarding.ts';
 import type { Refusal } from './refusal.ts';
 import { DECISION, walk } from './request-path.ts';
+import { createStrangerRows } from './stranger-rows.ts';
 import { webhookUrlsOf } from './webhook-door.ts';
 
 declare module 'fastify' {
@@ -70,6 +71,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     router: buildRouter(deps.release.operations),
     brakes,
     metrics,
+    strangerRows: createStrangerRows(config.limits.strangerRows, config.rates.windowMs),
     metadataUrl: metadataUrlOf(config.identifier),
     webhookUrls: webhookUrlsOf(config.identifier, deps.webhooks),
     newCallId: () => randomUUIDv7() as CallId, // as: it makes what the brand says

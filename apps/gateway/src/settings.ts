@@ -192,6 +192,14 @@ export const SETTINGS = {
     100_000_000,
     'Requests per caller and window.',
   ),
+  strangerRows: number(
+    'IDEOGATE_STRANGER_ROWS',
+    10_000,
+    'rows',
+    1,
+    100_000_000,
+    'Refusals without a valid token that have rows of their own, in a window; the rest is summed.',
+  ),
   windowMs: number('IDEOGATE_RATE_WINDOW_MS', 60_000, 'ms', 1000, 86_400_000, 'Length of the rate window.'),
   replicas: number(
     'IDEOGATE_REPLICAS',

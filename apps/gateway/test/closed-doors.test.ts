@@ -60,6 +60,21 @@ test('of a flood the record holds few rows, and with them every call', async () 
   });
 });
 
+test('of strangers, from however many addresses, few have rows, and the others are summed by why', async () => {
+  await withGateway({ IDEOGATE_STRANGER_ROWS: '5' }, async (gateway, database) => {
+    const send = (token: string) =>
+      fetch(`${gateway.url}/v1/ideogram-v3/generate`, { method: 'POST', headers: { 'api-key': token } });
+    for (let sent = 0; sent < 12; sent++) expect((await send('not-a-token')).status).toBe(401);
+    // Who is known is no stranger: its refusals have their rows all the same.
+    const known = await gateway.token('reader', 'read:models');
+    for (let sent = 0; sent < 3; sent++) expect((await send(known)).status).toBe(403);
+    await gateway.stop();
+    const { rows, sums } = await inTheRecord(database);
+    expect(rows).toBe(5 + 3);
+    expect(Object.values(sums)).toEqual([7]);
+  });
+});
+
 test('a flood whose bodies are broken too has no row a call either', async () => {
   await withGateway({ IDEOGATE_RATE_PER_ADDRESS: '2' }, async (gateway, database) => {
     const broken =

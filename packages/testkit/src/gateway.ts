@@ -177,7 +177,12 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
 
   const config = readGatewayConfig(
     { environment, identifier: url, issuers: [issuerUrl], host: '127.0.0.1', port, upstream },
-    { IDEOGATE_RATE_PER_ADDRESS: '1000000', IDEOGATE_RATE_PER_SUBJECT: '1000000', ...settings },
+    {
+      IDEOGATE_RATE_PER_ADDRESS: '1000000',
+      IDEOGATE_RATE_PER_SUBJECT: '1000000',
+      IDEOGATE_STRANGER_ROWS: '1000000',
+      ...settings,
+    },
   );
   const nowMicros = () => BigInt(Date.now()) * 1000n;
   const record = openRecord({
