@@ -10,6 +10,7 @@ import type { KeysAddOptions } from './commands/keys.ts';
 import type { KillOptions } from './commands/kill.ts';
 import type { KeysResealOptions } from './commands/keys-reseal.ts';
 import type { KeyOptions, KeysRotateOptions } from './commands/keys-rotate.ts';
+import type { ScanOptions } from './commands/scan.ts';
 import type { WebhooksListOptions, WebhooksReplayOptions } from './commands/webhooks.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 
@@ -30,6 +31,7 @@ const commands = {
   keysReseal: () => import('./commands/keys-reseal.ts'),
   keysRotate: () => import('./commands/keys-rotate.ts'),
   policyCheck: () => import('./commands/policy-check.ts'),
+  scan: () => import('./commands/scan.ts'),
   start: () => import('./commands/start.ts'),
   token: () => import('./commands/token.ts'),
   webhooks: () => import('./commands/webhooks.ts'),
@@ -191,6 +193,22 @@ keys
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: KeysAddOptions) =>
     finish(await (await commands.keys()).keysAdd(process.env, options)),
+  );
+
+program
+  .command('scan')
+  .description('Look for keys and other secrets where they should not be; says where, never what.')
+  .argument('[path]', 'a file, or a folder and what is below it; without it, this folder')
+  .option('--history', 'everything that any commit of the repository holds')
+  .option('--staged', 'what the next commit would bring')
+  .option('--stdin', 'what comes on standard input, as a log')
+  .option('--record', 'the words of the record')
+  .option('--known <file>', 'a file with ids of known keys, as keys list prints them')
+  .option('--install-hook', 'make a hook of git that refuses commits which hold a secret')
+  .option('--sarif', 'SARIF 2.1.0, for code hosts')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (path: string | undefined, options: ScanOptions) =>
+    finish(await (await commands.scan()).scanFor(process.env, path, options)),
   );
 
 const webhooks = program.command('webhooks').description('Webhooks that came in, and their delivery.');

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DATABASE_FAULTS, migrate } from '@ideogate/audit';
 import { PROBLEMS, SCOPES } from '@ideogate/contract';
+import { RULES } from '@ideogate/secret-scan';
 import { createDatabase } from '@ideogate/testkit';
 import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
@@ -52,6 +53,11 @@ describe('the pages agree with the source', () => {
     expect(section(page('docs/run.md'), 'database-faults')).toBe(
       table(['fault', 'means, and what to do'], rows),
     );
+  });
+
+  test('every rule of the scan is in its page', () => {
+    const rows = Object.entries(RULES).map(([rule, meaning]) => [`\`${rule}\``, meaning]);
+    expect(section(page('docs/scan.md'), 'scan-rules')).toBe(table(['rule', 'means'], rows));
   });
 
   test('every scope is in the platform team’s table', () => {

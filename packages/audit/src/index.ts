@@ -8,6 +8,7 @@ export {
   tailCalls,
 } from './reading/calls.ts';
 export { type KeyUse, keyUse, lastUseOf } from './reading/key-use.ts';
+export { type EventTexts, recordTexts } from './reading/texts.ts';
 export { type ChainedEvent, type ChainFault, hashEvent, verifyChain } from './chain/chain.ts';
 export { createLogins, type Login, LoginError, type LoginFault } from './database/logins.ts';
 export { MigrationError, type MigrationFault, migrate } from './database/migrate.ts';

@@ -29,6 +29,10 @@ const ARROWS: Readonly<Record<string, { readonly to: readonly string[]; readonly
     to: ['packages/contract'],
     why: 'capabilities and environments are such words',
   },
+  'packages/secret-scan': {
+    to: ['packages/upstream-keys'],
+    why: 'a key is recognised by the fingerprint that is its id, which is made there',
+  },
   'packages/webhook': {
     to: [],
     why: 'it signs and verifies bytes, for subscribers too, and knows nothing of ours',
@@ -76,6 +80,7 @@ const SECOND_ENTRIES: ReadonlyMap<string, string> = new Map([
   ['@ideogate/ideogram/emulator', 'who wants the catalogue should not load a server'],
   ['@ideogate/kill-switch/control', 'an order to stop calls goes out before a client of databases is loaded'],
   ['@ideogate/testkit/fuzz', 'who wants the gateway on real parts should not load generators'],
+  ['@ideogate/testkit/large-history', 'who measures on a long history should not load a test runner'],
   ['@ideogate/testkit/large-record', 'who measures on a large record should not load a test runner'],
 ]);
 

@@ -1,0 +1,8 @@
+export { ExactFinder, type KnownKeys } from './exact.ts';
+export type { Finding } from './finding.ts';
+export { GitError, gitHistory, gitIndex, hookFolder, introducedBy } from './git.ts';
+export { RULES } from './rules.ts';
+export { sarifOf } from './sarif.ts';
+export { scan } from './scan.ts';
+export { filesBelow } from './tree.ts';
+export type { Source } from './source.ts';

@@ -1,0 +1,127 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { largeHistory } from '@ideogate/testkit/large-history';
+import { afterAll, describe, expect, test } from 'vitest';
+import { filesBelow, gitHistory, gitIndex, introducedBy } from '../src/index.ts';
+import { all, finder, KEY } from './known.ts';
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'ideogate-scan-'));
+  folders.push(folder);
+  return folder;
+}
+
+function newRepository(): {
+  folder: string;
+  git: (...words: string[]) => string;
+  write: (file: string, text: string) => void;
+} {
+  const folder = newFolder();
+  const git = (...words: string[]) =>
+    execFileSync('git', ['-C', folder, '-c', 'user.name=x', '-c', 'user.email=x@example.invalid', ...words], {
+      encoding: 'utf8',
+    });
+  git('init', '-q', '-b', 'main');
+  return {
+    folder,
+    git,
+    write: (file, text) => {
+      mkdirSync(join(folder, file, '..'), { recursive: true });
+      writeFileSync(join(folder, file), text);
+    },
+  };
+}
+
+const HOLDS = `const key = '${KEY}';\n`;
+const where = (found: Awaited<ReturnType<typeof all>>) =>
+  found.map(({ file, rule }) => `${file} ${rule}`).sort();
+
+describe('a folder', () => {
+  test('is looked through as git sees it: what it has and would take, not what it ignores', async () => {
+    const { folder, git, write } = newRepository();
+    write('.gitignore', 'dist/\n.env\n');
+    for (const file of ['tracked.ts', 'new.ts', 'deep/er/a b.ts', 'dist/built.js', '.env', 'removed.ts'])
+      write(file, HOLDS);
+    git('add', 'tracked.ts', 'removed.ts');
+    rmSync(join(folder, 'removed.ts'));
+    symlinkSync(join(folder, 'tracked.ts'), join(folder, 'link.ts'));
+    expect(where(await all(filesBelow(folder), finder(KEY)))).toEqual([
+      'deep/er/a b.ts known-key',
+      'new.ts known-key',
+      'tracked.ts known-key',
+    ]);
+  });
+  test('that git knows nothing of is walked, and a single file is looked at whatever it is', async () => {
+    const folder = newFolder();
+    mkdirSync(join(folder, 'node_modules'));
+    for (const file of ['a.ts', '.env', 'node_modules/b.ts']) writeFileSync(join(folder, file), HOLDS);
+    expect(where(await all(filesBelow(folder), finder(KEY)))).toEqual(['.env known-key', 'a.ts known-key']);
+    expect(await all(filesBelow(join(folder, 'node_modules/b.ts')), finder(KEY))).toHaveLength(1);
+  });
+});
+
+describe('the index', () => {
+  test('is looked at as it is staged, not as the file stands now', async () => {
+    const { folder, git, write } = newRepository();
+    write('staged.ts', HOLDS);
+    write('clean.ts', 'nothing\n');
+    git('add', '.');
+    write('staged.ts', 'taken out of the file, and not of the index\n');
+    write('clean.ts', HOLDS);
+    expect(where(await all(gitIndex(folder), finder(KEY)))).toEqual(['staged.ts known-key']);
+    git('commit', '-qm', 'one');
+    expect(await all(gitIndex(folder), finder(KEY))).toEqual([]);
+    write('-odd name\twith everything.ts', HOLDS);
+    git('add', '.');
+    git('mv', 'staged.ts', 'moved.ts');
+    expect(where(await all(gitIndex(folder), finder(KEY)))).toEqual([
+      '-odd name\twith everything.ts known-key',
+      'clean.ts known-key',
+    ]);
+  });
+});
+
+describe('the history', () => {
+  test('holds what was taken out again, on every branch, in words and in stashes, once each', async () => {
+    const { folder, git, write } = newRepository();
+    write('a.ts', 'nothing\n');
+    git('add', '.');
+    git('commit', '-qm', 'first');
+    git('checkout', '-qb', 'side');
+    write('b.ts', HOLDS);
+    write('same.ts', HOLDS);
+    git('add', '.');
+    git('commit', '-qm', 'by mistake');
+    const commit = git('rev-parse', 'HEAD').trim();
+    git('rm', '-q', 'b.ts', 'same.ts');
+    git('commit', '-qm', `it was ${KEY}`);
+    git('checkout', '-q', 'main');
+    write('a.ts', `stashed ${KEY}\n`);
+    git('stash', '-q');
+    git('tag', '-a', '-m', `tagged ${KEY}`, 'v1');
+    const found = await all(gitHistory(folder), finder(KEY));
+    const files = found.map(({ file }) => file.replace(/ [0-9a-f]{40}$/, '')).sort();
+    expect(files).toEqual(['a.ts', 'b.ts', 'commit', 'tag']);
+    const blob = found.find(({ file }) => file === 'b.ts')?.object ?? '';
+    expect(await introducedBy(folder, blob)).toBe(commit);
+    expect(where(await all(filesBelow(folder), finder(KEY)))).toEqual([]);
+  });
+
+  test('of five thousand commits, one of which holds a known key, gives that one', async () => {
+    const folder = newFolder();
+    await largeHistory(folder, 5000, KEY);
+    const found = await all(gitHistory(folder), finder(KEY));
+    expect(found).toMatchObject([{ rule: 'known-key', file: 'src/module-166.ts', line: 2, column: 26 }]);
+  });
+
+  test('of what is no repository is an error in git’s words', async () => {
+    await expect(all(gitHistory(newFolder()), finder(KEY))).rejects.toThrow(/not a git repository/);
+  });
+});
