@@ -204,6 +204,7 @@ program
   .option('--stdin', 'what comes on standard input, as a log')
   .option('--record', 'the words of the record')
   .option('--known <file>', 'a file with ids of known keys, as keys list prints them')
+  .option('--enforce', 'stop all calls with each known key that is found, as kill --key does')
   .option('--install-hook', 'make a hook of git that refuses commits which hold a secret')
   .option('--sarif', 'SARIF 2.1.0, for code hosts')
   .option('--json', 'JSON, also on a terminal')

@@ -4,7 +4,17 @@ import { join } from 'node:path';
 import { openReadPool } from '@ideogate/audit';
 import { keyIdOf } from '@ideogate/upstream-keys';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cleanUp, freePorts, newFolder, type Product, ran, REPOSITORY, start } from './running-product.ts';
+import {
+  cleanUp,
+  freePorts,
+  generate,
+  newFolder,
+  type Product,
+  ran,
+  REPOSITORY,
+  start,
+  token,
+} from './running-product.ts';
 
 const KEY = 'fake-ideogram-key-MARKED-0123456789-abcdef';
 const ID = keyIdOf(Buffer.from(KEY), 'fake-fingerprint-secret');
@@ -154,6 +164,21 @@ describe('beside a running product', () => {
     expect([code, JSON.parse(stdout)]).toMatchObject([
       1,
       { findings: [{ file: 'leak.log', keyId: write, column: 10 }] },
+    ]);
+  });
+  test('with --enforce all calls with a key that is found are stopped', async () => {
+    const write = product.ready.givenKeys.find(({ slot }) => slot === 'write')?.id ?? '';
+    const bearer = await token(product, 'writer');
+    expect((await generate(product, bearer)).status).toBe(200);
+    const { code, stdout } = await scan(folder, '--enforce');
+    expect([code, JSON.parse(stdout)]).toMatchObject([
+      1,
+      { stopped: { [write]: { confirmed: [expect.any(String)], silent: [], database: null } } },
+    ]);
+    expect((await generate(product, bearer)).status).toBe(403);
+    const { stdout: orders } = await ran(['kills'], { env: { IDEOGATE_DATA: product.data } });
+    expect(JSON.parse(orders)).toMatchObject([
+      { kind: 'key', target: write, reason: expect.stringMatching(/^scan found it in leak.log:1$/) },
     ]);
   });
   test('the words of its record are looked through, and that is on record', async () => {

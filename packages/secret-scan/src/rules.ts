@@ -4,7 +4,7 @@ import { faultOfKey } from '@ideogate/upstream-keys';
 /** What is found here, by name, and what each means. The docs are made from this table. */
 export const RULES = {
   'known-key':
-    'An Ideogram key of this installation, for certain: rotate it at once, and revoke it at Ideogram.',
+    'An Ideogram key of this installation, for certain: kill it, rotate it, and revoke it at Ideogram.',
   'env-file':
     'An environment file that holds a secret and that git has, or would take: add it to .gitignore.',
   'ideogram-key': 'What stands where an Ideogram key stands.',

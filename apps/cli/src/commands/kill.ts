@@ -23,7 +23,7 @@ export interface KillOptions {
 }
 
 /** What became of entries. */
-interface Given {
+export interface Given {
   readonly confirmed: readonly string[];
   /** Gateways that did not confirm, and why. */
   readonly silent: readonly string[];
@@ -34,17 +34,19 @@ interface Given {
 /** Stops calls at once: the order goes straight to the gateways of this machine, and to the database for all others. */
 export async function kill(env: NodeJS.ProcessEnv, options: KillOptions): Promise<number> {
   const { kind, target } = readTarget(options);
-  const entry: KillEntry = {
-    id: randomUUID(),
-    what: 'kill',
-    kind,
-    target,
-    reason: readReason(options.reason),
-    who: whoever(),
-    at: new Date().toISOString(),
-  };
+  const entry = newOrder(kind, target, readReason(options.reason));
   const given = await give(env, [entry]);
   return report(given, options, [entry], `Calls of ${kind} ${printed(target)} are stopped`);
+}
+
+/** As `kill --key`, for a command that tells what became of it in words of its own. */
+export function killKey(env: NodeJS.ProcessEnv, keyId: string, reason: string): Promise<Given> {
+  return give(env, [newOrder('key', keyId, readReason(reason))]);
+}
+
+function newOrder(kind: KillKind, target: string, reason: string): KillEntry {
+  const at = new Date().toISOString();
+  return { id: randomUUID(), what: 'kill', kind, target, reason, who: whoever(), at };
 }
 
 /** Undoes every order that stops this target. */

@@ -19,6 +19,7 @@ import { codeOf, dataFolder, readReadyFile } from '../product/data-folder.ts';
 import { knownKeys } from '../product/known-keys.ts';
 import { noteReading } from '../product/record-read.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
+import { type Given, killKey } from './kill.ts';
 
 export interface ScanOptions {
   readonly history?: boolean;
@@ -27,11 +28,12 @@ export interface ScanOptions {
   readonly record?: boolean;
   readonly installHook?: boolean;
   readonly known?: string;
+  readonly enforce?: boolean;
   readonly sarif?: boolean;
   readonly json?: boolean;
 }
 
-/** Looks for secrets, and says where they are. Ends with 1 when there are any. */
+/** Looks for secrets, and says where they are; stops calls with those that are ours. Ends with 1 when there are any. */
 export async function scanFor(
   env: NodeJS.ProcessEnv,
   path: string | undefined,
@@ -49,7 +51,8 @@ export async function scanFor(
     for (const note of notes) process.stderr.write(`${note}\n`);
     if (exact.size === 0) process.stderr.write(`${NO_KEYS}\n`);
     const found = await look(env, folder, options, exact);
-    await show(found, folder, options);
+    const stopped = options.enforce === true ? await enforce(env, found.findings) : new Map<string, Given>();
+    await show(found, folder, options, stopped);
     return found.findings.length === 0 ? EXIT.fine : EXIT.failed;
   } catch (error) {
     if (error instanceof GitError)
@@ -73,6 +76,28 @@ function requireOnePlace(path: string | undefined, options: ScanOptions): void {
   if (path !== undefined && (stdin === true || record === true))
     throw new CommandError(EXIT.invalidInput, 'A path does not go with --stdin or --record.');
   if (sarif === true && json === true) throw new CommandError(EXIT.invalidInput, 'Either --sarif or --json.');
+}
+
+/** Stops all calls with every key that was found for certain, each by an order of its own. */
+async function enforce(
+  env: NodeJS.ProcessEnv,
+  findings: readonly Finding[],
+): Promise<ReadonlyMap<string, Given>> {
+  const stopped = new Map<string, Given>();
+  for (const { keyId, file, line } of findings) {
+    if (keyId === null || stopped.has(keyId)) continue;
+    const where = printed(file).slice(0, 400);
+    const given = await killKey(env, keyId, `scan found it in ${where}:${line}`);
+    stopped.set(keyId, given);
+    const { confirmed, silent, database } = given;
+    process.stderr.write(`${keyId}: calls with it are stopped on ${confirmed.length} gateways.\n`);
+    for (const name of silent) process.stderr.write(`NOT CONFIRMED by ${name}: stop that gateway by hand.\n`);
+    if (database !== null)
+      process.stderr.write(
+        `The database did not take it (${database}): give ideogate kill --key ${keyId} again.\n`,
+      );
+  }
+  return stopped;
 }
 
 interface Found {
@@ -154,7 +179,12 @@ async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }
 
-async function show({ findings, sources, more }: Found, folder: string, options: ScanOptions): Promise<void> {
+async function show(
+  { findings, sources, more }: Found,
+  folder: string,
+  options: ScanOptions,
+  stopped: ReadonlyMap<string, Given>,
+): Promise<void> {
   if (process.stderr.isTTY) process.stderr.write('\r');
   const commits = options.history === true ? await commitsOf(findings, folder) : new Map<string, string>();
   if (options.sarif === true) return writeJson(sarifOf(findings, manifest.version));
@@ -167,6 +197,7 @@ async function show({ findings, sources, more }: Found, folder: string, options:
       })),
       sources,
       more,
+      ...(options.enforce === true ? { stopped: Object.fromEntries(stopped) } : {}),
     });
   for (const { rule, keyId, file, line, column, object } of findings) {
     const commit = commits.get(object ?? '')?.slice(0, 12);
@@ -209,7 +240,7 @@ function advice(
     ),
     ...known.map(
       (id) =>
-        `  ${id} is out. Replace it: ideogate keys rotate --for SLOT (its slot: ideogate keys list), then revoke it at Ideogram.`,
+        `  ${id} is out.${options.enforce === true ? '' : ` Stop calls with it: ideogate kill --key ${id} --reason leaked.`} Replace it: ideogate keys rotate --for SLOT (its slot: ideogate keys list), then revoke it at Ideogram.`,
     ),
     ...(options.staged === true
       ? ['Nothing was committed. Take it out of the index: git restore --staged FILE']
