@@ -15,6 +15,14 @@ import {
   token,
 } from './running-product.ts';
 
+/** The long form: more calls, more kinds of faults, and figures for who runs it. */
+export const LONG = process.env['KEYS_LONG'] === 'yes';
+export const PER_SECOND = LONG ? 200 : 50;
+
+export function figures(line: string): void {
+  if (LONG) process.stdout.write(`${line}\n`);
+}
+
 export const OLD = 'fake-old-write-key-MARKED-0';
 export const NEW = 'fake-new-write-key-MARKED-1';
 const READ = 'fake-read-key-MARKED-0';

@@ -13,7 +13,7 @@ const RULES = [
   'C.28',
   ...range(33, 47).map((n) => `D.${n}`),
   ...range(48, 56).map((n) => `E.${n}`),
-  ...[57, 58].map((n) => `F.${n}`),
+  ...range(57, 60).map((n) => `F.${n}`),
   'G.61',
 ];
 const TRAPS = range(1, 39).map(String);

@@ -76,7 +76,7 @@ async function rotate(work: KeyWork, rotation: Rotation): Promise<Rotated> {
   await canary(work, rotation, verified, active);
   const serving = await takeStep(work, COMMAND, seen(await work.store.list(), verified), 'active');
   const { ms, gateways } = await allFollow(work);
-  say(`Step 3 of 4: ${serving.id} serves all calls, on ${gateways.length} gateways after ${ms} ms.`);
+  say(`Step 3 of 4: ${serving.id} serves all calls, on ${gatewaysIn(gateways)} after ${ms} ms.`);
   const old = (await keysOfSlot(work, slot)).changing;
   if (old === undefined) return { slot, active: serving.id, revoked: null, idle: null };
   return retire(work, rotation, old, serving);
@@ -237,7 +237,7 @@ export function keysActivate(
       writeJson({ id: now.id, slot: now.slot, state: now.state, share: now.share, followedAfterMs: ms });
     else
       process.stdout.write(
-        `${now.id} is ${now.state}${now.share > 0 ? `, for ${now.share} % of the calls` : ''}, on ${gateways.length} gateways after ${ms} ms.\n`,
+        `${now.id} is ${now.state}${now.share > 0 ? `, for ${now.share} % of the calls` : ''}, on ${gatewaysIn(gateways)} after ${ms} ms.\n`,
       );
     return EXIT.fine;
   });
@@ -276,6 +276,10 @@ export function keysRevoke(
 /** What a person reads while it goes on; results alone go to standard output. */
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
+}
+
+function gatewaysIn(gateways: readonly unknown[]): string {
+  return gateways.length === 1 ? 'one gateway' : `${gateways.length} gateways`;
 }
 
 function readShare(text: string): number {

@@ -188,7 +188,7 @@ function report(
   if (wantsJson(options)) writeJson({ orders: entries, confirmed, silent, database });
   else
     process.stdout.write(
-      `${done} on ${confirmed.length} gateways${confirmed.map((name) => `\n  ${name}`).join('')}\n`,
+      `${done}, on ${confirmed.length === 1 ? 'one gateway' : `${confirmed.length} gateways`}:${confirmed.map((name) => `\n  ${name}`).join('')}\n`,
     );
   for (const name of silent) process.stderr.write(`NOT CONFIRMED by ${name}: stop that gateway by hand.\n`);
   if (confirmed.length === 0 && silent.length === 0) process.stderr.write('No gateway runs here.\n');
