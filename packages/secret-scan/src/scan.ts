@@ -27,9 +27,10 @@ export async function* scan(source: Source, exact: ExactFinder): AsyncGenerator<
     // Last, for what is certain takes the place of what is likely.
     for (const { start, keyId } of exact.find(window.text)) places.set(start, { rule: 'known-key', keyId });
     const starts = [...places.keys()].filter((start) => start >= window.from && start < window.to);
+    const positionOf = positionsIn(window);
     for (const start of starts.sort((a, b) => a - b)) {
       const { rule = '', keyId = null } = places.get(start) ?? {};
-      yield { rule, keyId, file, object, ...positionOf(start, window) };
+      yield { rule, keyId, file, object, ...positionOf(start) };
     }
   }
 }
@@ -75,12 +76,18 @@ function isCutOut(text: string, start: number, end: number): boolean {
 /** A shorter one may be a name before a secret, or a word behind it. */
 const GLUED = 8;
 
-function positionOf(start: number, { text, from, line, column }: Window): { line: number; column: number } {
-  let lines = line;
-  let begin = -1;
-  for (let at = text.indexOf('\n', from); at !== -1 && at < start; at = text.indexOf('\n', at + 1)) {
-    lines += 1;
-    begin = at + 1;
-  }
-  return { line: lines, column: begin === -1 ? column + (start - from) : start - begin + 1 };
+/** Line and column of one place after another, each behind the one before, so that a line is counted once. */
+function positionsIn({ text, from, ...at }: Window): (start: number) => { line: number; column: number } {
+  let { line } = at;
+  /** Where the line begins, as if the whole of it were in this window. */
+  let begin = from - at.column + 1;
+  let next = text.indexOf('\n', from);
+  return (start) => {
+    while (next !== -1 && next < start) {
+      line += 1;
+      begin = next + 1;
+      next = text.indexOf('\n', begin);
+    }
+    return { line, column: start - begin + 1 };
+  };
 }

@@ -79,17 +79,24 @@ describe('a known key is found for certain, by its id alone:', () => {
 });
 
 test('where windows meet nothing is missed and nothing told twice, however the bytes come', async () => {
-  const filler = `${'all is well '.repeat(20)}\n`;
-  const window = 1_048_576;
-  const exact = finder(KEY);
-  for (const offset of [-700, -300, -256, -100, -43, -42, -1, 0, 1, 200, 16_384 - 20, 16_384]) {
-    const before = filler.repeat(Math.ceil((window + 40_000) / filler.length)).slice(0, window + offset - 12);
-    for (const size of [65_536, 1_000_003]) {
-      const found = await findings(`${before}\nAPI_KEY_X= ${KEY} \n${filler.repeat(10)}`, exact, { size });
-      expect([offset, found.map(({ rule }) => rule)]).toEqual([offset, ['known-key']]);
-      expect(found[0]?.line).toBe(before.split('\n').length + 1);
-    }
+  // Lines of many lengths: wherever a border falls, it falls into one of them.
+  const lines = Array.from({ length: 10_000 }, (_, at) =>
+    at % 2 === 0
+      ? `IDEOGRAM_API_KEY=${' '.repeat(220)}fake0123456789abcdefgh${at} ${'.'.repeat(at % 7)}`
+      : `${'.'.repeat(at % 11)} ${KEY} ${'.'.repeat(at % 5)}`,
+  );
+  const expected = lines.map((line, at) => [at + 1, line.search(/fake/) + 1]);
+  for (const size of [65_536, 1_000_003]) {
+    const found = await findings(lines.join('\n'), finder(KEY), { size });
+    expect(found.map(({ line, column }) => [line, column])).toEqual(expected);
   }
+});
+
+test('a piece of a longer random text is no token, though it begins like one', async () => {
+  const token = `vcp_${'aB3dE5gH7jK9'.repeat(2)}`;
+  expect(await rulesIn(`const token = '${token}';`)).toEqual(['vercel']);
+  expect(await rulesIn(`${'Zx9_Q2w-'.repeat(6)}${token}${'Zx9_Q2w-'.repeat(6)}`)).toEqual([]);
+  expect(await rulesIn(`${'Zx9_Q2w-'.repeat(6)}${token}`)).toEqual([]);
 });
 
 const JWT = (header: object) =>
