@@ -53,8 +53,9 @@ export async function hiddenAnswer(question: string): Promise<Buffer> {
       EXIT.invalidInput,
       'Nobody is there to ask: give a file with --from, or --from - for standard input.',
     );
-  stderr.write(`${question}: `);
+  // Before the question: whoever answers at once must not be echoed.
   stdin.setRawMode(true);
+  stderr.write(`${question}: `);
   const typed: number[] = [];
   try {
     for await (const chunk of stdin as AsyncIterable<Buffer>) {

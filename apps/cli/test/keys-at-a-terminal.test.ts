@@ -63,6 +63,15 @@ test('a key that is pasted is not shown, and nothing that is kept or told holds 
   const kept = ['ready.json', 'key-claims.json', 'staging/postgres/postgres.log'].map((name) =>
     readFileSync(join(product.data, name), 'utf8'),
   );
+  const { Client } = await import('pg');
+  const client = new Client({ connectionString: product.ready.adminDatabaseUrl ?? '' });
+  await client.connect();
+  const { rows } = await client.query(
+    'SELECT k.*, h.*, encode(k.sealed, $$escape$$) AS bytes FROM ideogate_keys.upstream_key k JOIN ideogate_keys.history h USING (id)',
+  );
+  await client.end();
+  expect(rows.length).toBeGreaterThan(0);
+  kept.push(JSON.stringify(rows));
   const told = [
     shown,
     listed.stdout,

@@ -50,7 +50,7 @@ const SUSPECT_MS = 60_000;
  */
 export class KeyRing {
   readonly environment: EnvironmentName;
-  /** Told when the upstream refuses a key; set by whoever follows the sealed store. */
+  /** Told when the upstream refuses a key; set by whoever looks after the keys. */
   onRefused: (refusal: KeyRefusal) => void = () => undefined;
   readonly #now: () => number;
   readonly #slots: Record<KeySlot, SlotKeys> = { read: { current: null }, write: { current: null } };
@@ -118,7 +118,10 @@ export class KeyRing {
    * with it.
    */
   refused({ id }: UpstreamKey): void {
+    const since = this.#suspects.get(id);
     this.#suspects.set(id, this.#now());
+    // Calls come by the hundred: with no other key, one of them tells for a minute.
+    const told = since !== undefined && this.#now() - since < SUSPECT_MS;
     for (const slot of KEY_SLOTS) {
       const { current, trial, fallback } = this.#slots[slot];
       if (trial?.key.id === id) {
@@ -126,7 +129,7 @@ export class KeyRing {
         this.onRefused({ slot, id, instead: current?.id ?? null });
       } else if (current?.id === id) {
         if (fallback !== undefined) this.#put(slot, { current: fallback });
-        this.onRefused({ slot, id, instead: fallback?.id ?? null });
+        if (fallback !== undefined || !told) this.onRefused({ slot, id, instead: fallback?.id ?? null });
       }
     }
   }

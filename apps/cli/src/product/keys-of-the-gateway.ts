@@ -8,6 +8,7 @@ import {
   KEY_SLOTS,
   type KeyChange,
   KeyFollower,
+  type KeyRefusal,
   KeyRing,
   watchKeyFile,
 } from '@ideogate/upstream-keys';
@@ -53,6 +54,7 @@ export function openGivenKeys(
     }
     case 'given': {
       const ring = new KeyRing(environment);
+      ring.onRefused = (refusal) => tellRefusal(refusal, log);
       const inSight: GivenKeyInSight[] = [];
       const now = new Map<string, KeySince>();
       const watches = KEY_SLOTS.map((slot) => {
@@ -182,6 +184,15 @@ function faultOfFollowing(fault: unknown): string {
   return fault instanceof Error && fault.name === 'KeyError' ? fault.message : codeOf(fault);
 }
 
+function tellRefusal({ id, slot, instead }: KeyRefusal, log: Log): void {
+  log.error(
+    { key: id, slot, instead },
+    instead === null
+      ? 'ALARM: Ideogram refuses the key, and there is no other'
+      : 'ALARM: Ideogram refuses the new key; the one before it serves again',
+  );
+}
+
 function tellChange(
   change: KeyChange,
   log: Log,
@@ -195,12 +206,7 @@ function tellChange(
       log.info({ key: change.id, slot: change.slot, answer: change.answer }, 'a key was tried');
       break;
     case 'refused':
-      log.error(
-        { key: change.id, slot: change.slot, instead: change.instead },
-        change.instead === null
-          ? 'ALARM: Ideogram refuses the key, and there is no other'
-          : 'ALARM: Ideogram refuses the new key; the one before it serves again',
-      );
+      tellRefusal(change, log);
       if (change.wentBack)
         note('key-refused', change.id, { slot: change.slot, instead: change.instead ?? '' });
       break;
