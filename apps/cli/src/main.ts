@@ -6,6 +6,7 @@ import type { AuditForgetOptions } from './commands/audit-forget.ts';
 import type { AuditExportOptions } from './commands/audit-export.ts';
 import type { AuditGapsOptions } from './commands/audit-gaps.ts';
 import type { AuditVerifyOptions } from './commands/audit-verify.ts';
+import type { DoctorOptions } from './commands/doctor.ts';
 import type { KeysAddOptions } from './commands/keys.ts';
 import type { KillOptions } from './commands/kill.ts';
 import type { KeysResealOptions } from './commands/keys-reseal.ts';
@@ -26,6 +27,7 @@ const commands = {
   auditGaps: () => import('./commands/audit-gaps.ts'),
   auditVerify: () => import('./commands/audit-verify.ts'),
   checkpointKey: () => import('./commands/checkpoint-key.ts'),
+  doctor: () => import('./commands/doctor.ts'),
   keys: () => import('./commands/keys.ts'),
   kill: () => import('./commands/kill.ts'),
   keysReseal: () => import('./commands/keys-reseal.ts'),
@@ -56,6 +58,15 @@ program
   .option('--scope <scopes>', 'scopes to ask for, space separated; without it, the whole grant')
   .action(async (options: { client: string; scope?: string }) =>
     finish(await (await commands.token()).token(process.env, options)),
+  );
+
+program
+  .command('doctor')
+  .description('Prove that keys, record and the way to each other part are as they should be.')
+  .option('--known <file>', 'ids of keys of all environments, as keys list prints them in each')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (options: DoctorOptions) =>
+    finish(await (await commands.doctor()).doctor(process.env, options)),
   );
 
 const policy = program.command('policy').description('Look at policy files.');

@@ -10,4 +10,5 @@ export { createGateway } from './gateway.ts';
 export { faultOf } from './log.ts';
 export { type KeyAgeInSight, serveMetrics } from './metrics.ts';
 export { checkKey } from './upstream/key-check.ts';
+export { upstreamWay } from './upstream/way.ts';
 export { ideogramEndpoint, secretEndpoint, type WebhookDoor, type WebhookEndpoint } from './webhook-door.ts';

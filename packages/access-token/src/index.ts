@@ -7,6 +7,7 @@ export {
   type VerifierConfig,
 } from './config.ts';
 export { type Credential, type NoCredential, readCredential } from './credential.ts';
+export { lookAtIssuer } from './look-at-issuer.ts';
 export { openSigningKeys, type SigningKeys } from './signing-keys.ts';
 export type { TokenFault } from './token-fault.ts';
 export {

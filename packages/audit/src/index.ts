@@ -9,9 +9,12 @@ export {
 } from './reading/calls.ts';
 export { type KeyUse, keyUse, lastUseOf } from './reading/key-use.ts';
 export { type EventTexts, recordTexts } from './reading/texts.ts';
+export { findNotice } from './reading/notices.ts';
+export { type GrantedScope, recordBegins, scopesUsed } from './reading/scope-use.ts';
 export { type ChainedEvent, type ChainFault, hashEvent, verifyChain } from './chain/chain.ts';
 export { createLogins, type Login, LoginError, type LoginFault } from './database/logins.ts';
 export { MigrationError, type MigrationFault, migrate } from './database/migrate.ts';
+export { databaseWay } from './database/way.ts';
 export { partitionsAheadDays, topUpPartitions } from './database/partitions.ts';
 export { openReadPool } from './database/read-pool.ts';
 export {
@@ -53,6 +56,7 @@ export {
   openCheckpointKeys,
   prepareNextKey,
 } from './checkpoints/key-file.ts';
+export { lastCheckpoint } from './checkpoints/last-checkpoint.ts';
 export { KeyTextError, parseVerifierKey, type VerifierKey } from './checkpoints/note.ts';
 export { signCheckpoints, type SigningOptions } from './checkpoints/sign-checkpoints.ts';
 export {

@@ -44,6 +44,16 @@ export function claimKey(
   return since;
 }
 
+/**
+ * The environment that a key is tied to; null when to none.
+ * @param idUnder as for `claimKey`
+ * @throws CommandError when what is kept cannot be read
+ */
+export function claimedBy(data: string, idUnder: (secret: string) => string): EnvironmentName | null {
+  const { secret, keys } = readClaims(join(data, 'key-claims.json'));
+  return keys[idUnder(secret)]?.environment ?? null;
+}
+
 function readClaims(file: string): Claims {
   if (!existsSync(file)) return { secret: randomBytes(24).toString('base64url'), keys: {} };
   try {

@@ -17,7 +17,7 @@ import type { KeySince } from './key-ages.ts';
 import { claimKey } from './key-claims.ts';
 import type { ProductConfig } from './product-config.ts';
 import type { RecordDatabase } from './record-database.ts';
-import type { GivenKey } from './upstream-choice.ts';
+import { type GivenKey, idUnder } from './upstream-choice.ts';
 
 /** The gateway's keys, and what keeps them as they should be. */
 export interface KeysOfTheGateway {
@@ -111,13 +111,8 @@ export function openGivenKeys(
   }
 }
 
-function claimGiven(data: string, environment: EnvironmentName, { open, variable }: GivenKey): string {
-  const idUnder = (secret: string) => {
-    const key = open(secret);
-    key.destroy();
-    return key.id;
-  };
-  return claimKey(data, environment, idUnder, variable);
+function claimGiven(data: string, environment: EnvironmentName, given: GivenKey): string {
+  return claimKey(data, environment, (secret) => idUnder(given, secret), given.variable);
 }
 
 /**

@@ -126,11 +126,7 @@ export function refuseKeysOfOthers(
 ): void {
   // A key that is none was told of already.
   if (upstream.kind !== 'given' || faults.length > 0) return;
-  const idOf = ({ open }: GivenKey) => {
-    const key = open('to compare');
-    key.destroy();
-    return key.id;
-  };
+  const idOf = (key: GivenKey) => idUnder(key, 'to compare');
   const own = new Set<string | null>([policy.keys.read, policy.keys.write]);
   for (const { variable } of upstream.all) own.add(variable.replace(/_FILE$/, ''));
   const ids = new Set(upstream.all.map(idOf));
@@ -145,6 +141,16 @@ export function refuseKeysOfOthers(
         );
     }
   }
+}
+
+/**
+ * The id of a given key under a fingerprint secret; its plain text is let go of at once.
+ * @throws KeyError
+ */
+export function idUnder({ open }: GivenKey, fingerprintSecret: string): string {
+  const key = open(fingerprintSecret);
+  key.destroy();
+  return key.id;
 }
 
 function faultless({ open }: GivenKey): boolean {

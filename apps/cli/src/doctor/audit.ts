@@ -1,0 +1,62 @@
+import { lastCheckpoint } from '@ideogate/audit';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkpointKeyFile, checkpointKeys } from '../product/checkpoints.ts';
+import { CommandError } from '../exit-codes.ts';
+import { fault, type Finding, NOT_RUNNING, ok, unknown } from './finding.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/** Five times what lies between two checkpoints when all is well. */
+const OLD_AFTER_SECONDS = 150;
+
+/** The record takes a row, gives it back by the read login, and its last checkpoint is signed by its key. */
+export async function audit(surroundings: Surroundings): Promise<readonly Finding[]> {
+  const { ready } = surroundings;
+  if (ready === null) return [NOT_RUNNING];
+  return [await rowFinding(surroundings), await checkpointFinding(surroundings, ready.databaseUrl)];
+}
+
+async function rowFinding({ noted }: Surroundings): Promise<Finding> {
+  try {
+    const row = await noted();
+    if (row === null) return NOT_RUNNING;
+    return row.row === null
+      ? fault('a row was committed, and the read login does not see it', 'ideogate audit verify')
+      : ok(`a row that ${row.who} looks was written and read back: writer ${row.row}`);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    return fault(
+      'the record does not take a row, or does not give it back',
+      'see that its database is up, then start again',
+    );
+  }
+}
+
+async function checkpointFinding({ env, data, ready }: Surroundings, readUrl: string): Promise<Finding> {
+  const file = checkpointKeyFile(env, join(data, ready?.environment ?? ''));
+  if (!existsSync(file))
+    return unknown(
+      'the public key of the signer is not here, so its checkpoints cannot be verified',
+      'ideogate audit verify --key KEY',
+    );
+  const { stored, genuine } = await lastCheckpoint(readUrl, checkpointKeys(file).inForce());
+  if (stored === null || genuine === null)
+    return fault(
+      stored === null
+        ? 'no checkpoint was ever signed'
+        : `no checkpoint up to ${stored} is signed by the key here`,
+      'ideogate audit verify, with the key that signs: ideogate audit key',
+    );
+  if (genuine.number < stored)
+    return fault(
+      `checkpoint ${stored} is not signed by the record's key: the last that is is ${genuine.number}`,
+      'ideogate audit verify',
+    );
+  const seconds = Math.round((Date.now() - Number(genuine.atMicros / 1000n)) / 1000);
+  if (seconds > OLD_AFTER_SECONDS)
+    return fault(
+      `the last checkpoint is ${seconds} s old: nobody signs`,
+      'see /-/ready of the gateway, and start again',
+    );
+  return ok(`checkpoint ${genuine.number}, ${Math.max(0, seconds)} s old, is signed by the record's key`);
+}

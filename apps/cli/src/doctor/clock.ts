@@ -1,0 +1,61 @@
+import { databaseWay } from '@ideogate/audit';
+import { DEFAULT_VERIFIER, type TrustedIssuer } from '@ideogate/access-token';
+import { codeOf } from '../product/data-folder.ts';
+import { fault, type Finding, NO_SETTINGS, NOT_RUNNING, ok, unknown, warning } from './finding.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/** Beyond this tokens are refused as of the future or as expired. */
+const MOST_MS = DEFAULT_VERIFIER.skewSeconds * 1000;
+const NOTED_MS = 5_000;
+const MEND = 'have both machines follow the time by NTP: timedatectl set-ntp true';
+
+/** This machine's clock, the database's and every issuer's are of one mind. */
+export async function clock({ ready, config }: Surroundings): Promise<readonly Finding[]> {
+  return Promise.all([
+    ready === null ? NOT_RUNNING : ofDatabase(ready.databaseUrl),
+    ...(config === null ? [NO_SETTINGS] : config.issuers.map(ofIssuer)),
+  ]);
+}
+
+async function ofDatabase(url: string): Promise<Finding> {
+  try {
+    const { aheadMs, boundMs } = await databaseWay(url);
+    return judge("the database's clock", aheadMs, boundMs);
+  } catch (error) {
+    return unknown(`the database's clock cannot be asked (${codeOf(error)})`, 'see that it is up');
+  }
+}
+
+async function ofIssuer({ issuer, keys }: TrustedIssuer): Promise<Finding> {
+  const whose = `the clock of issuer ${issuer}`;
+  if ('file' in keys) return ok(`${whose} is not asked: its keys are a file`);
+  const address =
+    'jwksUri' in keys ? keys.jwksUri : `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
+  try {
+    const asked = Date.now();
+    const response = await fetch(address, {
+      redirect: 'manual',
+      signal: AbortSignal.timeout(DEFAULT_VERIFIER.fetchTimeoutMs),
+    });
+    const answered = Date.now();
+    await response.body?.cancel();
+    const date = Date.parse(response.headers.get('date') ?? '');
+    if (Number.isNaN(date)) return unknown(`${whose} is not told: its answer has no Date`, 'ask who runs it');
+    // The field has whole seconds, cut off (RFC 9110 section 6.6.1): half of one more, and half of one to each side.
+    const boundMs = Math.ceil((answered - asked) / 2) + 500;
+    return judge(whose, date + 500 - (asked + answered) / 2, boundMs);
+  } catch (error) {
+    return unknown(
+      `${whose} cannot be asked (${codeOf(error instanceof Error ? error.cause : error)})`,
+      'see that it is up',
+    );
+  }
+}
+
+function judge(whose: string, aheadMs: number, boundMs: number): Finding {
+  const apart = Math.max(0, Math.abs(aheadMs) - boundMs);
+  const evidence = `${whose} is ${Math.abs(Math.round(aheadMs))} ms ${aheadMs < 0 ? 'behind' : 'ahead of'} ours, within ${boundMs} ms`;
+  if (apart > MOST_MS)
+    return fault(`${evidence}: more than the ${MOST_MS / 1000} s that tokens are granted`, MEND);
+  return apart > NOTED_MS ? warning(evidence, MEND) : ok(evidence);
+}

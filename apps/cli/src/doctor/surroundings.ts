@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { findNotice, openReadPool } from '@ideogate/audit';
+import { ExactFinder, filesBelow, type Finding as Find, type KnownKeys, scan } from '@ideogate/secret-scan';
+import { openKeyStore, type StoredKey } from '@ideogate/upstream-keys';
+import { CommandError } from '../exit-codes.ts';
+import {
+  dataFolder,
+  isProductReady,
+  loadSecrets,
+  readReadyFile,
+  type ReadyFile,
+} from '../product/data-folder.ts';
+import { knownKeys } from '../product/known-keys.ts';
+import { type ProductConfig, readProductConfig } from '../product/product-config.ts';
+import { idUnder } from '../product/upstream-choice.ts';
+import { noteReading } from '../product/record-read.ts';
+import { whoever } from '../product/whoever.ts';
+import { type KnownElsewhere, readKnownElsewhere } from './known-elsewhere.ts';
+
+/** What the checks look at. What takes long is done once, when the first of them asks. */
+export interface Surroundings {
+  readonly env: NodeJS.ProcessEnv;
+  readonly data: string;
+  /** The working folder: where keys must not lie. */
+  readonly folder: string;
+  /** The running product; null when none answers on this data folder. */
+  readonly ready: ReadyFile | null;
+  /** Whether `ready.json` is there though no gateway answers. */
+  readonly gone: boolean;
+  /** The settings as this command sees them; null when they have faults. */
+  readonly config: ProductConfig | null;
+  readonly settingFaults: readonly string[];
+  readonly knownElsewhere: readonly KnownElsewhere[];
+  /** What a scan of the working folder finds, by the ids of all known keys. */
+  readonly scanned: () => Promise<Scanned>;
+  /** Keys of the sealed store; none when nothing runs. */
+  readonly storedKeys: () => Promise<readonly StoredKey[]>;
+  /** Writes who looks into the record, and reads it back; rejects when the record does not take it. */
+  readonly noted: () => Promise<Noted | null>;
+}
+
+interface Scanned {
+  readonly finds: readonly Find[];
+  readonly files: number;
+  /** Keys that it could recognise for certain. */
+  readonly keys: number;
+  /** What it could not find out. */
+  readonly notes: readonly string[];
+}
+
+interface Noted {
+  readonly who: string;
+  /** Writer and number of the row that was read back; null when the read login does not see it. */
+  readonly row: string | null;
+}
+
+const ANSWER_MS = 2_000;
+
+export async function lookAround(
+  env: NodeJS.ProcessEnv,
+  folder: string,
+  options: { readonly known?: string },
+): Promise<Surroundings> {
+  const knownElsewhere = readKnownElsewhere(options.known);
+  const data = dataFolder(env);
+  const said = isProductReady(data) ? readReadyFile(data) : null;
+  const ready = said !== null && (await answers(said.gateway)) ? said : null;
+  const { config, settingFaults } = readSettings(env, said);
+  return {
+    env,
+    data,
+    folder,
+    ready,
+    gone: said !== null && ready === null,
+    config,
+    settingFaults,
+    knownElsewhere,
+    scanned: once(() => scanFolder(env, folder, options.known, config)),
+    storedKeys: once(() => (ready === null ? Promise.resolve([]) : storedKeys(ready))),
+    noted: once(() => (ready === null ? Promise.resolve(null) : note(ready))),
+  };
+}
+
+/** Whether something speaks there: what it says of itself is for the checks. */
+async function answers(gateway: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${gateway}/-/health`, { signal: AbortSignal.timeout(ANSWER_MS) });
+    await response.body?.cancel();
+    return true;
+  } catch (error) {
+    // A certificate that names another host than this loopback address is an answer.
+    return error instanceof Error && /CERT|TLS|SIGNATURE/.test(String(codeIn(error.cause)));
+  }
+}
+
+function codeIn(cause: unknown): unknown {
+  return typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : '';
+}
+
+/** The environment and the port that the product runs with stand in for those that are not set. */
+function readSettings(
+  env: NodeJS.ProcessEnv,
+  said: ReadyFile | null,
+): Pick<Surroundings, 'config' | 'settingFaults'> {
+  const running = said && { environment: said.environment, port: new URL(said.gateway).port };
+  try {
+    const config = readProductConfig({
+      ...env,
+      IDEOGATE_ENVIRONMENT: env['IDEOGATE_ENVIRONMENT'] || running?.environment,
+      IDEOGATE_PORT: env['IDEOGATE_PORT'] || running?.port,
+    });
+    return { config, settingFaults: [] };
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    return { config: null, settingFaults: error.message.split('\n') };
+  }
+}
+
+async function scanFolder(
+  env: NodeJS.ProcessEnv,
+  folder: string,
+  known: string | undefined,
+  config: ProductConfig | null,
+): Promise<Scanned> {
+  const { keys, notes } = await knownKeys(env, known);
+  const all = [...keys, ...givenHere(config)];
+  const exact = new ExactFinder(all);
+  const finds: Find[] = [];
+  let files = 0;
+  for await (const source of filesBelow(folder)) {
+    files += 1;
+    for await (const find of scan(source, exact)) finds.push(find);
+  }
+  return { finds, files, keys: new Set(all.flatMap(({ ids }) => [...ids])).size, notes };
+}
+
+/** Keys that variables and files hold are known without a running product too, by their ids under its secret. */
+function givenHere(config: ProductConfig | null): readonly KnownKeys[] {
+  if (config === null || config.upstream.kind !== 'given') return [];
+  const place = join(config.data, config.environment);
+  if (!existsSync(join(place, 'secrets.json'))) return [];
+  const fingerprintSecret = loadSecrets(place).fingerprint;
+  return [
+    { fingerprintSecret, ids: new Set(config.upstream.all.map((key) => idUnder(key, fingerprintSecret))) },
+  ];
+}
+
+async function storedKeys(ready: ReadyFile): Promise<readonly StoredKey[]> {
+  const store = await openKeyStore(ready.keysDatabaseUrl);
+  try {
+    return await store.list();
+  } finally {
+    await store.end();
+  }
+}
+
+const CLOCKS_APART_MS = 3_600_000;
+
+async function note(ready: ReadyFile): Promise<Noted> {
+  const run = randomUUID();
+  const since = new Date(Date.now() - CLOCKS_APART_MS);
+  await noteReading(ready, 'doctor', { run });
+  const pool = openReadPool(ready.databaseUrl);
+  try {
+    const found = await findNotice(pool, { operation: 'doctor', member: 'run', value: run, since });
+    return { who: whoever(), row: found && `${found.writer}, event ${found.seq}` };
+  } finally {
+    await pool.end();
+  }
+}
+
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let done: Promise<T> | undefined;
+  return () => (done ??= work());
+}

@@ -1,0 +1,26 @@
+import { openSession, type SessionTimeouts } from '../database/session.ts';
+import { checkpointsBefore, END_OF_NUMBERS } from './checkpoint-store.ts';
+import { newestGenuine } from './genuine.ts';
+import type { VerifierKey } from './note.ts';
+
+const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 5_000, graceMs: 500 };
+
+/**
+ * The last checkpoint of the record, looked at once: the highest number that any has, and the newest that one of these
+ * keys signed. Where the two differ, somebody else put the last one in. Throws what Postgres or the network says.
+ */
+export async function lastCheckpoint(
+  readUrl: string,
+  keys: readonly VerifierKey[],
+): Promise<{
+  readonly stored: number | null;
+  readonly genuine: { readonly number: number; readonly atMicros: bigint } | null;
+}> {
+  const session = await openSession(readUrl, 'ideogate-last-checkpoint', TIMEOUTS);
+  try {
+    const [stored] = await checkpointsBefore(session, END_OF_NUMBERS, 1);
+    return { stored: stored?.number ?? null, genuine: await newestGenuine(session, keys) };
+  } finally {
+    await session.end();
+  }
+}
