@@ -52,7 +52,18 @@ export async function goodSetUp(): Promise<SetUp> {
     IDEOGRAM_WRITE_KEY_FILE: join(place, 'write-key'),
   };
   const product = await start({ data: join(place, 'data'), port: await freePorts(), env });
-  return { product, folder, env, secrets: [read, write, secret, password] };
+  // Production's list names other keys, and this one's own beside them.
+  const id = product.ready.givenKeys[0]?.id;
+  writeFileSync(
+    join(place, 'known'),
+    `key                   environment  slot\n${id} staging read\nkey_0123456789abcdef production read\n`,
+  );
+  return {
+    product,
+    folder,
+    env: { ...env, KNOWN: join(place, 'known') },
+    secrets: [read, write, secret, password],
+  };
 }
 
 /** A fault for every check that looks at a running product, each as people or thieves make it. */

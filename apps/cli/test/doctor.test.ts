@@ -1,9 +1,13 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { openReadPool } from '@ideogate/audit';
 import { createDatabase, huntFor, type TestDatabase } from '@ideogate/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Surroundings } from '../src/doctor/surroundings.ts';
+import { webhooks } from '../src/doctor/webhooks.ts';
 import { badSetUp, closeServers, goodSetUp, requests, type SetUp } from './doctor-set-ups.ts';
 import { cleanUp, newFolder, ran, REPOSITORY, stop } from './running-product.ts';
 
@@ -40,7 +44,7 @@ async function doctor({ product, folder, env }: SetUp, ...words: string[]) {
 }
 
 test('a good set-up has nothing that is not ok, and everything was looked at', async () => {
-  const { code, findings } = await doctor(good);
+  const { code, findings } = await doctor(good, '--known', good.env['KNOWN'] ?? '');
   expect(findings.filter(({ status }) => status !== 'ok')).toEqual([]);
   expect(code).toBe(0);
   const evidence = new Map(
@@ -51,16 +55,20 @@ test('a good set-up has nothing that is not ok, and everything was looked at', a
   expect(Object.fromEntries(evidence)).toEqual({
     'set-up': expect.stringMatching(/^staging runs at http.*with the settings that this command has$/),
     keys: expect.stringMatching(
-      /IDEOGRAM_READ_KEY_FILE and IDEOGRAM_WRITE_KEY_FILE; 2 known keys are in none of 1 files/,
+      /IDEOGRAM_READ_KEY_FILE and IDEOGRAM_WRITE_KEY_FILE; none of the known keys \(\d\) is in the working folder \(files looked at: 1\)/,
     ),
     'env-files': expect.stringMatching(/^git ignores \.env, /),
-    'key-environments': expect.stringMatching(/^no key of staging is known as another's/),
+    'key-environments': expect.stringMatching(
+      /^no key of staging is known as another's \(keys compared with: 1 of --known, 0 of this data folder/,
+    ),
     'key-slots': 'IDEOGRAM_READ_KEY_FILE and IDEOGRAM_WRITE_KEY_FILE hold different keys',
     'key-ages': expect.stringMatching(/the read key key_\w+ is 0 days old, of at most 90; .*the write key/),
-    exposed: 'nothing in 1 files looks like a secret',
+    exposed: 'nothing in the working folder looks like a secret (files looked at: 1)',
     scopes: expect.stringMatching(/are the least.*too short to say/),
     webhooks: 'endpoint partner: good 204, forged 401, old 401',
-    audit: expect.stringMatching(/written and read back: writer .*checkpoint \d+, \d+ s old, is signed/),
+    audit: expect.stringMatching(
+      /written, and read back by the read login: writer .*checkpoint \d+, \d+ s old, is signed/,
+    ),
     tls: expect.stringMatching(
       /showed a certificate that verifies, until .*2049 GMT \(TLSv1\.3\).*database is on this machine/,
     ),
@@ -172,7 +180,7 @@ test('a person gets a table', async () => {
     .replaceAll('\r', '');
   output.push(text);
   expect(text).toMatch(/^ok {7}set-up {12}staging runs at /);
-  expect(text).toMatch(/\n0 faults, 0 warnings, 0 not known, \d+ ok\.\n$/);
+  expect(text).toMatch(/\n0 faults, 0 warnings, 1 not known, \d+ ok\.\n$/);
 });
 
 test('what is typed wrongly ends with 3', async () => {
@@ -180,6 +188,39 @@ test('what is typed wrongly ends with 3', async () => {
   expect([flag.code, file.code]).toEqual([3, 3]);
   expect(file.stderr).toBe('--known: /nowhere cannot be read (ENOENT).\n');
 });
+
+/** What a gateway, or what stands in its place, answers to a webhook; null: nothing is there. */
+const ANSWERS: readonly (readonly [answer: number | null, status: string, evidence: RegExp])[] = [
+  [401, 'ok', /^endpoint images: forged 401, forged and old 401; a good one only Ideogram can sign$/],
+  [204, 'fault', /what is forged is taken$/],
+  [503, 'unknown', /forged 503/],
+  [null, 'unknown', /forged no answer \(ECONNREFUSED\)/],
+];
+
+test.each(ANSWERS)(
+  'of an endpoint for Ideogram itself that answers %s is said: %s',
+  async (answer, status, evidence) => {
+    const server = createServer((request, response) => {
+      response.writeHead(request.method === 'GET' ? 200 : (answer ?? 500)).end('{"keys":[{"kid":"a"}]}');
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+    if (answer === null) server.close();
+    const surroundings = {
+      ready: { ...good.product.ready, gateway: origin },
+      config: {
+        gateway: { upstream: { origin } },
+        webhooks: [{ name: 'images', scheme: 'ideogram', secrets: [] }],
+      },
+    } as unknown as Surroundings; // as: all that the check looks at
+    const findings = await webhooks(surroundings);
+    server.close();
+    expect(findings[0]).toMatchObject({ status, evidence: expect.stringMatching(evidence) });
+    expect(findings[1]?.evidence).toBe('endpoint images: no genuine webhook came yet');
+  },
+);
 
 test('where nothing runs it says what cannot be looked at, and looks at the rest', async () => {
   expect(await stop(bad.product)).toBe(0);

@@ -22,7 +22,9 @@ async function rowFinding({ noted }: Surroundings): Promise<Finding> {
     if (row === null) return NOT_RUNNING;
     return row.row === null
       ? fault('a row was committed, and the read login does not see it', 'ideogate audit verify')
-      : ok(`a row that ${row.who} looks was written and read back: writer ${row.row}`);
+      : ok(
+          `a row that says that ${row.who} looks was written, and read back by the read login: writer ${row.row}`,
+        );
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     return fault(

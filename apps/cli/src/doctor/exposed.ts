@@ -8,7 +8,8 @@ const MEND = 'take it out, and replace it where it is valid; a fake can be told 
 export async function exposed({ scanned }: Surroundings): Promise<readonly Finding[]> {
   const { finds, files } = await scanned();
   const likely = finds.filter(({ rule, keyId }) => keyId === null && rule !== 'env-file');
-  if (likely.length === 0) return [ok(`nothing in ${files} files looks like a secret`)];
+  if (likely.length === 0)
+    return [ok(`nothing in the working folder looks like a secret (files looked at: ${files})`)];
   const byFile = [...Map.groupBy(likely, ({ file }) => file)];
   const told = byFile.slice(0, MOST).map(([file, places]) => {
     const lines = places.map(({ line, rule }) => `${line} (${rule})`).join(', ');

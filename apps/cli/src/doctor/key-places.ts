@@ -33,7 +33,7 @@ export async function keyPlaces({
       ),
     ];
   return [
-    ok(`${come}; ${keys} known keys are in none of ${files} files`),
+    ok(`${come}; none of the known keys (${keys}) is in the working folder (files looked at: ${files})`),
     ...notes.map((note) => unknown(note, 'mend the database first')),
   ];
 }

@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
+import { isJsonObject, parseStrictJson } from '@ideogate/contract';
 import { listWebhooks, openWebhookPool } from '@ideogate/webhook-inbox';
 import { signWebhook, type WebhookSecret } from '@ideogate/webhook';
 import { codeOf, type ReadyFile } from '../product/data-folder.ts';
@@ -22,11 +23,16 @@ export async function webhooks({ config, ready }: Surroundings): Promise<readonl
   if (config === null) return [NO_SETTINGS];
   if (config.webhooks.length === 0) return [ok('no endpoint takes webhooks')];
   if (ready === null) return [NOT_RUNNING];
-  const found = await Promise.all(config.webhooks.map((endpoint) => findingsOf(endpoint, ready)));
+  const { origin } = config.gateway.upstream;
+  const found = await Promise.all(config.webhooks.map((endpoint) => findingsOf(endpoint, ready, origin)));
   return found.flat();
 }
 
-async function findingsOf(endpoint: WebhookEndpointConfig, ready: ReadyFile): Promise<readonly Finding[]> {
+async function findingsOf(
+  endpoint: WebhookEndpointConfig,
+  ready: ReadyFile,
+  upstream: string,
+): Promise<readonly Finding[]> {
   const { name, scheme, secrets } = endpoint;
   const send = async (kind: string, headers: Record<string, string>) => ({
     kind,
@@ -36,9 +42,10 @@ async function findingsOf(endpoint: WebhookEndpointConfig, ready: ReadyFile): Pr
   const nobodys = [createSecretKey(randomBytes(32)) as WebhookSecret]; // as: 32 bytes are fit
   switch (scheme) {
     case 'ideogram': {
+      const keyId = await keyIdOfIdeogram(upstream);
       const tried = [
-        await send('forged', ideogramFields(now)),
-        await send('forged and old', ideogramFields(now - OLD_SECONDS)),
+        await send('forged', ideogramFields(keyId, now)),
+        await send('forged and old', ideogramFields(keyId, now - OLD_SECONDS)),
       ];
       return [judge(name, tried, null), await lastOf(name, ready)];
     }
@@ -116,12 +123,36 @@ async function lastOf(name: string, ready: ReadyFile): Promise<Finding> {
   }
 }
 
-function ideogramFields(timestamp: number): Record<string, string> {
+/**
+ * The id of a key that Ideogram signs with. A forger would name one too; an id that nobody has would have the gateway
+ * fetch the keys, which it does not do at each stranger's word.
+ */
+async function keyIdOfIdeogram(upstream: string): Promise<string> {
+  try {
+    const response = await fetch(`${upstream}/v1/.well-known/jwks.json`, {
+      redirect: 'manual',
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    const set = parseStrictJson(await response.text());
+    const keys = isJsonObject(set) && Array.isArray(set['keys']) ? set['keys'] : [];
+    const ids = keys.flatMap((key) =>
+      isJsonObject(key) && typeof key['kid'] === 'string' ? key['kid'] : [],
+    );
+    return ids[0] ?? UNKNOWN_KEY;
+  } catch {
+    // What the gateway makes of that is what its answers show.
+    return UNKNOWN_KEY;
+  }
+}
+
+const UNKNOWN_KEY = 'ideogate-doctor-knows-none';
+
+function ideogramFields(keyId: string, timestamp: number): Record<string, string> {
   return {
     'x-ideogram-webhook-generation-id': ID,
     'x-ideogram-webhook-user-id': ID,
     'x-ideogram-webhook-timestamp': String(timestamp),
-    'x-ideogram-webhook-key-id': 'ideogate-doctor-has-none',
+    'x-ideogram-webhook-key-id': keyId,
     'x-ideogram-webhook-signature': randomBytes(64).toString('hex'),
   };
 }

@@ -45,13 +45,11 @@ export function claimKey(
 }
 
 /**
- * The environment that a key is tied to; null when to none.
- * @param idUnder as for `claimKey`
+ * Which key is tied to which environment, by ids under the folder's secret.
  * @throws CommandError when what is kept cannot be read
  */
-export function claimedBy(data: string, idUnder: (secret: string) => string): EnvironmentName | null {
-  const { secret, keys } = readClaims(join(data, 'key-claims.json'));
-  return keys[idUnder(secret)]?.environment ?? null;
+export function keyClaims(data: string): Claims {
+  return readClaims(join(data, 'key-claims.json'));
 }
 
 function readClaims(file: string): Claims {
