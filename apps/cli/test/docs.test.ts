@@ -6,6 +6,7 @@ import { RULES } from '@ideogate/secret-scan';
 import { createDatabase } from '@ideogate/testkit';
 import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
+import { CHECKS } from '../src/doctor/checks.ts';
 import { SETTINGS } from '../../gateway/src/settings.ts';
 import { REPOSITORY } from './running-product.ts';
 
@@ -58,6 +59,11 @@ describe('the pages agree with the source', () => {
   test('every rule of the scan is in its page', () => {
     const rows = Object.entries(RULES).map(([rule, meaning]) => [`\`${rule}\``, meaning]);
     expect(section(page('docs/scan.md'), 'scan-rules')).toBe(table(['rule', 'means'], rows));
+  });
+
+  test('every check of doctor is in its table, with how it is proved', () => {
+    const rows = Object.entries(CHECKS).map(([check, { shows, how }]) => [`\`${check}\``, shows, how]);
+    expect(section(page('docs/doctor.md'), 'checks')).toBe(table(['check', 'shows that', 'how'], rows));
   });
 
   test('every scope is in the platform team’s table', () => {
