@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { join } from 'node:path';
+import { topUpPartitions } from '@ideogate/audit';
 import { authority, type Certified, freePort, selfSigned } from '@ideogate/testkit';
 import { keyIdOf } from '@ideogate/upstream-keys';
 import { Client } from 'pg';
@@ -123,11 +124,14 @@ async function spoil({ ready }: Product, databaseUrl: string): Promise<void> {
   await owner.connect();
   const login = decodeURIComponent(new URL(ready.appendDatabaseUrl).username);
   await owner.query(`ALTER ROLE ${login} SET synchronous_commit = off`);
+  const monthAgo = Date.now() - 31 * DAY_MS;
+  await topUpPartitions(databaseUrl, BigInt(monthAgo) * 1000n);
   // A record that is long enough to say what lies unused: by a row of a month ago.
   await owner.query(
     `INSERT INTO ideogate.audit_event (writer, seq, at, kind, environment, result, prev_hash, hash)
-     SELECT gen_random_uuid(), 1, now() - interval '31 days', 'notice', 'staging', 'writer-opened', prev_hash, hash
+     SELECT gen_random_uuid(), 1, to_timestamp($1), 'notice', 'staging', 'writer-opened', prev_hash, hash
      FROM ideogate.audit_event LIMIT 1`,
+    [monthAgo / 1000],
   );
   await owner.end();
 }
