@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { openReadPool } from '@ideogate/audit';
 import { createDatabase, huntFor, type TestDatabase } from '@ideogate/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bounded } from '../src/doctor/bounded.ts';
 import type { Surroundings } from '../src/doctor/surroundings.ts';
 import { webhooks } from '../src/doctor/webhooks.ts';
 import { badSetUp, closeServers, goodSetUp, requests, type SetUp } from './doctor-set-ups.ts';
@@ -222,6 +223,17 @@ test.each(ANSWERS)(
   },
 );
 
+test.each<[what: string, check: () => Promise<never>, evidence: string]>([
+  ['fails', () => Promise.reject(new TypeError('MARKED')), 'it could not be looked at: TypeError'],
+  ['throws at once', () => JSON.parse('MARKED'), 'it could not be looked at: SyntaxError'],
+  ['never ends', () => new Promise<never>(() => {}), 'not done within 0.02 s'],
+])(
+  'a check that %s has found nothing out, and says nothing that it should not',
+  async (_, check, evidence) => {
+    expect(await bounded(check, 20)).toEqual([{ status: 'unknown', evidence, mend: expect.any(String) }]);
+  },
+);
+
 test('where nothing runs it says what cannot be looked at, and looks at the rest', async () => {
   expect(await stop(bad.product)).toBe(0);
   const { code, findings } = await doctor(bad);
@@ -248,10 +260,12 @@ test('where nothing runs it says what cannot be looked at, and looks at the rest
   expect(code).toBe(1);
 });
 
-test('settings that nothing starts with are faults, each in its own words', async () => {
+test('settings that nothing starts with are faults, each in its own words, and so is a product that died', async () => {
+  const data = newFolder();
+  writeFileSync(join(data, 'ready.json'), JSON.stringify(bad.product.ready));
   const { code, stdout } = await ran(['doctor'], {
     cwd: good.folder,
-    env: { IDEOGATE_DATA: newFolder(), IDEOGATE_ENVIRONMENT: 'test', IDEOGATE_PORT: 'x' },
+    env: { IDEOGATE_DATA: data, IDEOGATE_ENVIRONMENT: 'test', IDEOGATE_PORT: 'x' },
   });
   const told = JSON.parse(stdout) as Told[]; // as: what the command prints
   expect(code).toBe(1);
@@ -262,6 +276,7 @@ test('settings that nothing starts with are faults, each in its own words', asyn
   ).toEqual([
     expect.stringMatching(/IDEOGATE_ENVIRONMENT is none of/),
     expect.stringMatching(/IDEOGATE_PORT must be/),
+    expect.stringMatching(/ready\.json is there, but no gateway answers/),
   ]);
 });
 

@@ -1,9 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { bounded } from '../doctor/bounded.ts';
 import { type CheckName, CHECKS } from '../doctor/checks.ts';
-import { type Finding, type FindingStatus, unknown } from '../doctor/finding.ts';
+import type { Finding, FindingStatus } from '../doctor/finding.ts';
 import { lookAround, type Surroundings } from '../doctor/surroundings.ts';
-import { CommandError, EXIT } from '../exit-codes.ts';
-import { codeOf } from '../product/data-folder.ts';
+import { EXIT } from '../exit-codes.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
 
 export interface DoctorOptions {
@@ -28,22 +27,9 @@ export async function doctor(env: NodeJS.ProcessEnv, options: DoctorOptions): Pr
 
 const BOUND_MS = 30_000;
 
-/** A check that fails or hangs has found nothing out, and the others go on. */
 async function tell(check: CheckName, surroundings: Surroundings): Promise<readonly Told[]> {
-  const over = delay(BOUND_MS, [unknown(`not done within ${BOUND_MS / 1000} s`, 'give the command again')], {
-    ref: false,
-  });
-  const findings = await Promise.race([CHECKS[check].run(surroundings), over]).catch((error: unknown) => [
-    unknown(`it could not be looked at: ${whyNot(error)}`, 'see set-up, audit and database first'),
-  ]);
+  const findings = await bounded(() => CHECKS[check].run(surroundings), BOUND_MS);
   return findings.map((finding) => ({ check, ...finding }));
-}
-
-/** Words of ours hold no secret; those of a library may. */
-function whyNot(error: unknown): string {
-  if (error instanceof CommandError) return error.message;
-  const code = codeOf(error);
-  return code === 'unreadable' && error instanceof Error ? error.name : code;
 }
 
 const SIGNS: Readonly<Record<FindingStatus, string>> = {

@@ -6,6 +6,7 @@ import { ExactFinder, filesBelow, type Finding as Find, type KnownKeys, scan } f
 import { openKeyStore, type StoredKey } from '@ideogate/upstream-keys';
 import { CommandError } from '../exit-codes.ts';
 import {
+  codeOf,
   dataFolder,
   isProductReady,
   loadSecrets,
@@ -113,8 +114,8 @@ function readSettings(
     });
     return { config, settingFaults: [] };
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    return { config: null, settingFaults: error.message.split('\n') };
+    const words = error instanceof CommandError ? error.message : `they cannot be read (${codeOf(error)})`;
+    return { config: null, settingFaults: words.split('\n') };
   }
 }
 
