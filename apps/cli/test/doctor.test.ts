@@ -6,9 +6,12 @@ import { join } from 'node:path';
 import { openReadPool } from '@ideogate/audit';
 import { createDatabase, huntFor, type TestDatabase } from '@ideogate/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { audit } from '../src/doctor/audit.ts';
 import { bounded } from '../src/doctor/bounded.ts';
+import { scopes } from '../src/doctor/scopes.ts';
 import type { Surroundings } from '../src/doctor/surroundings.ts';
 import { webhooks } from '../src/doctor/webhooks.ts';
+import { CommandError } from '../src/exit-codes.ts';
 import { badSetUp, closeServers, goodSetUp, requests, type SetUp } from './doctor-set-ups.ts';
 import { cleanUp, newFolder, ran, REPOSITORY, stop } from './running-product.ts';
 
@@ -233,6 +236,22 @@ test.each<[what: string, check: () => Promise<never>, evidence: string]>([
     expect(await bounded(check, 20)).toEqual([{ status: 'unknown', evidence, mend: expect.any(String) }]);
   },
 );
+
+test('a record that takes no row is a fault, though nothing else of it can be looked at', async () => {
+  const away = 'postgres://nobody@127.0.0.1:1/none';
+  const surroundings = {
+    env: {},
+    data: good.product.data,
+    ready: { ...good.product.ready, databaseUrl: away, appendDatabaseUrl: away },
+    config: { release: { environments: new Map(), callers: [] } },
+    noted: () => Promise.reject(new CommandError(1, 'Nothing was read.')),
+  } as unknown as Surroundings; // as: all that these checks look at
+  expect((await audit(surroundings)).map(({ status, evidence }) => [status, evidence])).toEqual([
+    ['fault', 'the record does not take a row, or does not give it back'],
+    ['unknown', 'it could not be looked at: ECONNREFUSED'],
+  ]);
+  expect((await scopes(surroundings)).map(({ status }) => status)).toEqual(['ok', 'unknown']);
+});
 
 test('where nothing runs it says what cannot be looked at, and looks at the rest', async () => {
   expect(await stop(bad.product)).toBe(0);

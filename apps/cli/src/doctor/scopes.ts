@@ -1,11 +1,13 @@
 import { openReadPool, recordBegins, scopesUsed } from '@ideogate/audit';
 import { isReadScope, isWildcard, parseScope, type ScopePattern } from '@ideogate/contract';
 import { type EnvironmentPolicy, expandPattern, type Release } from '@ideogate/policy';
+import { bounded } from './bounded.ts';
 import { fault, type Finding, NO_SETTINGS, ok, unknown, warning } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
 const DAY_MS = 86_400_000;
 const UNUSED_DAYS = 30;
+const PART_MS = 20_000;
 
 /** No environment may grant more than its kind needs, none grants what nobody has, and no grant lies unused. */
 export async function scopes(surroundings: Surroundings): Promise<readonly Finding[]> {
@@ -13,7 +15,8 @@ export async function scopes(surroundings: Surroundings): Promise<readonly Findi
   if (config === null) return [NO_SETTINGS];
   const { release } = config;
   const ceilings = [...release.environments.values()].flatMap((policy) => ceilingFindings(release, policy));
-  const unused = await unusedGrants(surroundings, release);
+  // What the policy says counts, whether the record can be asked or not.
+  const unused = await bounded(() => unusedGrants(surroundings, release), PART_MS);
   return [
     ...(ceilings.length > 0
       ? ceilings

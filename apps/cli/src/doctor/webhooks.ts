@@ -4,6 +4,7 @@ import { listWebhooks, openWebhookPool } from '@ideogate/webhook-inbox';
 import { signWebhook, type WebhookSecret } from '@ideogate/webhook';
 import { codeOf, type ReadyFile } from '../product/data-folder.ts';
 import type { WebhookEndpointConfig } from '../product/webhook-endpoints.ts';
+import { bounded } from './bounded.ts';
 import { fault, type Finding, NO_SETTINGS, NOT_RUNNING, ok, unknown, warning } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -47,7 +48,7 @@ async function findingsOf(
         await send('forged', ideogramFields(keyId, now)),
         await send('forged and old', ideogramFields(keyId, now - OLD_SECONDS)),
       ];
-      return [judge(name, tried, null), await lastOf(name, ready)];
+      return [judge(name, tried, null), ...(await bounded(() => lastOf(name, ready), ANSWER_MS))];
     }
     case 'standard': {
       const fields = (timestamp: number, by: readonly WebhookSecret[]) => ({
@@ -109,15 +110,17 @@ function judge(name: string, refusable: readonly Tried[], good: Tried | null): F
 }
 
 /** Of Ideogram's own a good one cannot be made; whether one ever came is on record. */
-async function lastOf(name: string, ready: ReadyFile): Promise<Finding> {
+async function lastOf(name: string, ready: ReadyFile): Promise<readonly Finding[]> {
   const pool = openWebhookPool(ready.webhookDatabaseUrl);
   try {
     const [last] = await listWebhooks(pool, { limit: 1, endpoint: name });
-    return ok(
-      last === undefined
-        ? `endpoint ${name}: no genuine webhook came yet`
-        : `endpoint ${name}: the last genuine webhook came ${last.receivedAt.slice(0, 19)}Z`,
-    );
+    return [
+      ok(
+        last === undefined
+          ? `endpoint ${name}: no genuine webhook came yet`
+          : `endpoint ${name}: the last genuine webhook came ${last.receivedAt.slice(0, 19)}Z`,
+      ),
+    ];
   } finally {
     await pool.end();
   }
