@@ -105,8 +105,18 @@ async function* objectsOf(folder: string, feed: (stdin: Writable) => Promise<voi
 
 type Git = ChildProcessByStdio<Writable, Readable, Readable>;
 
+/**
+ * A repository's own settings name programs that git starts while it only reads: one that watches files, one that checks
+ * signatures, one that fetches what is missing. Who looks through a stranger's repository must start none of them.
+ */
+const STARTS_NOTHING = ['-c', 'core.fsmonitor=false', '-c', 'log.showSignature=false'] as const;
+
 function git(folder: string, words: readonly string[]): Git {
-  return spawn('git', ['-C', folder, ...words], { stdio: ['pipe', 'pipe', 'pipe'] });
+  return spawn('git', ['-C', folder, ...STARTS_NOTHING, ...words], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    // The second is for a git that does not know the first: it may fetch, and over no protocol.
+    env: { ...process.env, GIT_NO_LAZY_FETCH: '1', GIT_ALLOW_PROTOCOL: 'none' },
+  });
 }
 
 async function output(folder: string, words: readonly string[]): Promise<Buffer> {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { largeHistory } from '@ideogate/testkit/large-history';
@@ -124,4 +124,40 @@ describe('the history', () => {
   test('of what is no repository is an error in git’s words', async () => {
     await expect(all(gitHistory(newFolder()), finder(KEY))).rejects.toThrow(/not a git repository/);
   });
+});
+
+test('of a repository whose settings name programs, none is started', async () => {
+  const { folder, git, write } = newRepository();
+  const planted = join(newFolder(), 'planted');
+  const ran = `${planted}.ran`;
+  writeFileSync(planted, `#!/bin/sh\necho "$0" >> '${ran}'\nexit 1\n`);
+  chmodSync(planted, 0o755);
+  write('a.ts', HOLDS);
+  git('add', 'a.ts');
+  git('commit', '-q', '-m', 'one');
+  const object = git('rev-parse', 'HEAD:a.ts').trim();
+  const signed = join(newFolder(), 'signed');
+  writeFileSync(
+    signed,
+    `tree ${git('rev-parse', 'HEAD^{tree}').trim()}\nauthor x <x> 1 +0000\ncommitter x <x> 1 +0000\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\nm\n`,
+  );
+  git('update-ref', 'refs/heads/signed', git('hash-object', '-t', 'commit', '-w', signed).trim());
+  // In the index, and not there: with a remote that promises it, git asks that remote.
+  git('update-index', '--add', '--cacheinfo', `100644,${'12'.repeat(20)},missing.ts`);
+  for (const [name, value] of [
+    ['core.repositoryFormatVersion', '1'],
+    ['extensions.partialClone', 'origin'],
+    ['remote.origin.promisor', 'true'],
+    ['remote.origin.url', newFolder()],
+    ['remote.origin.uploadpack', planted],
+    ['log.showSignature', 'true'],
+    ['gpg.program', planted],
+    ['core.fsmonitor', planted],
+  ] as const)
+    git('config', name, value);
+  await all(filesBelow(folder), finder(KEY));
+  await all(gitIndex(folder), finder(KEY));
+  await all(gitHistory(folder), finder(KEY));
+  await introducedBy(folder, object);
+  expect(existsSync(ran)).toBe(false);
 });
