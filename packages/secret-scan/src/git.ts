@@ -105,18 +105,22 @@ async function* objectsOf(folder: string, feed: (stdin: Writable) => Promise<voi
 
 type Git = ChildProcessByStdio<Writable, Readable, Readable>;
 
+/** Each by its name: a repository's setting for one would count for more than ours for all. */
+const PROTOCOLS = ['file', 'ext', 'ssh', 'git', 'http', 'https'] as const;
+
 /**
  * A repository's own settings name programs that git starts while it only reads: one that watches files, one that checks
  * signatures, one that fetches what is missing. Who looks through a stranger's repository must start none of them.
  */
-const STARTS_NOTHING = ['-c', 'core.fsmonitor=false', '-c', 'log.showSignature=false'] as const;
+const STARTS_NOTHING = [
+  'core.fsmonitor=false',
+  'log.showSignature=false',
+  'protocol.allow=never',
+  ...PROTOCOLS.map((name) => `protocol.${name}.allow=never`),
+].flatMap((setting) => ['-c', setting]);
 
 function git(folder: string, words: readonly string[]): Git {
-  return spawn('git', ['-C', folder, ...STARTS_NOTHING, ...words], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    // The second is for a git that does not know the first: it may fetch, and over no protocol.
-    env: { ...process.env, GIT_NO_LAZY_FETCH: '1', GIT_ALLOW_PROTOCOL: 'none' },
-  });
+  return spawn('git', ['-C', folder, ...STARTS_NOTHING, ...words], { stdio: ['pipe', 'pipe', 'pipe'] });
 }
 
 async function output(folder: string, words: readonly string[]): Promise<Buffer> {

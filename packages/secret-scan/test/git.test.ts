@@ -150,6 +150,7 @@ test('of a repository whose settings name programs, none is started', async () =
     ['remote.origin.promisor', 'true'],
     ['remote.origin.url', newFolder()],
     ['remote.origin.uploadpack', planted],
+    ['protocol.file.allow', 'always'],
     ['log.showSignature', 'true'],
     ['gpg.program', planted],
     ['core.fsmonitor', planted],
