@@ -68,6 +68,30 @@ test.each([
   60_000,
 );
 
+test('an entry of the database that nobody can read does not hold up those behind it', async () => {
+  const { Client } = await import('pg');
+  const client = new Client({ connectionString: it.database.url });
+  await client.connect();
+  const put = (what: string, id: string, target: string, at: string) =>
+    client.query(
+      `SELECT ideogate_keys.put_kill_entry($1, $2, 'caller', $3, 'by the database alone', 'a test', $4)`,
+      [id, what, target, at],
+    );
+  await put('kill', crypto.randomUUID(), 'reader', 'infinity');
+  const id = crypto.randomUUID();
+  await put('kill', id, 'writer', new Date().toISOString());
+  await vi.waitUntil(async () => (await status('one')) === 403 && (await status('two')) === 403, {
+    timeout: 5000,
+  });
+  await put('revive', id, 'writer', new Date().toISOString());
+  await vi.waitUntil(async () => (await status('one')) === 200 && (await status('two')) === 200, {
+    timeout: 5000,
+  });
+  await client.end();
+  const { stdout } = await it.ideogate('kills', '--json');
+  expect(JSON.parse(stdout)).toEqual([]);
+}, 60_000);
+
 test('with Postgres gone the order is obeyed and confirmed all the same, and is dead after a restart; the database hears of it later', async () => {
   it.relay.cut();
   const killed = await it.ideogate('kill', '--caller', 'writer', '--reason', 'the database is down');

@@ -19,6 +19,8 @@ export interface KillEntry {
   readonly at: string;
 }
 
+/** As `Date` writes it. Other spellings that it reads no table takes, and one such entry would hold up all behind it. */
+const TIME = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$/;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Null when it is none: what comes over a socket or from a disk is looked at before it is obeyed. */
@@ -29,7 +31,7 @@ export function parseKillEntry(value: unknown): KillEntry | null {
   if (what !== 'kill' && what !== 'revive') return null;
   if (kind !== 'key' && kind !== 'caller' && kind !== 'environment') return null;
   if (!isText(target, 255) || !isText(reason, 500) || !isText(who, 500)) return null;
-  if (typeof at !== 'string' || Number.isNaN(Date.parse(at))) return null;
+  if (typeof at !== 'string' || !TIME.test(at) || Number.isNaN(Date.parse(at))) return null;
   return { id, what, kind, target, reason, who, at };
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type KillEntry, parseKillEntry } from './kill-entry.ts';
 
@@ -37,7 +37,8 @@ export function writeOrderFile(file: string, entries: readonly KillEntry[]): voi
   const temporary = `${file}.${process.pid}.tmp`;
   const descriptor = openSync(temporary, 'w', 0o600);
   try {
-    writeSync(descriptor, `${JSON.stringify(entries, null, 2)}\n`);
+    // Not one write: on a disk that is nearly full that may write a part and say no more than how much.
+    writeFileSync(descriptor, `${JSON.stringify(entries, null, 2)}\n`);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

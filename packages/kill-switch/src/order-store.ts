@@ -43,10 +43,13 @@ async function putEntries(connection: Connection, entries: readonly KillEntry[])
 async function readEntries(
   connection: Connection,
 ): Promise<{ entries: readonly KillEntry[]; newest: number }> {
-  const rows = await connection.rows<Omit<KillEntry, 'at'> & { at: Date; n: string }>(
-    'SELECT n, id, what, kind, target, reason, who, at FROM ideogate_keys.kill_entry ORDER BY n',
+  // Of a time that is none (`infinity`) this is null: its entry is left out, and those behind it are still obeyed.
+  const rows = await connection.rows<Record<keyof KillEntry, unknown> & { n: string }>(
+    `SELECT n, id, what, kind, target, reason, who,
+       to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at
+     FROM ideogate_keys.kill_entry ORDER BY n`,
   );
-  const entries = rows.map((row) => parseKillEntry({ ...row, at: row.at.toISOString() }));
+  const entries = rows.map(parseKillEntry);
   return { entries: entries.filter((entry) => entry !== null), newest: Number(rows.at(-1)?.n ?? 0) };
 }
 

@@ -3,16 +3,23 @@ import { type KillEntry, type KillKind, nameOfEntry } from './kill-entry.ts';
 /** The entries a gateway knows, and what they stop. */
 export class Orders {
   readonly #entries = new Map<string, KillEntry>();
-  readonly #stopped = new Map<string, KillEntry>();
+  /** By what is stopped, ids of the orders that no revival undoes. */
+  readonly #stopped = new Map<string, Set<string>>();
 
   /** @returns true when it was new */
   add(entry: KillEntry): boolean {
     const name = nameOfEntry(entry);
     if (this.#entries.has(name)) return false;
     this.#entries.set(name, entry);
-    this.#stopped.clear();
-    for (const order of inForce([...this.#entries.values()]))
-      this.#stopped.set(nameOf(order.kind, order.target), order);
+    // One entry changes one target: with thousands of them, going through all for each would hold up every call.
+    const order = this.#entries.get(nameOfEntry({ id: entry.id, what: 'kill' }));
+    if (order === undefined) return true;
+    const target = nameOf(order.kind, order.target);
+    const ids = this.#stopped.get(target) ?? new Set();
+    if (this.#entries.has(nameOfEntry({ id: entry.id, what: 'revive' }))) ids.delete(entry.id);
+    else ids.add(entry.id);
+    if (ids.size > 0) this.#stopped.set(target, ids);
+    else this.#stopped.delete(target);
     return true;
   }
 

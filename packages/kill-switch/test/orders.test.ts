@@ -1,9 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type KillEntry, tellGateways } from '../src/control.ts';
+import { parseKillEntry } from '../src/kill-entry.ts';
 import { ControlError, OrderFileError } from '../src/index.ts';
 import { serveControl } from '../src/control-socket.ts';
 import { readOrderFile, writeOrderFile } from '../src/order-file.ts';
@@ -61,6 +64,25 @@ test('a target is stopped until every order that stops it is undone, in whatever
   );
 });
 
+test('as many orders as a line of the control socket holds are taken up at once: calls do not wait for it', () => {
+  const orders = new Orders();
+  const began = performance.now();
+  for (let n = 0; n < 20_000; n += 1) orders.add(entry(n, 'kill', 'key', `key_${n}`));
+  for (let n = 0; n < 19_999; n += 1) orders.add(entry(n, 'revive', 'key', `key_${n}`));
+  // Each looked through all of them once: that were minutes.
+  expect(performance.now() - began).toBeLessThan(5000);
+  expect(orders.stops('staging', 'key_0', null, null)).toBeNull();
+  expect(orders.stops('staging', 'key_19999', null, null)).toBe('key');
+});
+
+test.each(['1', 'Mon, 05 Jan 2026 00:00:00 GMT', '+010000-01-01T00:00:00.000Z', '2026-13-01T00:00:00.000Z'])(
+  'a time that no table takes (%s) is no part of an order: the gateway could never hand on those behind it',
+  (at) => {
+    expect(parseKillEntry(entry(1, 'kill', 'key', 'key_a'))).not.toBeNull();
+    expect(parseKillEntry({ ...entry(1, 'kill', 'key', 'key_a'), at })).toBeNull();
+  },
+);
+
 test('orders are on the disk as they were given; a file that cannot be relied on is an error, never no orders', () => {
   const file = join(folder, 'kill-orders.json');
   expect(readOrderFile(file)).toEqual([]);
@@ -72,6 +94,21 @@ test('orders are on the disk as they were given; a file that cannot be relied on
     writeFileSync(file, text);
     expect(() => readOrderFile(file)).toThrow(OrderFileError);
   }
+});
+
+test('where the disk has no room for all orders, writing fails and those on the disk stay: half a file is never confirmed', () => {
+  const file = join(folder, 'kill-orders.json');
+  const before = [entry(1, 'kill', 'key', 'key_a')];
+  writeOrderFile(file, before);
+  const writer = fileURLToPath(new URL('./write-orders.main.ts', import.meta.url));
+  // A file of at most four blocks: what goes beyond is written in part, as on a full disk.
+  const { status, stdout } = spawnSync(
+    'sh',
+    ['-c', `trap '' XFSZ; ulimit -f 4; exec "$0" "$1" "$2"`, process.execPath, writer, file],
+    { encoding: 'utf8' },
+  );
+  expect([status, stdout]).toEqual([1, '']);
+  expect(readOrderFile(file)).toEqual(before);
 });
 
 describe('the control socket', () => {
