@@ -12,9 +12,15 @@ export class GitError extends Error {
 }
 
 /** What git has and what it would take below a folder, relative to it; null where git knows nothing of the folder. */
-export async function gitFiles(folder: string): Promise<readonly string[] | null> {
+export async function gitFiles(folder: string): Promise<readonly Buffer[] | null> {
   try {
-    return splitNul(await output(folder, ['ls-files', '-z', '--cached', '--others', '--exclude-standard']));
+    const list = await output(folder, ['ls-files', '-z', '--cached', '--others', '--exclude-standard']);
+    // One character a byte, there and back: a name need not be UTF-8.
+    return list
+      .toString('latin1')
+      .split('\0')
+      .slice(0, -1)
+      .map((name) => Buffer.from(name, 'latin1'));
   } catch {
     return null;
   }

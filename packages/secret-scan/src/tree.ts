@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { gitFiles } from './git.ts';
 import type { Source } from './source.ts';
 
@@ -20,22 +20,29 @@ export async function* filesBelow(path: string): AsyncGenerator<Source> {
   const known = await gitFiles(path);
   const files = known ?? walk(path);
   for await (const file of files) {
-    const at = join(path, file);
+    const at = pathOf(path, file);
     // Gone since it was listed, a link, a submodule.
     const found = await lstat(at).catch(() => null);
-    if (found?.isFile()) yield sourceOf(at, file, known !== null);
+    if (found?.isFile()) yield sourceOf(at, file.toString(), known !== null);
   }
 }
 
-function sourceOf(path: string, file: string, inGit: boolean): Source {
+/** As bytes: a name need not be UTF-8, and one that was read as such would name no file, and be passed over. */
+function pathOf(folder: string, file: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(join(folder, '/')), file]);
+}
+
+function sourceOf(path: string | Buffer, file: string, inGit: boolean): Source {
   return { file, object: null, inGit, chunks: createReadStream(path, { highWaterMark: 262_144 }) };
 }
 
-async function* walk(root: string, folder = root): AsyncGenerator<string> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
+/** Paths below a folder, as bytes. */
+async function* walk(root: string, folder = Buffer.alloc(0)): AsyncGenerator<Buffer> {
+  const entries = await readdir(pathOf(root, folder), { withFileTypes: true, encoding: 'buffer' });
+  for (const entry of entries) {
+    const path = Buffer.concat([folder, entry.name]);
     if (entry.isDirectory()) {
-      if (!SKIPPED.has(entry.name)) yield* walk(root, path);
-    } else if (entry.isFile()) yield relative(root, path);
+      if (!SKIPPED.has(entry.name.toString())) yield* walk(root, Buffer.concat([path, Buffer.from('/')]));
+    } else if (entry.isFile()) yield path;
   }
 }

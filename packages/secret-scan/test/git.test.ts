@@ -162,3 +162,13 @@ test('of a repository whose settings name programs, none is started', async () =
   await introducedBy(folder, object);
   expect(existsSync(ran)).toBe(false);
 });
+
+test.each(['a repository', 'a folder that git knows nothing of'])(
+  'in %s a file is looked at whose name is no UTF-8',
+  async (kind) => {
+    const folder = kind === 'a repository' ? newRepository().folder : newFolder();
+    mkdirSync(join(folder, 'deep'));
+    writeFileSync(Buffer.concat([Buffer.from(join(folder, 'deep/caf')), Buffer.from([0xe9])]), HOLDS);
+    expect(where(await all(filesBelow(folder), finder(KEY)))).toEqual(['deep/caf\ufffd known-key']);
+  },
+);
