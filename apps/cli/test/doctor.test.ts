@@ -216,7 +216,7 @@ test.each(ANSWERS)(
       ready: { ...good.product.ready, gateway: origin },
       config: {
         gateway: { upstream: { origin } },
-        webhooks: [{ name: 'images', scheme: 'ideogram', secrets: [] }],
+        webhooks: [{ name: 'images', scheme: 'ideogram', secrets: [], users: ['emulated-user'] }],
       },
     } as unknown as Surroundings; // as: all that the check looks at
     const findings = await webhooks(surroundings);

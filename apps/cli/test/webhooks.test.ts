@@ -30,7 +30,7 @@ describe('endpoints are read from a file', () => {
     };
   }
   const subscriber = { url: 'https://internal.example/hook', secrets: ['env:OURS'] };
-  const images = { name: 'images', scheme: 'ideogram', subscriber };
+  const images = { name: 'images', scheme: 'ideogram', users: ['emulated-user'], subscriber };
   const plain = { name: 'plain', scheme: 'hmac-sha256', secrets: ['env:SHARED'], subscriber };
 
   test('with their secrets, which are in variables and files', () => {
@@ -65,6 +65,8 @@ describe('endpoints are read from a file', () => {
     ['one name twice', [images, images], /entry 2 .*another entry/],
     ['an unknown scheme', [{ ...images, scheme: 'none' }], /"scheme" must be one of/],
     ['a secret where keys are public', [{ ...images, secrets: ['env:OURS'] }], /has no place/],
+    ['nobody whose events are taken', [{ ...images, users: [] }], /"users" must list/],
+    ['a user where none is signed', [{ ...plain, users: ['u1'] }], /"users" has a place/],
     ['no secret', [{ ...plain, secrets: [] }], /"secrets" must be a list/],
     ['a secret itself', [{ ...plain, secrets: [SHARED] }], /"secrets" must name places/],
     ['a variable that is not set', [{ ...plain, secrets: ['env:NOT_SET'] }], /"secrets" must name places/],
@@ -108,7 +110,7 @@ describe('a product with endpoints', () => {
     writeFileSync(
       file,
       JSON.stringify([
-        { name: 'images', scheme: 'ideogram', subscriber: to },
+        { name: 'images', scheme: 'ideogram', users: ['emulated-user'], subscriber: to },
         {
           name: 'plain',
           scheme: 'hmac-sha256',

@@ -35,8 +35,16 @@ export interface WebhookDoor {
   };
 }
 
-/** An endpoint for what Ideogram itself sends. */
-export function ideogramEndpoint(name: string, attempts: number, keys: SigningKeys): WebhookEndpoint {
+/**
+ * An endpoint for what Ideogram itself sends.
+ * @param users Ideogram's ids of the users whose events are taken
+ */
+export function ideogramEndpoint(
+  name: string,
+  attempts: number,
+  keys: SigningKeys,
+  users: ReadonlySet<string>,
+): WebhookEndpoint {
   return {
     name,
     scheme: 'ideogram',
@@ -46,7 +54,7 @@ export function ideogramEndpoint(name: string, attempts: number, keys: SigningKe
       const found = keyId === null ? null : await keys.find(keyId);
       if (found?.kind === 'unavailable') return 'unavailable';
       const known = keyId !== null && found?.kind === 'found' ? [[keyId, found.key] as const] : [];
-      return { scheme: 'ideogram', keys: new Map(known) };
+      return { scheme: 'ideogram', keys: new Map(known), users };
     },
   };
 }

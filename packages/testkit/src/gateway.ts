@@ -305,7 +305,7 @@ async function openWebhooks(list: readonly TestWebhookEndpoint[], url: string, u
   const keys = openSigningKeys(`${upstream}/v1/.well-known/jwks.json`, { now: Date.now });
   const endpoints = list.map(({ name, shared }) =>
     shared === undefined
-      ? ideogramEndpoint(name, 25, keys)
+      ? ideogramEndpoint(name, 25, keys, new Set(['emulated-user']))
       : secretEndpoint(name, 25, shared.scheme, shared.secrets),
   );
   const delivery = deliverWebhooks({

@@ -4,8 +4,15 @@ import { standardSignature } from './sign-webhook.ts';
 
 /** What a webhook is verified with: several keys or secrets at once, so that they can be changed without a gap. */
 export type WebhookKeys =
-  /** Ed25519 public keys by key id, from `/v1/.well-known/jwks.json`. */
-  | { readonly scheme: 'ideogram'; readonly keys: ReadonlyMap<string, KeyObject> }
+  /**
+   * Ed25519 public keys by key id, from `/v1/.well-known/jwks.json`, and the Ideogram users whose events are taken: all
+   * accounts there are signed for with the same keys.
+   */
+  | {
+      readonly scheme: 'ideogram';
+      readonly keys: ReadonlyMap<string, KeyObject>;
+      readonly users: ReadonlySet<string>;
+    }
   | { readonly scheme: 'hmac-sha256' | 'standard'; readonly secrets: readonly WebhookSecret[] };
 
 /** Header fields by lower-case name, as Node and most frameworks give them. */
@@ -32,6 +39,7 @@ export type WebhookFault =
   | 'too-old'
   | 'too-new'
   | 'unknown-key'
+  | 'unknown-user'
   | 'signature';
 
 type Verdict = VerifiedWebhook | { readonly ok: false; readonly reason: WebhookFault };
@@ -48,7 +56,7 @@ const TOLERANCE_SECONDS = 300;
 export function verifyWebhook(keys: WebhookKeys, request: WebhookRequest, now: number = Date.now()): Verdict {
   switch (keys.scheme) {
     case 'ideogram':
-      return verifyIdeogram(keys.keys, request, now);
+      return verifyIdeogram(keys, request, now);
     case 'hmac-sha256':
       return verifyHmac(keys.secrets, request);
     case 'standard':
@@ -71,7 +79,7 @@ export function ideogramKeyId(headers: WebhookHeaders): string | null {
 }
 
 function verifyIdeogram(
-  keys: ReadonlyMap<string, KeyObject>,
+  { keys, users }: Extract<WebhookKeys, { scheme: 'ideogram' }>,
   { headers, body }: WebhookRequest,
   now: number,
 ): Verdict {
@@ -85,9 +93,8 @@ function verifyIdeogram(
   if (key === undefined) return fault('unknown-key');
   const digest = createHash('sha256').update(body).digest('hex');
   const message = Buffer.from([id, user, timestamp, digest].join('\n'));
-  return verify(null, message, key, Buffer.from(signature, 'hex'))
-    ? { ok: true, id, timestamp: Number(timestamp) }
-    : fault('signature');
+  if (!verify(null, message, key, Buffer.from(signature, 'hex'))) return fault('signature');
+  return users.has(user) ? { ok: true, id, timestamp: Number(timestamp) } : fault('unknown-user');
 }
 
 function verifyHmac(secrets: readonly WebhookSecret[], { headers, body }: WebhookRequest): Verdict {

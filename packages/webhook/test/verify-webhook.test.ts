@@ -45,6 +45,7 @@ const ideogram: Scheme = {
   keys: (...known) => ({
     scheme: 'ideogram',
     keys: new Map(known.map((name) => [name, pairs[name].publicKey])),
+    users: new Set(['u1']),
   }),
   send(signer, age = 0) {
     const timestamp = String(SECONDS - age);
@@ -187,6 +188,13 @@ describe.each([ideogram, standard])('$name, which signs its time', (scheme) => {
     const sent = with_(scheme.send('good'), field, String(SECONDS - 1));
     expect(verifyWebhook(scheme.keys('good'), sent, NOW)).toEqual({ ok: false, reason: 'signature' });
   });
+});
+
+test('what Ideogram signed for another of its customers is not for us', () => {
+  const keys = ideogram.keys('good');
+  if (keys.scheme !== 'ideogram') throw new Error('not the scheme of Ideogram');
+  const theirs = { ...keys, users: new Set(['u2']) };
+  expect(verifyWebhook(theirs, ideogram.send('good'), NOW)).toEqual({ ok: false, reason: 'unknown-user' });
 });
 
 test('hmac-sha256 signs no time, so an old one is good the first time: that it is not good again is for the store', () => {

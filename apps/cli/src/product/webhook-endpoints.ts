@@ -21,6 +21,8 @@ export interface WebhookEndpointConfig {
   readonly scheme: WebhookSchemeName;
   /** Shared with the sender; none with `ideogram`. */
   readonly secrets: readonly WebhookSecret[];
+  /** With `ideogram`: whose events are taken. */
+  readonly users: readonly string[];
   /** How often a delivery is tried before it is a dead letter. */
   readonly attempts: number;
   readonly subscriber: { readonly url: string; readonly secrets: readonly WebhookSecret[] };
@@ -30,7 +32,7 @@ export interface WebhookEndpointConfig {
 const ATTEMPTS = 25;
 
 const FORM =
-  '{"name": …, "scheme": …, "secrets": […], "attempts": …, "subscriber": {"url": …, "secrets": […]}} and nothing else';
+  '{"name": …, "scheme": …, "secrets": […], "users": […], "attempts": …, "subscriber": {"url": …, "secrets": […]}} and nothing else';
 
 /**
  * Endpoints for webhooks: a JSON file that `IDEOGATE_WEBHOOKS` names. It holds no secret, only where each is: `env:` and
@@ -71,7 +73,7 @@ function readEndpoint(
   env: NodeJS.ProcessEnv,
   tell: (fault: string) => void,
 ): WebhookEndpointConfig | null {
-  const { name, scheme, secrets = [], attempts = ATTEMPTS, subscriber, ...rest } = entry;
+  const { name, scheme, secrets = [], users = [], attempts = ATTEMPTS, subscriber, ...rest } = entry;
   if (Object.keys(rest).length > 0 || !isJsonObject(subscriber ?? null)) {
     tell(`must be ${FORM}`);
     return null;
@@ -93,15 +95,30 @@ function readEndpoint(
   if (known === 'ideogram') {
     if (!Array.isArray(secrets) || secrets.length > 0)
       tell('"secrets" has no place with the scheme ideogram, whose keys are public');
-  } else if (known !== undefined) shared = readSecrets('secrets', known, secrets, env, tell);
+    if (!isUserList(users) || users.length === 0)
+      tell(
+        '"users" must list the ids of the Ideogram users whose events are taken: Ideogram signs those of all its customers with the same keys',
+      );
+  } else if (known !== undefined) {
+    if (!isUserList(users) || users.length > 0) tell('"users" has a place with the scheme ideogram only');
+    shared = readSecrets('secrets', known, secrets, env, tell);
+  }
   if (known === undefined || typeof name !== 'string' || typeof url !== 'string') return null;
   return {
     name,
     scheme: known,
     secrets: shared,
+    users: isUserList(users) ? users : [],
     attempts: Number(attempts),
     subscriber: { url, secrets: own },
   };
+}
+
+function isUserList(value: JsonValue): value is readonly string[] & JsonValue {
+  return (
+    Array.isArray(value) &&
+    value.every((user) => typeof user === 'string' && /^[\x21-\x7e]{1,256}$/.test(user))
+  );
 }
 
 function isSubscriberUrl(text: string): boolean {

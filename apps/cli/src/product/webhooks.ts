@@ -23,9 +23,9 @@ export async function openWebhooks(
 ): Promise<Webhooks> {
   const inbox = await openInbox(url);
   const keys = openSigningKeys(`${upstream}/v1/.well-known/jwks.json`, { now: Date.now });
-  const endpoints = configs.map(({ name, scheme, secrets, attempts }) =>
+  const endpoints = configs.map(({ name, scheme, secrets, users, attempts }) =>
     scheme === 'ideogram'
-      ? ideogramEndpoint(name, attempts, keys)
+      ? ideogramEndpoint(name, attempts, keys, new Set(users))
       : secretEndpoint(name, attempts, scheme, secrets),
   );
   const delivery = deliverWebhooks({
