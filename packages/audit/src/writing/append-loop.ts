@@ -18,7 +18,7 @@ export interface AppendLoopOptions {
 
 const MAX_BATCH = 1_000;
 /** So many events never wait for more. */
-const FULL_ENOUGH = 32;
+const FULL_ENOUGH = 16;
 /** How far apart batches begin when the last one was of few events, and when it was of many. Milliseconds. */
 const FEW_EVERY_MS = 2;
 const MANY_EVERY_MS = 7;
@@ -145,9 +145,10 @@ export class AppendLoop {
    * seconds does not notice the milliseconds. Where few come, none would be saved by waiting long.
    */
   async #gather(): Promise<void> {
-    await endOfTurn();
     const { began, took, events } = this.#last;
-    if (took >= SLOW_COMMIT_MS || this.#room.waiting() >= FULL_ENOUGH) return;
+    if (took >= SLOW_COMMIT_MS) return;
+    await endOfTurn();
+    if (this.#room.waiting() >= FULL_ENOUGH) return;
     const early = began + (events < MANY ? FEW_EVERY_MS : MANY_EVERY_MS) - performance.now();
     if (early > 0) await delay(early);
   }
@@ -247,8 +248,11 @@ export class AppendLoop {
     if (last !== undefined) this.#head = { seq: last.seq, hash: last.hash, atMicros: last.atMicros };
     this.#unresolved = undefined;
     this.#failures = 0;
-    this.#room.committed(entries);
-    this.#tellIdle();
+    // The next batch goes out first: it would wait for all the work that these callers now go on with.
+    setImmediate(() => {
+      this.#room.committed(entries);
+      this.#tellIdle();
+    });
   }
 
   #giveBack(entries: readonly Entry[]): void {
