@@ -247,13 +247,13 @@ describe('a database that is away', () => {
   });
 
   test('trap 23: a silent network is given up, and loses neither order nor rows', async () => {
-    const record = open({ commitTimeoutMs: 150 });
+    const record = open({ commitTimeoutMs: 600 });
     await until('it is ready', async () => (await record.ready()).ok);
     database.relay.freeze();
     const event = decision();
     expect(await record.decide(event)).toBe('unavailable');
     record.outcome(outcome());
-    // The connection in use is given up after 650 ms; a new one hangs until the network is back.
+    // The connection in use is given up after 1.1 s; a new one hangs until the network is back.
     await until('the frozen client is cut', async () => !(await record.ready()).ok);
     database.relay.restore();
     expect(await record.flush(6_000)).toBe(true);
