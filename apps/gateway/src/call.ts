@@ -82,6 +82,8 @@ export interface Call {
   cutByStop: boolean;
   /** Refused, or its outcome written: later endings are echoes of the first. */
   ended: boolean;
+  /** Where it stands among the calls in flight; null when it is none of them. */
+  place: number | null;
 }
 
 export function newCall(
@@ -122,21 +124,27 @@ export function newCall(
     interruption: null,
     cutByStop: false,
     ended: false,
+    place: null,
   };
 }
 
 const NO_FIELDS: ReadonlyMap<string, string | number | boolean> = new Map();
 
-const CALLS = new WeakMap<object, Call>();
+/** On the request itself: a young collection keeps all that a WeakMap names, and every call would grow old in it. */
+const CALL: unique symbol = Symbol('call');
+
+interface Named {
+  [CALL]?: Call;
+}
 
 /** Ties a call to its request, so that every later hook finds the same one. */
-export function rememberCall(request: IncomingMessage, call: Call): void {
-  CALLS.set(request, call);
+export function rememberCall(request: IncomingMessage & Named, call: Call): void {
+  request[CALL] = call;
 }
 
 /** @throws Error when the request never passed the listener, which would be a fault of ours. */
-export function callOf(request: object): Call {
-  const call = CALLS.get(request);
+export function callOf(request: object & Named): Call {
+  const call = request[CALL];
   if (call === undefined) throw new Error('a request reached the application without passing the listener');
   return call;
 }

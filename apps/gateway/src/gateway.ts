@@ -3,7 +3,8 @@ import type { CallId } from '@ideogate/contract';
 import { buildRouter } from '@ideogate/ideogram';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { createBrakes } from './brakes.ts';
-import { type Call, callOf } from './call.ts';
+import { callOf } from './call.ts';
+import { CallsInFlight } from './calls-in-flight.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Gateway, GatewayDeps } from './context.ts';
 import { createListener, onClientError } from './edge/listener.ts';
@@ -31,7 +32,7 @@ declare module 'fastify' {
  * @throws CatalogueError, ConfigError
  */
 export async function createGateway(config: GatewayConfig, deps: GatewayDeps): Promise<FastifyInstance> {
-  const calls = new Set<Call>();
+  const calls = new CallsInFlight();
   let stopping = false;
   let gateway: Gateway | undefined;
   const ready = () => {
@@ -47,7 +48,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     // The same bound holds for what `preClose` does: 10 seconds, the default, would break off the drain with an error.
     pluginTimeout: config.limits.drainMs + STOP_MS,
     routerOptions: { maxParamLength: config.limits.maxTargetBytes },
-    serverFactory: (application) => createListener(config, ready, application),
+    serverFactory: (application) => createListener(config, calls, ready, application),
     clientErrorHandler: (error, socket) => onClientError(error, socket, ready()),
     frameworkErrors: (_error, request) => {
       void refuse(callOf(request.raw), { problem: 'invalid-target', reason: 'framework' }, ready());
@@ -75,8 +76,8 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     metadataUrl: metadataUrlOf(config.identifier),
     webhookUrls: webhookUrlsOf(config.identifier, deps.webhooks),
     newCallId: () => randomUUIDv7() as CallId, // as: it makes what the brand says
-    remember: (call) => void calls.add(call),
-    forget: (call) => void calls.delete(call),
+    remember: (call) => calls.add(call),
+    forget: (call) => calls.delete(call),
     closedDoor() {
       if (stopping) return { problem: 'shutting-down', reason: 'stopping', headers: { 'retry-after': '1' } };
       if (calls.size > config.limits.maxInFlight)
@@ -118,7 +119,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   app.addHook('preClose', async () => {
     stopping = true;
     await allEnded(calls, config.limits.drainMs);
-    for (const call of calls) cutForStop(call);
+    for (const call of calls.now()) cutForStop(call);
     await allEnded(calls, 2000);
     // Node looks at no timeout once it closes: half a head, or an answer nobody reads, would hold the stop for ever.
     await sockets.end(LINGER_MS);
@@ -142,7 +143,7 @@ function metadataUrlOf(identifier: string): string {
   return `${origin}/.well-known/oauth-protected-resource${pathname === '/' ? '' : pathname}`;
 }
 
-async function allEnded(calls: ReadonlySet<Call>, milliseconds: number): Promise<void> {
+async function allEnded(calls: CallsInFlight, milliseconds: number): Promise<void> {
   const until = performance.now() + milliseconds;
   while (calls.size > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
 }

@@ -15,3 +15,4 @@ export {
 } from './gateway.ts';
 export { FAKE_KEYS, TEST_POLICY } from './test-policy.ts';
 export { startWebhookSubscriber, type WebhookSubscriber } from './webhook-subscriber.ts';
+export { bytesGrownOld } from './young-collections.ts';

@@ -9,6 +9,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { type Call, newCall, rememberCall } from '../call.ts';
+import type { CallsInFlight } from '../calls-in-flight.ts';
 import { answerOnSocket, countWithoutRow, refuse } from '../endings.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { Gateway } from '../context.ts';
@@ -17,7 +18,7 @@ import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 import { ARRIVAL, walk } from '../request-path.ts';
 import { followCertificate } from './certificate.ts';
 import { limitSockets } from './sockets.ts';
-import { type UploadWatch, watchUploads } from './uploads.ts';
+import { watchUploads } from './uploads.ts';
 
 type Application = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -27,6 +28,7 @@ type Application = (request: IncomingMessage, response: ServerResponse) => void;
  */
 export function createListener(
   config: GatewayConfig,
+  inFlight: CallsInFlight,
   gateway: () => Gateway,
   application: Application,
 ): Server {
@@ -47,11 +49,11 @@ export function createListener(
       ? createServer(options)
       : createTlsServer({ ...options, handshakeTimeout: limits.headersMs });
   limitSockets(server, limits.maxSocketsPerAddress, (socket) => refuseSocket(socket, gateway()));
-  const uploads = watchUploads(limits.bodyIdleMs, (call) => interruptIdle(call, gateway()));
-  server.once('close', () => uploads.stop());
+  const stopWatching = watchUploads(inFlight, limits.bodyIdleMs, (call) => interruptIdle(call, gateway()));
+  server.once('close', stopWatching);
   if (listen.tls !== null) followCertificate(server, listen.tls, gateway);
   const arrive = (request: IncomingMessage, response: ServerResponse) => {
-    admit(request, response, gateway(), application, uploads).catch((error: unknown) => {
+    admit(request, response, gateway(), application).catch((error: unknown) => {
       // why: even this could not be answered; the connection is all that is left to end
       gateway().log.error({ error: faultOf(error) }, 'a call could not be ended');
       response.destroy();
@@ -62,7 +64,7 @@ export function createListener(
   server.on('checkExpectation', arrive);
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
     SEEN.add(socket);
-    const ahead = [...(PROGRESS.get(socket)?.calls ?? [])];
+    const ahead = PROGRESS.get(socket)?.calls ?? [];
     followTunnel(socket, ahead);
     turnAway(request, socket, { problem: 'upgrade-refused', reason: 'connect' }, gateway(), ahead);
   });
@@ -76,7 +78,6 @@ async function admit(
   response: ServerResponse,
   gateway: Gateway,
   application: Application,
-  uploads: UploadWatch,
 ): Promise<void> {
   // Its connection is closing with the answer to a fault: what comes late, or behind that, is not acted on.
   if (SEEN.has(request.socket)) return;
@@ -96,7 +97,6 @@ async function admit(
     await refuse(call, refusal, gateway);
     return;
   }
-  if (call.hasBody) uploads.follow(call);
   application(request, response);
 }
 
@@ -150,7 +150,7 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
     return;
   }
   const refusal = parserRefusal(error);
-  const open = [...(PROGRESS.get(socket)?.calls ?? [])];
+  const open = PROGRESS.get(socket)?.calls ?? [];
   const half = open.find((call) => call.request?.complete === false);
   if (half !== undefined) {
     const ahead = open.filter((call) => call !== half);
@@ -255,7 +255,7 @@ function turnAway(
 
 /** What a connection has brought so far: calls under way, and the bytes read when the last one ended. */
 interface Progress {
-  readonly calls: Set<Call>;
+  calls: readonly Call[];
   bytes: number;
 }
 
@@ -278,10 +278,10 @@ function followTunnel(socket: Duplex, ahead: readonly Call[]): void {
 
 /** Half a header and then nothing: no event of Node's tells the application. */
 function watchForHalfRequests(socket: Socket, gateway: Gateway): void {
-  const progress: Progress = { calls: new Set(), bytes: 0 };
+  const progress: Progress = { calls: [], bytes: 0 };
   PROGRESS.set(socket, progress);
   socket.once('close', () => {
-    if (progress.calls.size > 0 || SEEN.has(socket) || socket.bytesRead <= progress.bytes) return;
+    if (progress.calls.length > 0 || SEEN.has(socket) || socket.bytesRead <= progress.bytes) return;
     SEEN.add(socket);
     turnAway(null, socket, { problem: null, reason: 'half-request' }, gateway);
   });
@@ -299,9 +299,9 @@ function bringsMore(socket: Duplex & { bytesRead?: number }): boolean {
 function followRequest(call: Call, socket: Duplex): void {
   const progress = PROGRESS.get(socket);
   if (progress === undefined) return;
-  progress.calls.add(call);
+  progress.calls = [...progress.calls, call];
   const over = () => {
-    progress.calls.delete(call);
+    progress.calls = progress.calls.filter((other) => other !== call);
     progress.bytes = bytesOf(socket);
   };
   call.response?.once('close', () => {

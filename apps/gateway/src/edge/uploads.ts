@@ -1,50 +1,48 @@
 import type { Call } from '../call.ts';
+import type { CallsInFlight } from '../calls-in-flight.ts';
 
-/** Follows bodies as they come in. */
-export interface UploadWatch {
-  follow(call: Call): void;
-  stop(): void;
-}
-
-interface Upload {
-  readonly call: Call;
-  /** Bytes that the connection had brought when last looked at, and when that last changed. */
-  bytes: number;
-  since: number;
+/** How an upload stood when it was last looked at. */
+interface Progress {
+  /** Bytes that the connection had brought, and since when that is so. */
+  readonly bytes: number;
+  readonly since: number;
 }
 
 /**
  * Tells of uploads whose caller sends nothing for `idleMs` while the gateway waits for more. What the gateway itself
  * holds back (a decision to be written, an upstream that is slow to take) counts against nobody. One timer looks at
- * all of them, so that a call costs none.
+ * the calls in flight, so that a call costs none, and one that is over is held by nobody.
+ * @returns ends the watch
  */
-export function watchUploads(idleMs: number, onIdle: (call: Call) => void): UploadWatch {
-  const uploads = new Set<Upload>();
+export function watchUploads(
+  inFlight: CallsInFlight,
+  idleMs: number,
+  onIdle: (call: Call) => void,
+): () => void {
+  let uploads = new Map<Call, Progress>();
   const look = () => {
     const now = performance.now();
-    for (const upload of uploads) {
-      const { request } = upload.call;
-      if (request === null || request.complete || request.destroyed || upload.call.ended) {
-        uploads.delete(upload);
-        continue;
-      }
-      const { bytesRead } = request.socket;
-      const awaited = request.readableFlowing === true || request.listenerCount('readable') > 0;
-      if (!awaited || bytesRead !== upload.bytes) {
-        upload.bytes = bytesRead;
-        upload.since = now;
-      } else if (now - upload.since >= idleMs) {
-        uploads.delete(upload);
-        onIdle(upload.call);
-      }
+    const before = uploads;
+    uploads = new Map();
+    for (const call of inFlight.now().filter(isUnderWay)) {
+      const bytes = call.request?.socket.bytesRead ?? 0;
+      const last = before.get(call);
+      if (last === undefined || bytes !== last.bytes || !isAwaited(call))
+        uploads.set(call, { bytes, since: now });
+      else if (now - last.since < idleMs) uploads.set(call, last);
+      else onIdle(call);
     }
   };
   const timer = setInterval(look, Math.min(1000, idleMs / 2));
   timer.unref();
-  return {
-    follow(call) {
-      uploads.add({ call, bytes: -1, since: performance.now() });
-    },
-    stop: () => clearInterval(timer),
-  };
+  return () => clearInterval(timer);
+}
+
+function isUnderWay({ hasBody, ended, request }: Call): boolean {
+  return hasBody && !ended && request !== null && !request.complete && !request.destroyed;
+}
+
+/** Somebody reads the body. */
+function isAwaited({ request }: Call): boolean {
+  return request?.readableFlowing === true || (request?.listenerCount('readable') ?? 0) > 0;
 }

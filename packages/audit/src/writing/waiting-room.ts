@@ -49,13 +49,15 @@ const MAX_NOTICES = 10_000;
  */
 export class WaitingRoom {
   readonly #options: WaitingRoomOptions;
-  #decisions = new Set<Entry>();
-  #refusals = new Set<Entry>();
-  #outcomes = new Set<Entry>();
-  #notices = new Set<Entry>();
+  // No Sets: V8 links each table that a Set has outgrown to its next, so that one of them grown old keeps all events
+  // after it until a full collection.
+  #decisions: Entry[] = [];
+  #refusals: Entry[] = [];
+  #outcomes: Entry[] = [];
+  #notices: Entry[] = [];
   /** Calls whose gaps are on their way to be closed. */
   readonly #closing = new Set<string>();
-  #taken = new Set<Entry>();
+  #taken: Entry[] = [];
   /** Given up for good. */
   readonly #notWritten = new Map<string, number>();
   /** Refusals answered without their row, which may commit yet. */
@@ -71,7 +73,7 @@ export class WaitingRoom {
       this.#giveUp('record-unavailable');
       return Promise.resolve('unavailable');
     }
-    if (this.#decisions.size >= this.#options.maxWaiting) {
+    if (this.#decisions.length >= this.#options.maxWaiting) {
       this.#giveUp('overloaded');
       return Promise.resolve('overloaded');
     }
@@ -79,19 +81,19 @@ export class WaitingRoom {
       const entry = this.#entry('decision', event, (committed) =>
         resolve(committed ? 'committed' : 'unavailable'),
       );
-      this.#decisions.add(entry);
+      this.#decisions.push(entry);
       this.#options.onArrival('decision');
     });
   }
 
   refuse(event: DecisionEvent): Promise<'committed' | 'late'> {
-    if (this.#closed || this.#refusals.size >= this.#options.maxWaiting) {
+    if (this.#closed || this.#refusals.length >= this.#options.maxWaiting) {
       this.#giveUp(reasonOf(event));
       return Promise.resolve('late');
     }
     return new Promise((resolve) => {
       const entry = this.#entry('refusal', event, (committed) => resolve(committed ? 'committed' : 'late'));
-      this.#refusals.add(entry);
+      this.#refusals.push(entry);
       this.#options.onArrival('refusal');
     });
   }
@@ -115,11 +117,11 @@ export class WaitingRoom {
    */
   note(event: NoticeEvent, settled?: (committed: boolean) => void): void {
     const answer = settled ?? ((committed: boolean) => committed || this.#giveUp('notice'));
-    if (this.#notices.size >= MAX_NOTICES) {
+    if (this.#notices.length >= MAX_NOTICES) {
       answer(false);
       return;
     }
-    this.#notices.add({ kind: 'notice', columns: eventColumns(event), late: false, answer });
+    this.#notices.push({ kind: 'notice', columns: eventColumns(event), late: false, answer });
     this.#options.onArrival('notice');
   }
 
@@ -128,25 +130,23 @@ export class WaitingRoom {
    * `giveBack` or `rejected`.
    */
   take(limit: number): readonly Entry[] {
-    const others = this.#refusals.size + this.#outcomes.size;
+    const others = this.#refusals.length + this.#outcomes.length;
     const reserved = Math.min(others, Math.floor(limit / RESERVED_SHARE));
-    const notices: Entry[] = [];
-    move(this.#notices, notices, limit);
-    const calls: Entry[] = [];
+    const notices = this.#notices.splice(0, limit);
     const room = limit - notices.length;
-    move(this.#decisions, calls, room - reserved);
-    move(this.#refusals, calls, room);
-    move(this.#outcomes, calls, room);
+    const calls = this.#decisions.splice(0, room - reserved);
+    calls.push(...this.#refusals.splice(0, room - calls.length));
+    calls.push(...this.#outcomes.splice(0, room - calls.length));
     calls.sort((a, b) => compare(a.columns.atMicros, b.columns.atMicros));
     const batch = notices.length === 0 ? calls : [...notices, ...calls];
-    for (const entry of batch) this.#taken.add(entry);
+    this.#taken.push(...batch);
     return batch;
   }
 
   /** The rows are committed. */
   committed(entries: readonly Entry[]): void {
+    this.#bringBack(entries);
     for (const entry of entries) {
-      this.#taken.delete(entry);
       if (entry.late) this.#committedLate(entry);
       else entry.answer(true);
     }
@@ -154,27 +154,26 @@ export class WaitingRoom {
 
   /** The rows are certainly not there, and may be written yet. */
   giveBack(entries: readonly Entry[]): void {
-    const back = {
-      decision: new Set<Entry>(),
-      refusal: new Set<Entry>(),
-      outcome: new Set<Entry>(),
-      notice: new Set<Entry>(),
-    };
+    this.#bringBack(entries);
+    const back: Record<Entry['kind'], Entry[]> = { decision: [], refusal: [], outcome: [], notice: [] };
     for (const entry of entries) {
-      this.#taken.delete(entry);
       // The caller has its 503: a row now would only say that nothing was forwarded.
       if (entry.kind === 'decision' && entry.late) this.#giveUp('record-unavailable');
-      else back[entry.kind].add(entry);
+      else back[entry.kind].push(entry);
     }
-    this.#decisions = back.decision.union(this.#decisions);
-    this.#refusals = back.refusal.union(this.#refusals);
-    this.#outcomes = back.outcome.union(this.#outcomes);
-    this.#notices = back.notice.union(this.#notices);
+    this.#decisions = [...back.decision, ...this.#decisions];
+    this.#refusals = [...back.refusal, ...this.#refusals];
+    this.#outcomes = [...back.outcome, ...this.#outcomes];
+    this.#notices = [...back.notice, ...this.#notices];
   }
 
   /** Postgres takes the row in no company: it is counted and forgotten. */
   rejected(entry: Entry): void {
-    this.#taken.delete(entry);
+    this.#bringBack([entry]);
+    this.#reject(entry);
+  }
+
+  #reject(entry: Entry): void {
     if (entry.kind === 'refusal' && entry.late) this.#countLate(entry, -1);
     if (entry.kind !== 'notice') this.#giveUp(reasonOfEntry(entry));
     entry.late = true;
@@ -183,10 +182,8 @@ export class WaitingRoom {
 
   /** What they would say isn't so any more: they are forgotten, and count as nothing lost. */
   needless(entries: readonly Entry[]): void {
-    for (const entry of entries) {
-      this.#taken.delete(entry);
-      entry.answer(false);
-    }
+    this.#bringBack(entries);
+    for (const entry of entries) entry.answer(false);
   }
 
   notWritten(): ReadonlyMap<string, number> {
@@ -197,16 +194,16 @@ export class WaitingRoom {
 
   /** Events neither written nor given up. */
   waiting(): number {
-    const calls = this.#decisions.size + this.#refusals.size + this.#outcomes.size;
-    return calls + this.#notices.size + this.#taken.size;
+    const calls = this.#decisions.length + this.#refusals.length + this.#outcomes.length;
+    return calls + this.#notices.length + this.#taken.length;
   }
 
   hasDecisions(): boolean {
-    return this.#decisions.size > 0;
+    return this.#decisions.length > 0;
   }
 
   hasOthers(): boolean {
-    return this.#refusals.size + this.#outcomes.size + this.#notices.size > 0;
+    return this.#refusals.length + this.#outcomes.length + this.#notices.length > 0;
   }
 
   /** Lets nothing in any more but outcomes and notices. */
@@ -216,10 +213,9 @@ export class WaitingRoom {
 
   /** Gives up whatever is still here: answered, and counted. */
   abandon(): void {
-    const rooms = [this.#decisions, this.#refusals, this.#outcomes, this.#notices];
-    const left = [this.#taken, ...rooms].flatMap((room) => [...room]);
-    for (const room of rooms) room.clear();
-    for (const entry of left) this.rejected(entry);
+    const rooms = [this.#taken, this.#decisions, this.#refusals, this.#outcomes, this.#notices];
+    const left = rooms.flatMap((room) => room.splice(0));
+    for (const entry of left) this.#reject(entry);
   }
 
   #entry(kind: 'decision' | 'refusal', event: DecisionEvent, settle: (committed: boolean) => void): Entry {
@@ -240,7 +236,7 @@ export class WaitingRoom {
     entry.late = true;
     if (entry.kind === 'refusal') {
       this.#countLate(entry, 1);
-    } else if (this.#decisions.delete(entry)) {
+    } else if (takeOut(this.#decisions, entry)) {
       this.#giveUp('record-unavailable');
     }
     entry.answer(false);
@@ -252,13 +248,18 @@ export class WaitingRoom {
   }
 
   #addOutcome(columns: EventColumns, settled: () => void = () => {}): void {
-    if (this.#outcomes.size >= this.#options.maxOutcomes) {
+    if (this.#outcomes.length >= this.#options.maxOutcomes) {
       this.#giveUp('outcome');
       settled();
       return;
     }
-    this.#outcomes.add({ kind: 'outcome', columns, late: false, answer: settled });
+    this.#outcomes.push({ kind: 'outcome', columns, late: false, answer: settled });
     this.#options.onArrival('outcome');
+  }
+
+  #bringBack(entries: readonly Entry[]): void {
+    const back = new Set(entries);
+    this.#taken = this.#taken.filter((entry) => !back.has(entry));
   }
 
   #giveUp(reason: string): void {
@@ -283,12 +284,12 @@ function reasonOf(refusal: { readonly reason: string | null; readonly problem: s
   return refusal.reason ?? refusal.problem ?? 'refused';
 }
 
-function move(from: Set<Entry>, to: Entry[], upTo: number): void {
-  for (const entry of from) {
-    if (to.length >= upTo) return;
-    from.delete(entry);
-    to.push(entry);
-  }
+/** Those that wait longest stand in front, and are the ones that go out of turn. */
+function takeOut(from: Entry[], entry: Entry): boolean {
+  const place = from.indexOf(entry);
+  if (place === -1) return false;
+  from.splice(place, 1);
+  return true;
 }
 
 function compare(a: bigint, b: bigint): number {

@@ -1,0 +1,33 @@
+import type { Call } from './call.ts';
+
+/**
+ * The calls between arrival and end, in no order. No Set: V8 links each table that a Set has outgrown to its next, so
+ * that one of them grown old keeps all after it, and the calls in them, until a full collection.
+ */
+export class CallsInFlight {
+  readonly #calls: Call[] = [];
+
+  get size(): number {
+    return this.#calls.length;
+  }
+
+  add(call: Call): void {
+    call.place = this.#calls.push(call) - 1;
+  }
+
+  /** Does nothing the second time. */
+  delete(call: Call): void {
+    if (call.place === null) return;
+    const last = this.#calls.pop();
+    if (last !== undefined && last !== call) {
+      this.#calls[call.place] = last;
+      last.place = call.place;
+    }
+    call.place = null;
+  }
+
+  /** As they are now: they may end meanwhile. */
+  now(): readonly Call[] {
+    return [...this.#calls];
+  }
+}
