@@ -30,6 +30,7 @@ export interface DeliveryOptions {
 const LOOK_MS = 1_000;
 const SIGN_OF_LIFE_MS = 10_000;
 const FORGET_EVERY_MS = 3_600_000;
+const STOP_MS = 5_000;
 const AT_ONCE = 8;
 
 /**
@@ -61,6 +62,9 @@ export function deliverWebhooks(options: DeliveryOptions): { stop(): Promise<voi
         noHandleSignals: true,
         pollInterval: LOOK_MS,
         logger: quietLogger(),
+        // Without batches, graphile-worker 0.18 heeds no error of telling the database how a job ended: the rejection
+        // would end this process, calls and all, whenever the database goes during a delivery.
+        preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
       });
       const ended = new AbortController();
       const end = runner.promise.finally(() => ended.abort());
@@ -82,7 +86,9 @@ export function deliverWebhooks(options: DeliveryOptions): { stop(): Promise<voi
           );
         }
       } finally {
-        if (!ended.signal.aborted) await runner.stop();
+        // With two such errors it waits for ever. What it holds is taken up by the next turn.
+        if (!ended.signal.aborted)
+          await Promise.race([runner.stop(), delay(STOP_MS, undefined, { ref: false })]);
       }
     },
   );

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { startWebhookSubscriber, type WebhookSubscriber } from '@ideogate/testkit';
+import { startRelay, startWebhookSubscriber, type WebhookSubscriber } from '@ideogate/testkit';
 import { verifyWebhook } from '@ideogate/webhook';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Pool } from 'pg';
@@ -277,3 +279,53 @@ describe('rights', () => {
     expect(await asks(database.readUrl, text)).toBe('42501');
   });
 });
+
+test.each([204, 500])(
+  'the database goes while deliveries are under way, which are then answered %i: nothing ends, and all are delivered',
+  async (status) => {
+    const deaths: unknown[] = [];
+    const onDeath = (error: unknown) => deaths.push(error);
+    process.on('unhandledRejection', onDeath);
+    const waiting: ServerResponse[] = [];
+    let known = false;
+    let faults = 0;
+    const held = createServer((request, response) => {
+      request.resume();
+      if (known) response.writeHead(204).end();
+      else waiting.push(response);
+    }).listen(0, '127.0.0.1');
+    await once(held, 'listening');
+    const { hostname, port } = new URL(database.url);
+    const relay = await startRelay({ host: hostname, port: Number(port) });
+    try {
+      const { port: heldPort } = held.address() as AddressInfo; // as: it listens on TCP
+      const delivery = deliverWebhooks({
+        url: Object.assign(new URL(database.url), { port: String(relay.port) }).href,
+        subscribers: new Map([
+          ['images', { url: `http://127.0.0.1:${heldPort}/webhooks`, secrets: [SECRET] }],
+        ]),
+        onFailed: () => {},
+        onFault: () => void faults++,
+      });
+      for (let number = 0; number < 6; number++) await inbox.put(received(`g${number}`));
+      await soon(() => waiting.length === 6);
+      relay.cut();
+      for (const response of waiting) response.writeHead(status).end();
+      await soon(() => faults > 0);
+      known = true;
+      relay.restore();
+      await soon(async () => {
+        await letTimePass();
+        return (await undelivered()) === 0;
+      });
+      await delivery.stop();
+      expect(deaths).toEqual([]);
+    } finally {
+      process.off('unhandledRejection', onDeath);
+      held.closeAllConnections();
+      held.close();
+      await relay.close();
+    }
+  },
+  60_000,
+);
