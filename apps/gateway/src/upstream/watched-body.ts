@@ -18,15 +18,19 @@ export class BodyRefused extends Error {
  * 5.1.1: at most 76 bytes with its line breaks), so a body that turns out bad at its end has not been ended.
  */
 const HELD_BACK = 128;
-const NOTHING = Buffer.alloc(0);
 
-/** Passes a multipart body on unchanged while a reader watches it. Memory is one chunk, whatever the size. */
+/**
+ * Passes a multipart body on unchanged while a reader watches it: chunks as they came, none copied. Memory is what was
+ * held back and one chunk, whatever the size.
+ */
 export class WatchedBody extends Transform {
   readonly #call: Call;
   readonly #reader: BodyReader;
   readonly #maxBytes: number;
   #size = 0;
-  #held: Buffer = NOTHING;
+  /** The last chunks, and their bytes. */
+  #held: Buffer[] = [];
+  #heldBytes = 0;
 
   constructor(call: Call, reader: BodyReader, maxBytes: number) {
     super();
@@ -49,10 +53,10 @@ export class WatchedBody extends Transform {
       done(new BodyRefused(refusalOf(fault, this.#call.allowed?.rule ?? null)));
       return;
     }
-    const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
-    const cut = Math.max(0, bytes.length - HELD_BACK);
-    this.#held = bytes.subarray(cut);
-    if (cut > 0) this.#pass(bytes.subarray(0, cut));
+    // Of the first chunk all goes that may: with it the upstream hears of the call.
+    const cut = this.#call.bytesSent === 0 ? Math.max(0, chunk.length - HELD_BACK) : 0;
+    for (const piece of [chunk.subarray(0, cut), chunk.subarray(cut)]) this.#hold(piece);
+    while (this.#heldBytes - (this.#held[0]?.length ?? 0) >= HELD_BACK) this.#passFirst();
     done();
   }
 
@@ -63,14 +67,23 @@ export class WatchedBody extends Transform {
       return;
     }
     this.#call.fields = this.#reader.fields();
-    this.#pass(this.#held);
-    this.#held = NOTHING;
+    while (this.#held.length > 0) this.#passFirst();
     this.#call.bodySent = true;
     done();
   }
 
-  #pass(bytes: Buffer): void {
-    this.#call.bytesSent += bytes.length;
-    this.push(bytes);
+  #hold(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.#held.push(bytes);
+    this.#heldBytes += bytes.length;
+  }
+
+  #passFirst(): void {
+    const [first, ...rest] = this.#held;
+    if (first === undefined) return;
+    this.#held = rest;
+    this.#heldBytes -= first.length;
+    this.#call.bytesSent += first.length;
+    this.push(first);
   }
 }
