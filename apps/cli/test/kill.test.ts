@@ -54,9 +54,9 @@ test('killed ten times under load: all that the upstream received was decided on
       { timeout: 10_000, interval: 20 },
     );
     product.child.kill('SIGKILL');
-    await product.ended;
     load.abort();
     await Promise.all(callers);
+    await product.ended;
     product = await start({ data, port });
     expect(product.stderr()).toBe('');
   }

@@ -222,7 +222,7 @@ test('each environment has its own database, keys and clients, and a token of on
   }
   expect(new Set(taken.map(({ secret }) => secret)).size).toBe(3);
   expect(new Set(taken.map(({ database }) => database)).size).toBe(3);
-});
+}, 180_000);
 
 test('a change of the policy between two starts is in force', async () => {
   const policy = join(data, 'policy.yaml');
