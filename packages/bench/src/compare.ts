@@ -1,7 +1,7 @@
 import type { LocalPostgres } from '@ideogate/local-postgres';
 import { type BenchDatabase, groupCommit, lostCalls, serverCpuMicros, singleRowCommit } from './database.ts';
 import { type Figure, figure } from './figures.ts';
-import { pace, percentile, saturate, upload } from './load.ts';
+import { type Burst, pace, percentile, saturate, type Target, upload } from './load.ts';
 import type { MeasuredProcess } from './measured-process.ts';
 import { withSlowCommits } from './slow-commits.ts';
 
@@ -45,7 +45,7 @@ export interface Comparison {
   readonly lost: number;
 }
 
-/** Both gateways in turn, round after round: machines change their speed within seconds. */
+/** Both gateways by turns, round after round: machines change their speed within seconds. */
 export async function compare(scene: Scene, rounds: number): Promise<Comparison> {
   const found: {
     bare: Measured;
@@ -69,11 +69,7 @@ export async function compare(scene: Scene, rounds: number): Promise<Comparison>
   }
   for (let round = 0; round < rounds; round++) {
     const commitMs = await singleRowCommit(scene.database);
-    const first = round % 2 === 0 ? 'bare' : 'ideogate';
-    const second = first === 'bare' ? 'ideogate' : 'bare';
-    const one = await counted(first, () => measure(scene, first));
-    const other = await counted(second, () => measure(scene, second));
-    const [bare, ideogate] = first === 'bare' ? [one, other] : [other, one];
+    const { bare, ideogate } = await measure(scene, counted, inTurn(round));
     const ahead16 = await groupCommit(scene.database, 16, 1);
     const ahead64 = await groupCommit(scene.database, 64, 1);
     const slow = await slowCommits(scene, counted);
@@ -107,30 +103,94 @@ export async function compare(scene: Scene, rounds: number): Promise<Comparison>
   };
 }
 
-async function measure(scene: Scene, name: 'bare' | 'ideogate'): Promise<Measured> {
+type Name = 'bare' | 'ideogate';
+
+/** Who goes first in a round, or in a slice of it. */
+function inTurn(number: number): readonly Name[] {
+  return number % 2 === 0 ? ['bare', 'ideogate'] : ['ideogate', 'bare'];
+}
+
+/** Short enough that a machine which changes its speed does so for both gateways. */
+const SLICES = 8;
+
+/** What one gateway did in all slices of a load: how often it was called, in how long and at what cost. */
+interface Load {
+  calls: number;
+  seconds: number;
+  cpuMicros: number;
+  postgresMicros: number;
+  latencies: number[];
+}
+
+/** The same load on both gateways, in short slices by turns. */
+async function bySlices(
+  scene: Scene,
+  counted: Counted,
+  tokens: readonly string[],
+  load: (target: Target, seconds: number) => Promise<Burst>,
+  seconds: number,
+): Promise<Readonly<Record<Name, Load>>> {
+  const none = (): Load => ({ calls: 0, seconds: 0, cpuMicros: 0, postgresMicros: 0, latencies: [] });
+  const loads = { bare: none(), ideogate: none() };
+  for (let slice = 0; slice < SLICES; slice++) {
+    for (const name of inTurn(slice)) {
+      const gateway = scene[name];
+      const before = await gateway.usage();
+      const postgresBefore = serverCpuMicros(scene.postgres.folder);
+      const burst = await counted(name, () => load({ url: gateway.url, tokens }, seconds / SLICES));
+      const sum = loads[name];
+      sum.postgresMicros += serverCpuMicros(scene.postgres.folder) - postgresBefore;
+      sum.cpuMicros += (await gateway.usage()).cpuMicros - before.cpuMicros;
+      sum.calls += burst.calls;
+      sum.seconds += burst.seconds;
+      sum.latencies.push(...burst.latencies);
+    }
+  }
+  return loads;
+}
+
+async function measure(
+  scene: Scene,
+  counted: Counted,
+  order: readonly Name[],
+): Promise<Readonly<Record<Name, Measured>>> {
+  const tokens = scene.tokens();
+  const loads = (load: (target: Target, seconds: number) => Promise<Burst>, seconds: number) =>
+    bySlices(scene, counted, tokens, load, seconds);
+  const full = await loads((target, seconds) => saturate(target, 32, seconds), 4);
+  const busy = await loads((target, seconds) => pace(target, 1000, seconds), 6);
+  const calm = await loads((target, seconds) => pace(target, 200, seconds), 4);
+  const memory = { bare: NO_MEMORY, ideogate: NO_MEMORY };
+  for (const name of order) memory[name] = await counted(name, () => memoryOf(scene, name));
+  const measured = (name: Name): Measured => ({
+    cpuSaturated: full[name].cpuMicros / full[name].calls,
+    callsPerSecond: full[name].calls / full[name].seconds,
+    cpuAt1000: busy[name].cpuMicros / busy[name].calls,
+    postgresCpuAt1000: busy[name].postgresMicros / busy[name].calls,
+    p99At1000: percentile(ascending(busy[name].latencies), 0.99),
+    p50At200: percentile(ascending(calm[name].latencies), 0.5),
+    ...memory[name],
+  });
+  return { bare: measured('bare'), ideogate: measured('ideogate') };
+}
+
+type Memory = Pick<Measured, 'rss' | 'upload25' | 'upload45'>;
+const NO_MEMORY: Memory = { rss: 0, upload25: 0, upload45: 0 };
+
+async function memoryOf(scene: Scene, name: Name): Promise<Memory> {
   const gateway = scene[name];
   const target = { url: gateway.url, tokens: scene.tokens() };
-  const full = await withCpu(gateway, () => saturate(target, 32, 3));
-  const postgresBefore = serverCpuMicros(scene.postgres.folder);
-  const paced = await withCpu(gateway, () => pace(target, 1000, 4));
-  const postgresCpu = serverCpuMicros(scene.postgres.folder) - postgresBefore;
   const { rss } = await gateway.usage();
-  const calm = await pace(target, 200, 3);
-  return {
-    cpuSaturated: full.cpuMicros / full.burst.calls,
-    callsPerSecond: full.burst.calls / full.burst.seconds,
-    cpuAt1000: paced.cpuMicros / paced.burst.calls,
-    postgresCpuAt1000: postgresCpu / paced.burst.calls,
-    p99At1000: percentile(paced.burst.latencies, 0.99),
-    p50At200: percentile(calm.latencies, 0.5),
-    rss,
-    upload25: await growth(gateway, target, 25 * MB),
-    upload45: await growth(gateway, target, 45 * MB),
-  };
+  const upload25 = await growth(gateway, target, 25 * MB);
+  return { rss, upload25, upload45: await growth(gateway, target, 45 * MB) };
+}
+
+function ascending(values: readonly number[]): Float64Array {
+  return Float64Array.from(values).sort();
 }
 
 /** Does work of one gateway, and counts the calls that Ideogate forwards in it. */
-type Counted = <T>(name: 'bare' | 'ideogate', work: () => Promise<T>) => Promise<T>;
+type Counted = <T>(name: Name, work: () => Promise<T>) => Promise<T>;
 
 /** What Ideogate adds to the median, in single-row commits that take 3 ms. */
 interface SlowCommits {
@@ -140,7 +200,7 @@ interface SlowCommits {
 
 async function slowCommits(scene: Scene, counted: Counted): Promise<SlowCommits> {
   const tokens = scene.tokens();
-  const median = async (name: 'bare' | 'ideogate', perSecond: number) => {
+  const median = async (name: Name, perSecond: number) => {
     const burst = await counted(name, () => pace({ url: scene[name].url, tokens }, perSecond, 2));
     return percentile(burst.latencies, 0.5);
   };
@@ -152,21 +212,8 @@ async function slowCommits(scene: Scene, counted: Counted): Promise<SlowCommits>
   });
 }
 
-async function withCpu<T>(
-  gateway: MeasuredProcess,
-  work: () => Promise<T>,
-): Promise<{ burst: T; cpuMicros: number }> {
-  const before = await gateway.usage();
-  const burst = await work();
-  return { burst, cpuMicros: (await gateway.usage()).cpuMicros - before.cpuMicros };
-}
-
 /** How far the resident set rises above its rest while ten uploads of this size run at once. At least 1 MB: below that is noise. */
-async function growth(
-  gateway: MeasuredProcess,
-  target: { readonly url: string; readonly tokens: readonly string[] },
-  bytes: number,
-): Promise<number> {
+async function growth(gateway: MeasuredProcess, target: Target, bytes: number): Promise<number> {
   const rest = await gateway.reset();
   await upload(target, UPLOADS_AT_ONCE, bytes);
   return Math.max(MB, (await gateway.usage()).peakRss - rest.rss);

@@ -9,7 +9,7 @@ export interface Burst {
   readonly latencies: Float64Array;
 }
 
-interface Target {
+export interface Target {
   readonly url: string;
   readonly tokens: readonly string[];
 }
