@@ -17,11 +17,11 @@ export interface AppendLoopOptions {
 }
 
 const MAX_BATCH = 1_000;
-/** So many events never wait for more. */
+/** So many callers never wait for more. */
 const FULL_ENOUGH = 16;
 /** How far apart batches begin when the last one was of few events, and when it was of many. Milliseconds. */
 const FEW_EVERY_MS = 2;
-const MANY_EVERY_MS = 7;
+const MANY_EVERY_MS = 10;
 const MANY = 4;
 /** Commits that take so long keep batches far enough apart by themselves, milliseconds. */
 const SLOW_COMMIT_MS = 3;
@@ -126,7 +126,7 @@ export class AppendLoop {
     if (!session?.alive()) return this.#connect();
     if (this.#unresolved !== undefined) return this.#resolve(session, this.#unresolved);
     if (this.#probes.length > 0) return this.#answerProbes(await mayInsert(session));
-    if (!this.#room.hasDecisions() && !(this.#othersDue && this.#room.hasOthers())) return this.#bell();
+    if (this.#room.decisions() === 0 && !(this.#othersDue && this.#room.hasOthers())) return this.#bell();
     await this.#gather();
     const batch = this.#room.take(MAX_BATCH);
     if (batch.length === 0) return undefined;
@@ -148,7 +148,7 @@ export class AppendLoop {
     const { began, took, events } = this.#last;
     if (took >= SLOW_COMMIT_MS) return;
     await endOfTurn();
-    if (this.#room.waiting() >= FULL_ENOUGH) return;
+    if (this.#room.decisions() >= FULL_ENOUGH) return;
     const early = began + (events < MANY ? FEW_EVERY_MS : MANY_EVERY_MS) - performance.now();
     if (early > 0) await delay(early);
   }

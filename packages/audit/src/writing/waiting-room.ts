@@ -198,8 +198,9 @@ export class WaitingRoom {
     return calls + this.#notices.length + this.#taken.length;
   }
 
-  hasDecisions(): boolean {
-    return this.#decisions.length > 0;
+  /** Decisions whose callers wait for a batch to take them. */
+  decisions(): number {
+    return this.#decisions.length;
   }
 
   hasOthers(): boolean {
