@@ -1,8 +1,11 @@
+import { huntFor, tableOfPlaces } from '@ideogate/testkit';
 import { keyIdOf } from '@ideogate/upstream-keys';
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { cleanUp, type Running, stop } from './running-product.ts';
+import { cleanUp, type Product, REPOSITORY, type Running, stop } from './running-product.ts';
 import {
   figures,
   load,
@@ -34,6 +37,20 @@ const says = (running: Running, words: RegExp) =>
 
 const states = async () =>
   new Map((await it.list()).filter(({ slot }) => slot === 'write').map(({ id, state }) => [id, state]));
+
+/** Gateways that were killed, whose output counts as well. */
+const gone: Product[] = [];
+const gatewaysSaid = () =>
+  [...gone, it.one, it.two].map((one) => `${one.stdout()}\n${one.stderr()}`).join('\n');
+async function again(): Promise<void> {
+  it.two.child.kill('SIGKILL');
+  await it.two.ended;
+  gone.push(it.two);
+  await it.again('two');
+}
+
+/** Keys that were given beside the first two. */
+const given: string[] = [];
 
 /** Keys that served, by id. */
 const served = new Map<string, string>();
@@ -98,6 +115,7 @@ test('a key is rotated under load on two gateways without one failed call, and t
 test('a new key that Ideogram refuses after it was activated gives way to the old one within two seconds, and says so (F.59)', async () => {
   await it.accept(NEW, OLD);
   const third = 'fake-third-write-key-MARKED-3';
+  given.push(third);
   await it.accept(NEW, third);
   expect(await it.keys('add', '--for', 'write', '--from', it.file(third))).toMatchObject({ code: 0 });
   expect(await it.keys('verify', idOf(third))).toMatchObject({ code: 0 });
@@ -138,6 +156,7 @@ test.each(DOWN)(
   'a rotation in which %s is killed at each step goes on there: never two truths, never a lost key (F.59)',
   async (what) => {
     const next = `fake-next-write-key-MARKED-${what.replaceAll(' ', '-')}`;
+    given.push(next);
     const before = await activeId();
     const old = served.get(before) ?? NEW;
     await it.accept(old, next);
@@ -166,10 +185,8 @@ test.each(DOWN)(
         it.relay.restore();
         await vi.waitUntil(async () => (await it.keys('list', '--json')).code === 0, { timeout: 20_000 });
       } else if (what === 'a gateway') {
-        it.two.child.kill('SIGKILL');
-        await it.two.ended;
         rotation.child.kill('SIGKILL');
-        await it.again('two');
+        await again();
       } else rotation.child.kill('SIGKILL');
       await rotation.ended;
       const now = [...(await states()).values()].filter((state) => state !== 'revoked').toSorted();
@@ -216,9 +233,110 @@ test('each step is on record with who took it, before it is done', async () => {
 
 test('a gateway that was killed comes back with the keys of the store', async () => {
   const active = await activeId();
-  it.two.child.kill('SIGKILL');
-  await it.two.ended;
-  await it.again('two');
+  await again();
   expect(it.two.stdout()).toContain(`"write":["${active}"]`);
-  await stop(it.two);
 }, 60_000);
+
+/** Every row of every table, as text. */
+async function rowsOfAll(): Promise<string> {
+  const { Client } = await import('pg');
+  const client = new Client({ connectionString: it.database.url });
+  await client.connect();
+  const { rows: tables } = await client.query<{ name: string }>(
+    `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname LIKE 'ideogate%'`,
+  );
+  const texts: string[] = [];
+  for (const { name } of tables) {
+    const { rows } = await client.query<{ text: string }>(`SELECT t::text AS text FROM ${name} t`);
+    texts.push(`${name}\n${rows.map(({ text }) => text).join('\n')}`);
+  }
+  await client.end();
+  return texts.join('\n');
+}
+
+/** What a gateway's control socket answers to a line. */
+async function answered(line: string): Promise<string> {
+  const folder = join(it.tools, 'control');
+  const texts: string[] = [];
+  for (const name of readdirSync(folder).filter((entry) => entry.endsWith('.sock'))) {
+    const socket = createConnection(join(folder, name)).setEncoding('utf8');
+    socket.on('data', (text: string) => texts.push(text));
+    socket.end(`${line}\n`);
+    await once(socket, 'close');
+  }
+  return texts.join('\n');
+}
+
+function filesIn(...folders: readonly string[]): string {
+  const files = folders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name)),
+  );
+  return files.map((file) => `${file}\n${readFileSync(file, 'latin1')}`).join('\n');
+}
+
+test('no key is anywhere but in the file it was given in, sealed in the store, and in what Ideogram was sent (F.58)', async () => {
+  const all = [...given, OLD, NEW];
+  const log = join(it.tools, 'an-application.log');
+  writeFileSync(log, `it sent ${NEW} by mistake\n`);
+  await it.ideogate('scan', log);
+  for (const words of [
+    ['kill', '--key', await activeId()],
+    ['revive', '--key', await activeId()],
+  ])
+    expect(await it.ideogate(...words, '--reason', 'the hunt')).toMatchObject({ code: 0 });
+  for (const words of [
+    ['kills'],
+    ['keys', 'list', '--all'],
+    ['doctor'],
+    ['keys', 'add', '--for', 'write', '--from', log],
+  ])
+    await it.ideogate(...words);
+  const identity = readFileSync(join(it.one.data, 'staging/keys-identity'), 'utf8').trim();
+  const secret = identity.slice(identity.indexOf('AGE-SECRET-KEY'));
+  const hunt = huntFor({ 'Ideogram key': all, 'identity of the store': [secret] });
+  const pages = ['/-/ready', '/-/health', '/.well-known/oauth-protected-resource'];
+  const read = async (url: string) => (await fetch(url)).text();
+  const places: readonly (readonly [string, string, string])[] = [
+    ['what `keys`, `kill`, `revive`, `kills`, `scan` and `doctor` said', it.heard.output, 'serves all calls'],
+    ['command lines of all these, as `/proc` shows them', it.heard.commandLines, '--canary'],
+    ['stdout and stderr of two gateways', gatewaysSaid(), '"write":["key_'],
+    [
+      'answers of the control sockets',
+      (await answered('{"entries":[]}')) + (await answered(`{"entries":["${NEW}`)),
+      '"instance"',
+    ],
+    [
+      'files in the data folders, but the identity itself',
+      filesIn(it.one.data, it.two.data).replaceAll(secret, ''),
+      'fingerprint',
+    ],
+    ['files in the control folder', filesIn(join(it.tools, 'control')), ''],
+    ['every row of every table', await rowsOfAll(), 'key-'],
+    [
+      'metrics and pages of the gateways',
+      (
+        await Promise.all(
+          [it.one, it.two].flatMap(({ ready }) =>
+            [ready.metrics, ...pages.map((page) => ready.gateway + page)].map(read),
+          ),
+        )
+      ).join('\n'),
+      'ideogate_',
+    ],
+  ];
+  const found: [string, readonly string[]][] = [];
+  for (const [place, text, expected] of places) {
+    expect(text, `in ${place}`).toContain(expected);
+    expect(
+      text.split('\n').filter((line) => line.includes('MARKED')),
+      `in ${place}`,
+    ).toEqual([]);
+    found.push([place, hunt.in(text)]);
+  }
+  const page = readFileSync(join(REPOSITORY, 'docs/security.md'), 'utf8');
+  const [, told = ''] = /<!-- secrets of keys and orders -->\n([^]*?)\n<!-- \/secrets/.exec(page) ?? [];
+  expect(tableOfPlaces(hunt.kinds, found)).toBe(told.trim());
+  await stop(it.two);
+}, 120_000);

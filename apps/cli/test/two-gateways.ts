@@ -1,6 +1,8 @@
-import { mkdirSync, cpSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createEmulator, type Emulator } from '@ideogate/ideogram/emulator';
+import { startLocalPostgres } from '@ideogate/local-postgres';
 import { createDatabase, type Relay, startRelay, type TestDatabase } from '@ideogate/testkit';
 import { expect } from 'vitest';
 import {
@@ -8,7 +10,7 @@ import {
   generate,
   newFolder,
   type Product,
-  ran,
+  type ran,
   run,
   type Running,
   start,
@@ -27,6 +29,8 @@ export const OLD = 'fake-old-write-key-MARKED-0';
 export const NEW = 'fake-new-write-key-MARKED-1';
 const READ = 'fake-read-key-MARKED-0';
 
+type Ended = Awaited<ReturnType<typeof ran>>;
+
 /** Two products on one database, whose keys come from the sealed store, before an emulator whose keys can be changed. */
 export interface TwoGateways {
   readonly database: TestDatabase;
@@ -39,10 +43,14 @@ export interface TwoGateways {
   /** Keys that Ideogram takes from now on. */
   accept(...keys: readonly string[]): Promise<void>;
   /** Runs `ideogate keys …` beside the first one. */
-  keys(...words: readonly string[]): ReturnType<typeof ran>;
+  keys(...words: readonly string[]): Promise<Ended>;
   begin(...words: readonly string[]): Running;
   /** Runs any command beside the first one. */
-  ideogate(...words: readonly string[]): ReturnType<typeof ran>;
+  ideogate(...words: readonly string[]): Promise<Ended>;
+  /** Stops Postgres itself, and starts it again: only where it is their own. */
+  readonly postgres: { stop(): Promise<void>; start(): Promise<void> };
+  /** All that the commands said so far, and how they were called as `/proc` shows it. */
+  readonly heard: { readonly output: string; readonly commandLines: string };
   /** A file that holds this key. */
   file(key: string): string;
   list(): Promise<
@@ -52,8 +60,10 @@ export interface TwoGateways {
   close(): Promise<void>;
 }
 
-export async function startTwoGateways(): Promise<TwoGateways> {
-  const database = await createDatabase();
+/** @param own on a Postgres of their own, which can be stopped. */
+export async function startTwoGateways({ own = false } = {}): Promise<TwoGateways> {
+  const postgres = own ? await ownPostgres() : null;
+  const database = await createDatabase(postgres?.url());
   const straight = new URL(database.url);
   const relay = await startRelay({ host: straight.hostname, port: Number(straight.port) });
   const url = new URL(database.url);
@@ -75,12 +85,25 @@ export async function startTwoGateways(): Promise<TwoGateways> {
     cpSync(join(first, 'staging', name), join(second, 'staging', name));
   let two = await start({ data: second, port: await freePorts(), env });
   const file = (key: string) => {
-    const path = join(tools, `${key}.txt`);
+    // Its name is seen in command lines, and is nothing of the key's.
+    const path = join(tools, `key-${createHash('sha256').update(key).digest('hex').slice(0, 8)}.txt`);
     writeFileSync(path, `${key}\n`);
     return path;
   };
   const options = { env: { ...env, IDEOGATE_DATA: first } };
-  const keys = (...words: readonly string[]) => ran(['keys', ...words], options);
+  const heard = { output: '', commandLines: '' };
+  const begin = (words: readonly string[]): Running => {
+    const running = run(words, options);
+    heard.commandLines += `${readFileSync(`/proc/${running.pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}\n`;
+    void running.ended.then(() => (heard.output += `${running.stdout()}\n${running.stderr()}\n`));
+    return running;
+  };
+  const ended = async (words: readonly string[]) => {
+    const running = begin(words);
+    const code = await running.ended;
+    return { code, stdout: running.stdout(), stderr: running.stderr() };
+  };
+  const keys = (...words: readonly string[]) => ended(['keys', ...words]);
   for (const [slot, key] of [
     ['read', READ],
     ['write', OLD],
@@ -104,13 +127,18 @@ export async function startTwoGateways(): Promise<TwoGateways> {
       });
     },
     keys,
-    ideogate: (...words) => ran(words, options),
-    begin: (...words) => run(['keys', ...words], options),
+    ideogate: (...words) => ended(words),
+    begin: (...words) => begin(['keys', ...words]),
+    heard,
     file,
     async list() {
       const { stdout, stderr, code } = await keys('list', '--all', '--json');
       if (code !== 0) throw new Error(stderr);
       return JSON.parse(stdout) as Awaited<ReturnType<TwoGateways['list']>>; // as: what keys list prints
+    },
+    postgres: postgres ?? {
+      stop: () => Promise.reject(new Error('it is not theirs')),
+      start: () => Promise.reject(new Error('it is not theirs')),
     },
     async again(which) {
       const { data, port } = which === 'one' ? one : two;
@@ -122,12 +150,26 @@ export async function startTwoGateways(): Promise<TwoGateways> {
       relay.restore();
       await emulator.close();
       await relay.close();
-      await database.drop();
+      if (postgres === null) await database.drop();
+      else await postgres.stop();
     },
   };
 }
 
-/** Calls without a pause until `stop`, which resolves with how each ended. */
+async function ownPostgres(): Promise<TwoGateways['postgres'] & { url(): string }> {
+  const folder = newFolder();
+  const begin = () => startLocalPostgres({ folder: join(folder, 'postgres'), log: () => undefined });
+  let running = await begin();
+  return {
+    url: () => running.superuserUrl('postgres'),
+    stop: () => running.stop(),
+    async start() {
+      running = await begin();
+    },
+  };
+}
+
+/** So many calls a second until `stop`, late ones made up for, which resolves with how each ended. */
 export async function load(
   products: readonly (() => Product)[],
   perSecond: number,
@@ -141,9 +183,13 @@ export async function load(
     return kept;
   };
   for (const product of products) await bearer(product());
+  const began = performance.now();
   const timer = setInterval(() => {
-    const product = products[turn++ % products.length]?.();
-    if (product !== undefined) made.push(call(product, bearer(product)));
+    const due = Math.floor(((performance.now() - began) * perSecond) / 1000);
+    while (turn < due) {
+      const product = products[turn++ % products.length]?.();
+      if (product !== undefined) made.push(call(product, bearer(product)));
+    }
   }, 1000 / perSecond);
   return {
     async stop() {

@@ -65,6 +65,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     keyAges: () => deps.keyAges?.() ?? [],
     lastCheckpoint: () => deps.checkpoints?.last() ?? null,
     exports: deps.exports ?? [],
+    undelivered: () => deps.webhooks?.undelivered() ?? null,
   });
   gateway = {
     ...deps,

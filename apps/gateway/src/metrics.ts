@@ -36,6 +36,7 @@ export interface Watched {
   readonly limitsShared: () => string;
   readonly lastCheckpoint: () => LastCheckpoint | null;
   readonly exports: readonly ExportInSight[];
+  readonly undelivered: () => { readonly waiting: number; readonly dead: number } | null;
 }
 
 const LATENCY = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
@@ -140,6 +141,15 @@ export function createMetrics(watched: Watched): Metrics {
       },
     });
 
+  for (const [state, meaning] of [
+    ['waiting', 'Webhooks that wait for their subscriber.'],
+    ['dead', 'Webhooks that are not tried any more, until somebody replays them.'],
+  ] as const)
+    gauge(
+      `ideogate_webhooks_${state}`,
+      `${meaning} Missing while another gateway delivers.`,
+      () => watched.undelivered()?.[state],
+    );
   gauge(
     'ideogate_checkpoint_age_seconds',
     `Age of the record's last checkpoint. ${NONE_YET}`,

@@ -19,6 +19,8 @@ export interface WebhookEndpoint {
 
 /** What the composer brings: the endpoints, and the store in which verified webhooks wait for their subscribers. */
 export interface WebhookDoor {
+  /** How many wait for their subscribers, and how many are tried no more; null while another gateway delivers. */
+  undelivered(): { readonly waiting: number; readonly dead: number } | null;
   readonly endpoints: ReadonlyMap<string, WebhookEndpoint>;
   readonly inbox: {
     has(endpoint: string, eventId: string): Promise<boolean>;

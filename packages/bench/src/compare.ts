@@ -1,7 +1,7 @@
 import type { LocalPostgres } from '@ideogate/local-postgres';
 import { type BenchDatabase, groupCommit, lostCalls, serverCpuMicros, singleRowCommit } from './database.ts';
 import { type Figure, figure } from './figures.ts';
-import { type Burst, pace, percentile, saturate, type Target, upload } from './load.ts';
+import { type Burst, openPool, pace, percentile, saturate, type Target, upload } from './load.ts';
 import type { MeasuredProcess } from './measured-process.ts';
 import { withSlowCommits } from './slow-commits.ts';
 
@@ -132,12 +132,15 @@ async function bySlices(
 ): Promise<Readonly<Record<Name, Load>>> {
   const none = (): Load => ({ calls: 0, seconds: 0, cpuMicros: 0, postgresMicros: 0, latencies: [] });
   const loads = { bare: none(), ideogate: none() };
+  // Callers keep their connections, slice after slice.
+  const pools = { bare: openPool(scene.bare.url, 64), ideogate: openPool(scene.ideogate.url, 64) };
   for (let slice = 0; slice < SLICES; slice++) {
     for (const name of inTurn(slice)) {
       const gateway = scene[name];
       const before = await gateway.usage();
       const postgresBefore = serverCpuMicros(scene.postgres.folder);
-      const burst = await counted(name, () => load({ url: gateway.url, tokens }, seconds / SLICES));
+      const target = { url: gateway.url, tokens, pool: pools[name] };
+      const burst = await counted(name, () => load(target, seconds / SLICES));
       const sum = loads[name];
       sum.postgresMicros += serverCpuMicros(scene.postgres.folder) - postgresBefore;
       sum.cpuMicros += (await gateway.usage()).cpuMicros - before.cpuMicros;
@@ -146,6 +149,7 @@ async function bySlices(
       sum.latencies.push(...burst.latencies);
     }
   }
+  await Promise.all(Object.values(pools).map((pool) => pool.close()));
   return loads;
 }
 

@@ -12,12 +12,18 @@ export interface Burst {
 export interface Target {
   readonly url: string;
   readonly tokens: readonly string[];
+  /** Connections that are open already, and stay so; without it each load opens and closes its own. */
+  readonly pool?: Pool;
+}
+
+export function openPool(url: string, connections: number): Pool {
+  return new Pool(url, { connections, pipelining: 1 });
 }
 
 /** So many connections, each calling again as soon as it has its answer. */
 export async function saturate(target: Target, connections: number, seconds: number): Promise<Burst> {
   const latencies: number[] = [];
-  const pool = new Pool(target.url, { connections, pipelining: 1 });
+  const pool = target.pool ?? openPool(target.url, connections);
   const started = performance.now();
   const until = started + seconds * 1000;
   let turn = 0;
@@ -27,13 +33,13 @@ export async function saturate(target: Target, connections: number, seconds: num
   };
   await Promise.all(Array.from({ length: connections }, work));
   const took = (performance.now() - started) / 1000;
-  await pool.close();
+  if (target.pool === undefined) await pool.close();
   return { calls: latencies.length, seconds: took, latencies: Float64Array.from(latencies).sort() };
 }
 
 /** So many calls a second, sent when they are due whether or not earlier ones have come back. */
 export async function pace(target: Target, perSecond: number, seconds: number): Promise<Burst> {
-  const pool = new Pool(target.url, { connections: 64, pipelining: 1 });
+  const pool = target.pool ?? openPool(target.url, 64);
   const latencies: number[] = [];
   const flying: Promise<void>[] = [];
   const started = performance.now();
@@ -48,7 +54,7 @@ export async function pace(target: Target, perSecond: number, seconds: number): 
   }
   await Promise.all(flying);
   const took = (performance.now() - started) / 1000;
-  await pool.close();
+  if (target.pool === undefined) await pool.close();
   return { calls: total, seconds: took, latencies: Float64Array.from(latencies).sort() };
 }
 
@@ -69,7 +75,7 @@ const CHUNK = Buffer.alloc(64 * 1024, 0x5a);
 
 /** So many uploads at once, each with a file of this size, streamed. */
 export async function upload(target: Target, count: number, bytes: number): Promise<void> {
-  const pool = new Pool(target.url, { connections: count, pipelining: 1 });
+  const pool = openPool(target.url, count);
   const one = async (token: string) => {
     const { statusCode, body } = await pool.request({
       method: 'POST',

@@ -315,7 +315,11 @@ async function openWebhooks(list: readonly TestWebhookEndpoint[], url: string, u
     onFault: () => undefined,
   });
   return {
-    door: { endpoints: new Map(endpoints.map((endpoint) => [endpoint.name, endpoint])), inbox },
+    door: {
+      endpoints: new Map(endpoints.map((endpoint) => [endpoint.name, endpoint])),
+      inbox,
+      undelivered: () => delivery.undelivered(),
+    },
     async stop() {
       await delivery.stop();
       keys.close();

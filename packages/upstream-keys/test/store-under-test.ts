@@ -27,6 +27,8 @@ export interface StoreUnderTest {
   put(slot: KeySlot, text: string): Promise<string>;
   /** Puts a key and moves it on until it serves. */
   serve(slot: KeySlot, text: string): Promise<string>;
+  /** Moves a key that is pending on until it serves. */
+  moveOn(slot: KeySlot, id: string): Promise<void>;
   follow(options?: Partial<Parameters<typeof KeyFollower.start>[0]>): Promise<{
     readonly ring: KeyRing;
     readonly follower: KeyFollower;
@@ -86,11 +88,14 @@ export async function startStore(): Promise<StoreUnderTest> {
     },
     async serve(slot, text) {
       const id = await it.put(slot, text);
+      await it.moveOn(slot, id);
+      return id;
+    },
+    async moveOn(slot, id) {
       await verified(database, slot, id);
       const [key] = (await store.list()).filter((each) => each.slot === slot && each.id === id);
       if (key === undefined) throw new Error('it was put');
       await store.step(key, 'active', 'a test');
-      return id;
     },
     async follow(options = {}) {
       const ring = new KeyRing('staging');

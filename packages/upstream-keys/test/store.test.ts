@@ -20,6 +20,15 @@ async function sql<R extends Record<string, unknown>>(
   }
 }
 
+/** Nobody follows any more, until the login may log in again. */
+async function noLogin({ database }: StoreUnderTest): Promise<void> {
+  await sql(database.url, `ALTER ROLE "${database.name}_open" NOLOGIN`);
+  await sql(
+    database.url,
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ideogate-keys-open' AND datname = current_database()`,
+  );
+}
+
 describe('the logins of keys and of the record know nothing of each other (F.58, F.60):', () => {
   let it: StoreUnderTest;
   beforeAll(async () => {
@@ -201,6 +210,43 @@ describe('a gateway that follows the store', () => {
     );
   });
 
+  test('has a key back that it was about to destroy, though that falls due while it opens another (F.59)', async () => {
+    const CALLS_MS = 3000;
+    await it.serve('write', OLD);
+    const gate = Promise.withResolvers<void>();
+    let opening = false;
+    const { ring, changes } = await it.follow({
+      callsEndWithinMs: CALLS_MS,
+      opener: {
+        async open(sealed, binding) {
+          opening ||= binding.slot === 'read';
+          if (binding.slot === 'read') await gate.promise;
+          return it.identity.open(sealed, binding);
+        },
+      },
+    });
+    const fresh = await it.serve('write', NEW);
+    await vi.waitUntil(() => ring.ids('write')[0] === fresh, { timeout: 2000 });
+    const refused = ring.pick('write');
+    if (typeof refused !== 'string') ring.refused(refused);
+    await vi.waitUntil(() => changes.at(-1)?.what === 'followed' && ring.ids('write')[0] !== fresh, {
+      timeout: 2000,
+    });
+    const left = Date.now();
+    await noLogin(it);
+    await it.moveOn('write', fresh);
+    await it.serve('read', 'fake-read-key-MARKED-3333');
+    await sql(it.database.url, `ALTER ROLE "${it.database.name}_open" LOGIN`);
+    await vi.waitUntil(() => opening, { timeout: 5000 });
+    await vi.waitUntil(() => Date.now() - left > CALLS_MS + 200, { timeout: 5000 });
+    gate.resolve();
+    await vi.waitUntil(() => ring.ids('write')[0] === fresh, { timeout: 2000 });
+    const fields: Record<string, string> = {};
+    const key = ring.pick('write');
+    if (typeof key !== 'string') key.setHeader(fields);
+    expect(fields).toEqual({ 'api-key': NEW });
+  });
+
   test('goes back to no key that is idle: it may be revoked at Ideogram already', async () => {
     const old = await it.serve('write', OLD);
     const fresh = await it.serve('write', NEW);
@@ -219,13 +265,7 @@ describe('a gateway that follows the store', () => {
   test('goes on with its keys while the database is away, and follows again when it is back', async () => {
     const old = await it.serve('write', OLD);
     const { ring, faults } = await it.follow();
-    const endAll = () =>
-      sql(
-        it.database.url,
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ideogate-keys-open' AND datname = current_database()`,
-      );
-    await sql(it.database.url, `ALTER ROLE "${it.database.name}_open" NOLOGIN`);
-    await endAll();
+    await noLogin(it);
     await vi.waitUntil(() => faults.length > 0, { timeout: 5000 });
     expect(ring.ids('write')).toEqual([old]);
     const fresh = await it.serve('write', NEW);

@@ -4,6 +4,7 @@ import { run, type TaskList } from 'graphile-worker';
 import type { Pool } from 'pg';
 import type { Agent } from 'undici';
 import { DELIVER, JOBS } from './inbox.ts';
+import { countUndelivered, type Undelivered } from './letters.ts';
 import { openWebhookPool } from './pool.ts';
 import { quietLogger } from './quiet-logger.ts';
 import { type Letter, NotDelivered, openSender, send, type Subscriber } from './send.ts';
@@ -27,6 +28,12 @@ export interface DeliveryOptions {
   readonly onFault: (error: unknown) => void;
 }
 
+export interface Delivery {
+  /** As last counted, some seconds ago; null while another process delivers. */
+  undelivered(): Undelivered | null;
+  stop(): Promise<void>;
+}
+
 const LOOK_MS = 1_000;
 const SIGN_OF_LIFE_MS = 10_000;
 const FORGET_EVERY_MS = 3_600_000;
@@ -38,7 +45,8 @@ const AT_ONCE = 8;
  * at a time: it alone can then know that a job which is locked was locked by a process that is no more, and take it
  * up at once. (graphile-worker by itself would wait four hours.)
  */
-export function deliverWebhooks(options: DeliveryOptions): { stop(): Promise<void> } {
+export function deliverWebhooks(options: DeliveryOptions): Delivery {
+  let undelivered: Undelivered | null = null;
   const pool = openWebhookPool(options.url);
   const agent = openSender();
   const duty = soleDuty(
@@ -75,6 +83,7 @@ export function deliverWebhooks(options: DeliveryOptions): { stop(): Promise<voi
         while (!over.aborted && !ended.signal.aborted) {
           // Without the lock another gateway may have begun: a session that is lost ends the turn.
           await session.query({ text: 'SELECT' });
+          undelivered = await countUndelivered(pool);
           if (performance.now() >= forgetAt) {
             await forgetDelivered(pool);
             forgetAt = performance.now() + FORGET_EVERY_MS;
@@ -86,6 +95,7 @@ export function deliverWebhooks(options: DeliveryOptions): { stop(): Promise<voi
           );
         }
       } finally {
+        undelivered = null;
         // With two such errors it waits for ever. What it holds is taken up by the next turn.
         if (!ended.signal.aborted)
           await Promise.race([runner.stop(), delay(STOP_MS, undefined, { ref: false })]);
@@ -93,6 +103,7 @@ export function deliverWebhooks(options: DeliveryOptions): { stop(): Promise<voi
     },
   );
   return {
+    undelivered: () => undelivered,
     async stop() {
       await duty.stop();
       await agent.close();

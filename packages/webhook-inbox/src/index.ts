@@ -1,4 +1,4 @@
-export { deliverWebhooks, type DeliveryOptions, type Subscriber } from './deliver.ts';
+export { deliverWebhooks, type Delivery, type DeliveryOptions, type Subscriber } from './deliver.ts';
 export { openInbox, type ReceivedWebhook, type WebhookInbox } from './inbox.ts';
 export {
   isWebhookState,

@@ -42,6 +42,20 @@ const STATES = `
     END AS state
   FROM ideogate_webhook.event e LEFT JOIN ${JOBS}.jobs j ON j.key = e.id::text`;
 
+/** How many are on their way, and how many are tried no more. */
+export interface Undelivered {
+  readonly waiting: number;
+  readonly dead: number;
+}
+
+export async function countUndelivered(pool: Pool): Promise<Undelivered> {
+  const { rows } = await pool.query<Undelivered>(
+    `SELECT count(*) FILTER (WHERE state = 'waiting')::int AS waiting, count(*) FILTER (WHERE state = 'dead')::int AS dead
+     FROM (${STATES} WHERE e.delivered_at IS NULL) s`,
+  );
+  return rows[0] ?? { waiting: 0, dead: 0 };
+}
+
 /** The webhooks that pass a filter, newest first. */
 export async function listWebhooks(pool: Pool, filter: WebhookFilter): Promise<readonly KeptWebhook[]> {
   const { state, endpoint, ids, limit } = filter;

@@ -8,6 +8,7 @@ import { verifyWebhook } from '@ideogate/webhook';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Pool } from 'pg';
 import {
+  type Delivery,
   deliverWebhooks,
   listWebhooks,
   openInbox,
@@ -22,7 +23,7 @@ let database: WebhookDatabase;
 let inbox: WebhookInbox;
 let pool: Pool;
 let subscriber: WebhookSubscriber;
-const running: { stop(): Promise<void> }[] = [];
+const running: Delivery[] = [];
 
 beforeAll(async () => {
   database = await webhookDatabase();
@@ -229,6 +230,22 @@ describe('a process that is killed', () => {
     await soon(async () => (await undelivered()) === 0);
     expect(eventsTaken()).toEqual(['g1']);
   });
+});
+
+test('how many wait and how many are dead letters is known to who delivers', async () => {
+  await subscriber.stop();
+  await inbox.put(received('g1', { attempts: 1 }));
+  for (const id of ['g2', 'g3']) await inbox.put(received(id));
+  await database.owner.query(
+    'UPDATE ideogate_webhook_jobs._private_jobs SET attempts = max_attempts WHERE max_attempts = 1',
+  );
+  deliver();
+  const [delivery] = running;
+  await soon(() => delivery?.undelivered() !== null);
+  expect(delivery?.undelivered()).toEqual({ waiting: 2, dead: 1 });
+  await delivery?.stop();
+  running.length = 0;
+  expect(delivery?.undelivered()).toBeNull();
 });
 
 test('of two gateways one delivers, and the other goes on when it stops', async () => {

@@ -41,7 +41,11 @@ export async function openWebhooks(
     onFault: (error) => log.error({ error: codeOf(error) }, 'webhooks are not delivered; trying again'),
   });
   return {
-    door: { endpoints: new Map(endpoints.map((endpoint) => [endpoint.name, endpoint])), inbox },
+    door: {
+      endpoints: new Map(endpoints.map((endpoint) => [endpoint.name, endpoint])),
+      inbox,
+      undelivered: () => delivery.undelivered(),
+    },
     async stop() {
       await delivery.stop();
       keys.close();

@@ -63,6 +63,8 @@ const RETRY_MS = 500;
 export class KeyFollower {
   readonly #options: FollowOptions;
   readonly #opened = new Map<string, HeldKey>();
+  /** Of keys that are in no slot any more: when the last call that may have picked them is over. */
+  readonly #leaving = new Map<string, NodeJS.Timeout>();
   /** Refusals that the store does not know yet: until it does, its word on these keys is older than ours. */
   readonly #refusals = new Map<string, KeyRefusal>();
   #keys: readonly KeyInUse[] = [];
@@ -200,20 +202,23 @@ export class KeyFollower {
   /** Keys that are in no slot any more are destroyed, each when the last call that may have picked it is over. */
   #letGo(kept: ReadonlySet<HeldKey>): void {
     for (const [name, key] of this.#opened) {
-      if (kept.has(key)) continue;
-      setTimeout(() => {
-        // It may have come back: a key that was refused, and is verified again.
-        if (this.#keys.some(({ slot, id }) => `${slot} ${id}` === name)) return;
+      if (kept.has(key) || this.#leaving.has(name)) continue;
+      const timer = setTimeout(() => {
+        this.#leaving.delete(name);
         this.#opened.delete(name);
         this.#options.ring.forget(key);
         key.destroy();
       }, this.#options.callsEndWithinMs).unref();
+      this.#leaving.set(name, timer);
     }
   }
 
   async #open({ id, slot, sealed }: Pick<Row, 'id' | 'slot' | 'sealed'>): Promise<HeldKey> {
     const { environment, opener, fingerprintSecret } = this.#options;
     const name = `${slot} ${id}`;
+    // It may come back: a key that was refused, and is verified again. From here on it is not to be destroyed.
+    clearTimeout(this.#leaving.get(name));
+    this.#leaving.delete(name);
     const opened = this.#opened.get(name);
     if (opened !== undefined) return opened;
     const key = await openKey(opener, { environment, slot, id }, sealed, fingerprintSecret);
