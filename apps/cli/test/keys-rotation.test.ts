@@ -1,6 +1,5 @@
 import { huntFor, tableOfPlaces } from '@ideogate/testkit';
 import { keyIdOf } from '@ideogate/upstream-keys';
-import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
@@ -261,8 +260,10 @@ async function answered(line: string): Promise<string> {
   for (const name of readdirSync(folder).filter((entry) => entry.endsWith('.sock'))) {
     const socket = createConnection(join(folder, name)).setEncoding('utf8');
     socket.on('data', (text: string) => texts.push(text));
+    // The socket of one that was killed is still there, and nobody listens on it.
+    socket.on('error', () => undefined);
     socket.end(`${line}\n`);
-    await once(socket, 'close');
+    await new Promise((resolve) => socket.once('close', resolve));
   }
   return texts.join('\n');
 }
