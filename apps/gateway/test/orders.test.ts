@@ -1,5 +1,6 @@
 import { startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { beginUpload, callFrom, callIdOf } from './raw-caller.ts';
 
 let gateway: TestGateway;
 let token: string;
@@ -55,4 +56,32 @@ test('a call that waits for its commit when the order comes is not forwarded eit
     costUsdMicros: 0,
   });
   expect(await gateway.received()).toHaveLength(before);
+});
+
+test.each([
+  ['nothing of its body is there yet', 0],
+  ['half of it went out', 50_000],
+])('an upload of which %s when the order comes never comes to its end at Ideogram', async (_what, bytes) => {
+  const size = 100_000;
+  const whole = beginUpload('/v1/ideogram-v3/remix', await gateway.token('full'), size);
+  const head = whole.slice(0, whole.indexOf('\r\n\r\n') + 4);
+  const begun = whole.slice(head.length);
+  const asks = asked.mock.calls.length;
+  const caller = await callFrom(gateway.port, head);
+  if (bytes > 0) caller.socket.write(begun + 'x'.repeat(bytes - begun.length));
+  // Asked before the decision, and again when the request gets its connection.
+  await vi.waitUntil(() => asked.mock.calls.length >= asks + 2, { timeout: 5000, interval: 5 });
+  stopped = 'caller';
+  const end = '\r\n--XXXX--\r\n';
+  const sent = bytes === 0 ? begun : '';
+  const left = size - Math.max(bytes, begun.length) - end.length;
+  caller.socket.write(`${sent}${'x'.repeat(left)}${end}`);
+  await caller.closed;
+  stopped = null;
+  expect(caller.heard()).toMatch(/^HTTP\/1\.1 403 /);
+  expect(
+    (await gateway.received()).filter(({ target, complete }) => target.includes('remix') && complete),
+  ).toEqual([]);
+  const call = await gateway.call(callIdOf(caller.heard()));
+  expect(call).toMatchObject({ outcome: 'failed', reason: 'killed-caller' });
 });

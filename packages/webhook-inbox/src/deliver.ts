@@ -76,29 +76,37 @@ export function deliverWebhooks(options: DeliveryOptions): Delivery {
       });
       const ended = new AbortController();
       const end = runner.promise.finally(() => ended.abort());
+      // After two errors of telling how jobs ended graphile-worker never comes to its end: the first is ours.
+      const broken = new Promise<never>((_, reject) => {
+        runner.events.once('pool:fatalError', ({ error }) => reject(error));
+      });
       // Whoever waits for it is told; while nobody does, it must not end the process.
-      end.catch(() => {});
+      for (const promise of [end, broken]) promise.catch(() => {});
       try {
         let forgetAt = 0;
         while (!over.aborted && !ended.signal.aborted) {
           // Without the lock another gateway may have begun: a session that is lost ends the turn.
           await session.query({ text: 'SELECT' });
-          undelivered = await countUndelivered(pool);
+          undelivered = await countUndelivered(pool).catch(() => null);
           if (performance.now() >= forgetAt) {
             await forgetDelivered(pool);
             forgetAt = performance.now() + FORGET_EVERY_MS;
           }
-          await Promise.race([end, delay(SIGN_OF_LIFE_MS, undefined, { signal: over, ref: false })]).catch(
-            (error: unknown) => {
-              if (!over.aborted) throw error;
-            },
-          );
+          await Promise.race([
+            end,
+            broken,
+            delay(SIGN_OF_LIFE_MS, undefined, { signal: over, ref: false }),
+          ]).catch((error: unknown) => {
+            if (!over.aborted) throw error;
+          });
         }
       } finally {
         undelivered = null;
-        // With two such errors it waits for ever. What it holds is taken up by the next turn.
-        if (!ended.signal.aborted)
-          await Promise.race([runner.stop(), delay(STOP_MS, undefined, { ref: false })]);
+        // What it holds still is taken up by the next turn.
+        if (!ended.signal.aborted) {
+          const stopped = runner.stop().then(() => end);
+          await Promise.race([stopped.catch(() => {}), delay(STOP_MS, undefined, { ref: false })]);
+        }
       }
     },
   );

@@ -346,3 +346,50 @@ test.each([204, 500])(
   },
   60_000,
 );
+
+test('telling how several deliveries ended fails while the duty is held: another turn goes on with all', async () => {
+  const waiting: ServerResponse[] = [];
+  let known = false;
+  const held = createServer((request, response) => {
+    request.resume();
+    if (known) response.writeHead(204).end();
+    else waiting.push(response);
+  }).listen(0, '127.0.0.1');
+  await once(held, 'listening');
+  const { port } = held.address() as AddressInfo; // as: it listens on TCP
+  let faults = 0;
+  const delivery = deliverWebhooks({
+    url: database.url,
+    subscribers: new Map([['images', { url: `http://127.0.0.1:${port}/webhooks`, secrets: [SECRET] }]]),
+    onFailed: () => {},
+    onFault: () => void faults++,
+  });
+  running.push(delivery);
+  for (let number = 0; number < 6; number++) await inbox.put(received(`g${number}`));
+  await soon(() => waiting.length === 6);
+  await database.owner.query(
+    'BEGIN; LOCK TABLE ideogate_webhook_jobs._private_jobs IN ACCESS EXCLUSIVE MODE',
+  );
+  known = true;
+  const ends = `FROM pg_stat_activity WHERE application_name = 'ideogate-webhook' AND datname = current_database()
+    AND wait_event_type = 'Lock' AND query LIKE '%delete%'`;
+  // One by one, or they would be told of at once.
+  for (const [told, response] of waiting.slice(0, 3).entries()) {
+    response.writeHead(204).end();
+    await soon(async () => {
+      await database.owner.query('SELECT pg_stat_clear_snapshot()');
+      return (await database.owner.query(`SELECT ${ends}`)).rows.length > told;
+    });
+  }
+  await database.owner.query(`SELECT pg_terminate_backend(pid) ${ends}`);
+  await database.owner.query('COMMIT');
+  for (const response of waiting.slice(3)) response.writeHead(204).end();
+  await soon(() => faults > 0);
+  await inbox.put(received('later'));
+  await soon(async () => {
+    await letTimePass();
+    return (await undelivered()) === 0;
+  });
+  held.closeAllConnections();
+  held.close();
+}, 60_000);

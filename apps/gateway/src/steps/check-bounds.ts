@@ -6,7 +6,9 @@ import { inviteBody } from '../edge/continue.ts';
 import { readWhole } from '../edge/read-whole.ts';
 import { CALLER_LEFT, type Refusal, refusalOf } from '../refusal.ts';
 import type { Step } from '../step.ts';
+import { UpstreamProblem } from '../upstream/upstream-problem.ts';
 import { WatchedBody } from '../upstream/watched-body.ts';
+import { stoppedByOrder } from './obey-orders.ts';
 
 /** Step 7, first half: what the query may hold. */
 export const checkQueryBounds: Step = (call, gateway) => {
@@ -41,7 +43,10 @@ export const readBody: Step = async (call, gateway) => {
   if (reader.kind === 'none')
     return { problem: 'invalid-body', reason: 'body-not-taken', detail: 'The operation takes no body.' };
   if (reader.kind === 'json') return readJson(call, reader, gateway);
-  call.body = new WatchedBody(call, reader, gateway.config.limits.maxBodyBytes);
+  call.body = new WatchedBody(call, reader, gateway.config.limits.maxBodyBytes, () => {
+    const stopped = stoppedByOrder(call, gateway);
+    return stopped === null ? null : new UpstreamProblem(stopped.problem, stopped.reason);
+  });
   return null;
 };
 

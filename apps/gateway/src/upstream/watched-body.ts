@@ -27,16 +27,22 @@ export class WatchedBody extends Transform {
   readonly #call: Call;
   readonly #reader: BodyReader;
   readonly #maxBytes: number;
+  readonly #stopped: () => Error | null;
   #size = 0;
   /** The last chunks, and their bytes. */
   #held: Buffer[] = [];
   #heldBytes = 0;
 
-  constructor(call: Call, reader: BodyReader, maxBytes: number) {
+  /**
+   * @param stopped why the body may not go out after all, or null: asked before its first byte goes, and before its last.
+   *   An order that was confirmed meanwhile stops it, however slowly it comes in.
+   */
+  constructor(call: Call, reader: BodyReader, maxBytes: number, stopped: () => Error | null) {
     super();
     this.#call = call;
     this.#reader = reader;
     this.#maxBytes = maxBytes;
+    this.#stopped = stopped;
     // Without a listener of its own an error here would end the process.
     this.on('error', () => undefined);
   }
@@ -46,6 +52,11 @@ export class WatchedBody extends Transform {
     if (this.#size > this.#maxBytes) {
       const detail = `The limit is ${this.#maxBytes} bytes.`;
       done(new BodyRefused({ problem: 'body-too-large', reason: 'body-size', detail }));
+      return;
+    }
+    const stopped = this.#call.bytesSent === 0 ? this.#stopped() : null;
+    if (stopped !== null) {
+      done(stopped);
       return;
     }
     const fault = this.#reader.push(chunk);
@@ -64,6 +75,11 @@ export class WatchedBody extends Transform {
     const fault = this.#reader.end();
     if (fault !== null) {
       done(new BodyRefused(refusalOf(fault, this.#call.allowed?.rule ?? null)));
+      return;
+    }
+    const stopped = this.#stopped();
+    if (stopped !== null) {
+      done(stopped);
       return;
     }
     this.#call.fields = this.#reader.fields();
