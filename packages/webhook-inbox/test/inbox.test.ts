@@ -390,6 +390,7 @@ test('telling how several deliveries ended fails while the duty is held: another
     await letTimePass();
     return (await undelivered()) === 0;
   });
+  expect((await list()).map(({ state }) => state)).toEqual(Array.from({ length: 7 }, () => 'delivered'));
   held.closeAllConnections();
   held.close();
 }, 60_000);
