@@ -297,50 +297,64 @@ describe('rights', () => {
   });
 });
 
+/** Six deliveries whose subscriber holds its answers back, until it is told to take whatever comes. */
+async function sixUnderWay(url: string) {
+  const waiting: ServerResponse[] = [];
+  const told = { taking: false, faults: 0 };
+  const held = createServer((request, response) => {
+    request.resume();
+    if (told.taking) response.writeHead(204).end();
+    else waiting.push(response);
+  }).listen(0, '127.0.0.1');
+  await once(held, 'listening');
+  const { port } = held.address() as AddressInfo; // as: it listens on TCP
+  const delivery = deliverWebhooks({
+    url,
+    subscribers: new Map([['images', { url: `http://127.0.0.1:${port}/webhooks`, secrets: [SECRET] }]]),
+    onFailed: () => {},
+    onFault: () => void told.faults++,
+  });
+  for (let number = 0; number < 6; number++) await inbox.put(received(`g${number}`));
+  await soon(() => waiting.length === 6);
+  return {
+    waiting,
+    told,
+    async stop() {
+      await delivery.stop();
+      held.closeAllConnections();
+      held.close();
+    },
+  };
+}
+
+/** All that was kept is delivered, however long graphile-worker would wait. */
+const allDelivered = () =>
+  soon(async () => {
+    await letTimePass();
+    return (await undelivered()) === 0;
+  });
+
 test.each([204, 500])(
   'the database goes while deliveries are under way, which are then answered %i: nothing ends, and all are delivered',
   async (status) => {
     const deaths: unknown[] = [];
     const onDeath = (error: unknown) => deaths.push(error);
     process.on('unhandledRejection', onDeath);
-    const waiting: ServerResponse[] = [];
-    let known = false;
-    let faults = 0;
-    const held = createServer((request, response) => {
-      request.resume();
-      if (known) response.writeHead(204).end();
-      else waiting.push(response);
-    }).listen(0, '127.0.0.1');
-    await once(held, 'listening');
     const { hostname, port } = new URL(database.url);
     const relay = await startRelay({ host: hostname, port: Number(port) });
     try {
-      const { port: heldPort } = held.address() as AddressInfo; // as: it listens on TCP
-      const delivery = deliverWebhooks({
-        url: Object.assign(new URL(database.url), { port: String(relay.port) }).href,
-        subscribers: new Map([
-          ['images', { url: `http://127.0.0.1:${heldPort}/webhooks`, secrets: [SECRET] }],
-        ]),
-        onFailed: () => {},
-        onFault: () => void faults++,
-      });
-      for (let number = 0; number < 6; number++) await inbox.put(received(`g${number}`));
-      await soon(() => waiting.length === 6);
+      const url = Object.assign(new URL(database.url), { port: String(relay.port) }).href;
+      const { waiting, told, stop } = await sixUnderWay(url);
       relay.cut();
       for (const response of waiting) response.writeHead(status).end();
-      await soon(() => faults > 0);
-      known = true;
+      await soon(() => told.faults > 0);
+      told.taking = true;
       relay.restore();
-      await soon(async () => {
-        await letTimePass();
-        return (await undelivered()) === 0;
-      });
-      await delivery.stop();
+      await allDelivered();
+      await stop();
       expect(deaths).toEqual([]);
     } finally {
       process.off('unhandledRejection', onDeath);
-      held.closeAllConnections();
-      held.close();
       await relay.close();
     }
   },
@@ -348,49 +362,27 @@ test.each([204, 500])(
 );
 
 test('telling how several deliveries ended fails while the duty is held: another turn goes on with all', async () => {
-  const waiting: ServerResponse[] = [];
-  let known = false;
-  const held = createServer((request, response) => {
-    request.resume();
-    if (known) response.writeHead(204).end();
-    else waiting.push(response);
-  }).listen(0, '127.0.0.1');
-  await once(held, 'listening');
-  const { port } = held.address() as AddressInfo; // as: it listens on TCP
-  let faults = 0;
-  const delivery = deliverWebhooks({
-    url: database.url,
-    subscribers: new Map([['images', { url: `http://127.0.0.1:${port}/webhooks`, secrets: [SECRET] }]]),
-    onFailed: () => {},
-    onFault: () => void faults++,
-  });
-  running.push(delivery);
-  for (let number = 0; number < 6; number++) await inbox.put(received(`g${number}`));
-  await soon(() => waiting.length === 6);
+  const { waiting, told, stop } = await sixUnderWay(database.url);
   await database.owner.query(
     'BEGIN; LOCK TABLE ideogate_webhook_jobs._private_jobs IN ACCESS EXCLUSIVE MODE',
   );
-  known = true;
+  told.taking = true;
   const ends = `FROM pg_stat_activity WHERE application_name = 'ideogate-webhook' AND datname = current_database()
     AND wait_event_type = 'Lock' AND query LIKE '%delete%'`;
-  // One by one, or they would be told of at once.
-  for (const [told, response] of waiting.slice(0, 3).entries()) {
+  // One by one, or they would be told of at once; more than two find no connection left in the pool.
+  for (const [before, response] of waiting.slice(0, 2).entries()) {
     response.writeHead(204).end();
     await soon(async () => {
       await database.owner.query('SELECT pg_stat_clear_snapshot()');
-      return (await database.owner.query(`SELECT ${ends}`)).rows.length > told;
+      return (await database.owner.query(`SELECT ${ends}`)).rows.length > before;
     });
   }
   await database.owner.query(`SELECT pg_terminate_backend(pid) ${ends}`);
   await database.owner.query('COMMIT');
-  for (const response of waiting.slice(3)) response.writeHead(204).end();
-  await soon(() => faults > 0);
+  for (const response of waiting.slice(2)) response.writeHead(204).end();
+  await soon(() => told.faults > 0);
   await inbox.put(received('later'));
-  await soon(async () => {
-    await letTimePass();
-    return (await undelivered()) === 0;
-  });
+  await allDelivered();
   expect((await list()).map(({ state }) => state)).toEqual(Array.from({ length: 7 }, () => 'delivered'));
-  held.closeAllConnections();
-  held.close();
+  await stop();
 }, 60_000);
