@@ -319,7 +319,7 @@ async function sixUnderWay(url: string) {
   return {
     waiting,
     told,
-    async stop() {
+    stop: async () => {
       await delivery.stop();
       held.closeAllConnections();
       held.close();
