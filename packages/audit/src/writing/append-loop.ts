@@ -24,7 +24,7 @@ const FEW_EVERY_MS = 2;
 const MANY_EVERY_MS = 10;
 const MANY = 4;
 /** Commits that take so long keep batches far enough apart by themselves, milliseconds. */
-const SLOW_COMMIT_MS = 4;
+const SLOW_COMMIT_MS = 2.5;
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 500;
 /** An event may be dated this far back, which the month behind always covers; 28 days in microseconds. */
