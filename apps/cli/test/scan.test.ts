@@ -132,6 +132,7 @@ test('what is asked for wrongly is told in one line', async () => {
     [['x', '--stdin'], 3, /does not go with/],
     [['--sarif', '--json'], 3, /Either/],
     [['/nowhere/at/all'], 3, /is not there/],
+    [['/dev/null'], 3, /neither a file nor a folder/],
     [['--known', '/nowhere'], 3, /--known: .*cannot be read/],
     [[newFolder(), '--history'], 1, /not a git repository/],
   ];

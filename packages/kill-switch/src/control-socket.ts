@@ -13,6 +13,7 @@ const MAX_LINE = 4 * 1024 * 1024;
 /** A path of a Unix socket fits `sun_path` of the smallest system, with its NUL. */
 const MAX_PATH = 103;
 const ANSWER_MS = 3_000;
+const YOUNG_MS = 10_000;
 
 export class ControlError extends Error {
   override readonly name = 'ControlError';
@@ -32,8 +33,10 @@ export async function serveControl(
     throw new ControlError(
       `${path} is too long for a socket (${MAX_PATH} bytes): name a shorter folder in IDEOGATE_CONTROL_DIR`,
     );
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   requirePrivate(folder);
   rmSync(path, { force: true });
+  await clearAway(folder);
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -67,12 +70,25 @@ export async function serveControl(
 
 /** Whoever may enter the folder may stop calls: that is its owner alone. */
 function requirePrivate(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { mode, uid } = lstatSync(folder);
   if ((mode & 0o077) !== 0 || (process.getuid !== undefined && uid !== process.getuid()))
     throw new ControlError(
-      `${folder} must be a folder of this user that nobody else may enter: chmod 700, or name another in IDEOGATE_CONTROL_DIR`,
+      `${folder} must be a folder of the user who runs this, that nobody else may enter: chmod 700, or name another in IDEOGATE_CONTROL_DIR`,
     );
+}
+
+/** Takes away the sockets of gateways that were killed. One this young may be about to be listened on. */
+async function clearAway(folder: string): Promise<void> {
+  for (const path of socketsIn(folder)) {
+    const made = lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
+    if (Date.now() - made > YOUNG_MS && (await tellOne(path, [])) === null) rmSync(path, { force: true });
+  }
+}
+
+function socketsIn(folder: string): readonly string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.sock'))
+    .map((name) => join(folder, name));
 }
 
 /** What a gateway said: what it has on its disk, or why it said nothing. */
@@ -87,19 +103,23 @@ export type ControlAnswer =
 
 /**
  * Gives entries to every gateway whose socket is in the folder, all at once. A socket that nobody listens on any more is
- * a gateway that is gone: it has no answer.
+ * a gateway that is gone: it has no answer. In a folder that somebody else may enter, anybody may answer: nobody is asked.
  */
 export async function tellGateways(
   folder: string,
   entries: readonly KillEntry[],
 ): Promise<readonly ControlAnswer[]> {
-  let names: string[];
+  let sockets: readonly string[];
   try {
-    names = readdirSync(folder).filter((name) => name.endsWith('.sock'));
-  } catch {
-    return [];
+    requirePrivate(folder);
+    sockets = socketsIn(folder);
+  } catch (error) {
+    if (error instanceof ControlError) return [{ socket: folder, fault: error.message }];
+    // No gateway of this machine ever ran.
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
   }
-  const answers = await Promise.all(names.map((name) => tellOne(join(folder, name), entries)));
+  const answers = await Promise.all(sockets.map((socket) => tellOne(socket, entries)));
   return answers.filter((answer) => answer !== null);
 }
 

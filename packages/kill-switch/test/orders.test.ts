@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +31,9 @@ const entry = (n: number, what: KillEntry['what'], kind: KillEntry['kind'], targ
   who: 'tester@test',
   at: '2026-01-01T00:00:00.000Z',
 });
+
+/** A process that listens on a Unix socket, and dies without a word. */
+const LEAVES_A_SOCKET = `require('node:net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
 
 let folder: string;
 beforeEach(() => {
@@ -139,6 +151,35 @@ describe('the control socket', () => {
     for (const entries of [[entry(1, 'kill', 'key', 'key_a')], [{ ...entry(1, 'kill', 'key', ''), id: 'x' }]])
       expect(await tellGateways(control, entries)).toEqual([expect.objectContaining({ fault: 'no answer' })]);
     await full.close();
+  });
+
+  test('of a gateway that was killed is taken away by one that starts, and that of one about to listen is not', async () => {
+    const control = join(folder, 'control');
+    mkdirSync(control, { mode: 0o700 });
+    for (const name of ['killed.sock', 'young.sock'])
+      spawnSync(process.execPath, ['-e', LEAVES_A_SOCKET, join(control, name)]);
+    const aMinuteAgo = Date.now() / 1000 - 60;
+    utimesSync(join(control, 'killed.sock'), aMinuteAgo, aMinuteAgo);
+    const one = await serveControl(control, { ...gateway, name: 'one' }, () => []);
+    utimesSync(join(control, 'one.sock'), aMinuteAgo, aMinuteAgo);
+    const two = await serveControl(control, { ...gateway, name: 'two' }, () => []);
+    expect(readdirSync(control).toSorted()).toEqual(['one.sock', 'two.sock', 'young.sock']);
+    expect(await tellGateways(control, [])).toHaveLength(2);
+    await one.close();
+    await two.close();
+  });
+
+  test('in a folder that others may enter is asked nothing: anybody could confirm, or forge orders', async () => {
+    const control = join(folder, 'control');
+    const squatter = await serveControl(control, gateway, () => [entry(9, 'kill', 'caller', 'forged')]);
+    chmodSync(control, 0o777);
+    const told = await tellGateways(control, [entry(1, 'kill', 'key', 'key_a')]);
+    expect(told).toEqual([
+      { socket: control, fault: expect.stringMatching(/nobody else may enter: chmod 700/) },
+    ]);
+    chmodSync(control, 0o700);
+    await squatter.close();
+    expect(await tellGateways(join(folder, 'never'), [])).toEqual([]);
   });
 
   test('is opened in no folder that others may enter', async () => {

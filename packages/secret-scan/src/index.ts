@@ -4,5 +4,5 @@ export { GitError, gitHistory, gitIndex, hookFolder, introducedBy } from './git.
 export { RULES } from './rules.ts';
 export { sarifOf } from './sarif.ts';
 export { scan } from './scan.ts';
-export { filesBelow } from './tree.ts';
+export { filesBelow, NoFileError } from './tree.ts';
 export type { Source } from './source.ts';

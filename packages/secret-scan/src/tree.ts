@@ -1,5 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gitFiles } from './git.ts';
 import type { Source } from './source.ts';
@@ -7,13 +7,20 @@ import type { Source } from './source.ts';
 /** Where nobody looks for a secret of theirs, in a folder that git knows nothing of. */
 const SKIPPED: ReadonlySet<string> = new Set(['.git', 'node_modules']);
 
+export class NoFileError extends Error {
+  override readonly name = 'NoFileError';
+  constructor(file: string) {
+    super(`${file} is neither a file nor a folder: what comes out of a pipe is scanned with --stdin`);
+  }
+}
+
 /**
  * The file that a path names, or all below it: where git knows the folder, what it has and what it would take; links
- * are not followed.
+ * are not followed. Reading throws NoFileError where a pipe or a device is in a file's place.
  */
 export async function* filesBelow(path: string): AsyncGenerator<Source> {
-  const stat = await lstat(path);
-  if (!stat.isDirectory()) {
+  const named = await stat(path);
+  if (!named.isDirectory()) {
     yield sourceOf(path, path, false);
     return;
   }
@@ -33,7 +40,18 @@ function pathOf(folder: string, file: Buffer): Buffer {
 }
 
 function sourceOf(path: string | Buffer, file: string, inGit: boolean): Source {
-  return { file, object: null, inGit, chunks: createReadStream(path, { highWaterMark: 262_144 }) };
+  return { file, object: null, inGit, chunks: chunksOf(path, file) };
+}
+
+/** A pipe is opened without waiting for who writes into it, and then is no file: it could keep a scan waiting for ever. */
+async function* chunksOf(path: string | Buffer, file: string): AsyncGenerator<Buffer> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!(await handle.stat()).isFile()) throw new NoFileError(file);
+    yield* handle.createReadStream({ highWaterMark: 262_144, autoClose: false });
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Paths below a folder, as bytes. */

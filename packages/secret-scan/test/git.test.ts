@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { largeHistory } from '@ideogate/testkit/large-history';
 import { afterAll, describe, expect, test } from 'vitest';
-import { filesBelow, gitHistory, gitIndex, introducedBy } from '../src/index.ts';
-import { all, finder, KEY } from './known.ts';
+import { filesBelow, gitHistory, gitIndex, introducedBy, NoFileError, type Source } from '../src/index.ts';
+import { all, finder, inOne, KEY, source } from './known.ts';
 
 const folders: string[] = [];
 afterAll(() => {
@@ -64,6 +64,19 @@ describe('a folder', () => {
     for (const file of ['a.ts', '.env', 'node_modules/b.ts']) writeFileSync(join(folder, file), HOLDS);
     expect(where(await all(filesBelow(folder), finder(KEY)))).toEqual(['.env known-key', 'a.ts known-key']);
     expect(await all(filesBelow(join(folder, 'node_modules/b.ts')), finder(KEY))).toHaveLength(1);
+  });
+  test('with a pipe in it does not wait for who may write there, nor does the pipe itself, nor one in a file’s place', async () => {
+    const folder = newFolder();
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    expect(await all(filesBelow(folder), finder(KEY))).toEqual([]);
+    await expect(all(filesBelow(pipe), finder(KEY))).rejects.toThrow(/scanned with --stdin/);
+    writeFileSync(join(folder, 'a.ts'), HOLDS);
+    const listed: Source[] = [];
+    for await (const one of filesBelow(folder)) listed.push(one);
+    rmSync(join(folder, 'a.ts'));
+    execFileSync('mkfifo', [join(folder, 'a.ts')]);
+    await expect(inOne(listed[0] ?? source(''), finder(KEY))).rejects.toThrow(NoFileError);
   });
 });
 

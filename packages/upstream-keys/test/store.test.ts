@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test, vi } from 'vitest';
-import { openKeyStore, StoreError, type StoredKey } from '../src/index.ts';
+import { KeyError, openKeyStore, StoreError, type StoredKey } from '../src/index.ts';
 import { startStore, type StoreUnderTest } from './store-under-test.ts';
 
 const OLD = 'fake-old-key-MARKED-1111';
@@ -245,6 +245,38 @@ describe('a gateway that follows the store', () => {
     const key = ring.pick('write');
     if (typeof key !== 'string') key.setHeader(fields);
     expect(fields).toEqual({ 'api-key': NEW });
+  });
+
+  test('destroys a key that left when its calls are over, though another keeps it from being filled anew (F.59)', async () => {
+    const CALLS_MS = 2000;
+    await it.serve('write', OLD);
+    const destroyed: string[] = [];
+    const { ring, changes, faults } = await it.follow({
+      callsEndWithinMs: CALLS_MS,
+      opener: {
+        async open(sealed, binding) {
+          if (binding.slot === 'read') throw new Error('a read key that nobody can open');
+          return it.identity.open(sealed, binding);
+        },
+      },
+    });
+    ring.forget = ({ id }) => void destroyed.push(id);
+    const fresh = await it.serve('write', NEW);
+    await vi.waitUntil(() => ring.ids('write')[0] === fresh, { timeout: 2000 });
+    const refused = ring.pick('write');
+    if (typeof refused !== 'string') ring.refused(refused);
+    await vi.waitUntil(() => changes.at(-1)?.what === 'followed' && ring.ids('write')[0] !== fresh, {
+      timeout: 2000,
+    });
+    const left = Date.now();
+    await noLogin(it);
+    await it.moveOn('write', fresh);
+    await it.serve('read', 'fake-read-key-MARKED-3333');
+    await sql(it.database.url, `ALTER ROLE "${it.database.name}_open" LOGIN`);
+    await vi.waitUntil(() => faults.some((fault) => fault instanceof KeyError), { timeout: 5000 });
+    expect(Date.now() - left).toBeLessThan(CALLS_MS);
+    await vi.waitUntil(() => destroyed.length > 0, { timeout: CALLS_MS + 2000 });
+    expect(destroyed[0]).toBe(fresh);
   });
 
   test('goes back to no key that is idle: it may be revoked at Ideogram already', async () => {

@@ -53,18 +53,16 @@ function newOrder(kind: KillKind, target: string, reason: string): KillEntry {
 export async function revive(env: NodeJS.ProcessEnv, options: KillOptions): Promise<number> {
   const { kind, target } = readTarget(options);
   const reason = readReason(options.reason);
-  const known = await knownEntries(env);
-  const entries = inForce(known)
-    .filter((order) => order.kind === kind && order.target === target)
-    .map(
-      (order): KillEntry => ({
-        ...order,
-        what: 'revive',
-        reason,
-        who: whoever(),
-        at: new Date().toISOString(),
-      }),
-    );
+  const known = (await knownEntries(env)).filter((each) => each.kind === kind && each.target === target);
+  const entries = inForce(known).map(
+    (order): KillEntry => ({
+      ...order,
+      what: 'revive',
+      reason,
+      who: whoever(),
+      at: new Date().toISOString(),
+    }),
+  );
   if (entries.length === 0)
     throw new CommandError(EXIT.invalidInput, `No order stops ${kind} ${printed(target)}: see kills.`);
   // What one gateway knows and another does not must reach both.

@@ -7,6 +7,7 @@ import {
   gitHistory,
   gitIndex,
   introducedBy,
+  NoFileError,
   RULES,
   sarifOf,
   scan,
@@ -57,6 +58,7 @@ export async function scanFor(
   } catch (error) {
     if (error instanceof GitError)
       throw new CommandError(EXIT.failed, `Nothing was scanned: ${error.message}.`);
+    if (error instanceof NoFileError) throw new CommandError(EXIT.invalidInput, `${printed(error.message)}.`);
     if (codeOf(error) === 'ENOENT')
       throw new CommandError(EXIT.invalidInput, `${printed(folder)} is not there.`);
     throw error;

@@ -22,7 +22,8 @@ export function obeyOrders(
   return openKillSwitch({
     file: join(folder, 'kill-orders.json'),
     controlFolder,
-    name: `${environment}-${process.pid}`,
+    // The process id, for who has to stop it by hand; and more, for in containers that share the folder it is 1 in all.
+    name: `${environment}-${process.pid}-${record.writer.slice(0, 8)}`,
     openUrl: database.keysOpenUrl,
     writer: record.writer,
     instance: `${hostname()} ${process.pid}`,

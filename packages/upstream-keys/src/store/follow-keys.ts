@@ -63,8 +63,10 @@ const RETRY_MS = 500;
 export class KeyFollower {
   readonly #options: FollowOptions;
   readonly #opened = new Map<string, HeldKey>();
-  /** Of keys that are in no slot any more: when the last call that may have picked them is over. */
-  readonly #leaving = new Map<string, NodeJS.Timeout>();
+  /** Keys that are in no slot any more, and whether the last call that may have picked them is over. */
+  readonly #leaving = new Map<string, { readonly timer: NodeJS.Timeout; over: boolean }>();
+  /** What the slots are being filled with. */
+  #wanted: ReadonlySet<string> = new Set();
   /** Refusals that the store does not know yet: until it does, its word on these keys is older than ours. */
   readonly #refusals = new Map<string, KeyRefusal>();
   #keys: readonly KeyInUse[] = [];
@@ -181,48 +183,84 @@ export class KeyFollower {
       `SELECT id, slot, state, share, sealed, added_at, idle_at IS NOT NULL AS idle
        FROM ideogate_keys.upstream_key WHERE state IN ('verified', 'active', 'draining')`,
     );
-    const open = new Map<Row, HeldKey>();
-    for (const row of rows) open.set(row, await this.#open(row));
-    for (const slot of KEY_SLOTS) {
-      const ofState = (state: Row['state']) => rows.find((row) => row.slot === slot && row.state === state);
-      const [active, verified, draining] = [ofState('active'), ofState('verified'), ofState('draining')];
-      const trial = verified && verified.share > 0 ? open.get(verified) : undefined;
-      ring.fill(slot, {
-        current: (active && open.get(active)) ?? null,
-        trial: trial && { key: trial, share: verified?.share ?? 0 },
-        fallback: draining && !draining.idle ? open.get(draining) : undefined,
-      });
+    this.#wanted = new Set(rows.map((row) => nameOf(row)));
+    try {
+      const open = await this.#openAll(rows);
+      for (const slot of KEY_SLOTS) this.#fillSlot(slot, rows, open);
+      this.#letGo(new Set(open.values()));
+    } finally {
+      this.#wanted = new Set();
+      this.#destroyLeft();
     }
     this.#keys = rows.map(({ id, slot, state, added_at }) => ({ id, slot, state, addedAt: added_at }));
-    this.#letGo(new Set(open.values()));
     this.#followed = Number(newest?.n ?? 0);
     onChange({ what: 'followed', read: ring.ids('read'), write: ring.ids('write') });
+  }
+
+  #fillSlot(slot: KeySlot, rows: readonly Row[], open: ReadonlyMap<Row, HeldKey>): void {
+    const ofState = (state: Row['state']) => rows.find((row) => row.slot === slot && row.state === state);
+    const [active, verified, draining] = [ofState('active'), ofState('verified'), ofState('draining')];
+    const trial = verified && verified.share > 0 ? open.get(verified) : undefined;
+    this.#options.ring.fill(slot, {
+      current: (active && open.get(active)) ?? null,
+      trial: trial && { key: trial, share: verified?.share ?? 0 },
+      fallback: draining && !draining.idle ? open.get(draining) : undefined,
+    });
   }
 
   /** Keys that are in no slot any more are destroyed, each when the last call that may have picked it is over. */
   #letGo(kept: ReadonlySet<HeldKey>): void {
     for (const [name, key] of this.#opened) {
-      if (kept.has(key) || this.#leaving.has(name)) continue;
-      const timer = setTimeout(() => {
+      const leaving = this.#leaving.get(name);
+      if (kept.has(key)) {
+        // It came back: a key that was refused, and is verified again.
+        clearTimeout(leaving?.timer);
         this.#leaving.delete(name);
-        this.#opened.delete(name);
-        this.#options.ring.forget(key);
-        key.destroy();
-      }, this.#options.callsEndWithinMs).unref();
-      this.#leaving.set(name, timer);
+      } else if (leaving === undefined) this.#leave(name);
     }
   }
 
-  async #open({ id, slot, sealed }: Pick<Row, 'id' | 'slot' | 'sealed'>): Promise<HeldKey> {
+  #leave(name: string): void {
+    const timer = setTimeout(() => {
+      leaving.over = true;
+      this.#destroyLeft();
+    }, this.#options.callsEndWithinMs).unref();
+    const leaving = { timer, over: false };
+    this.#leaving.set(name, leaving);
+  }
+
+  /** One that is wanted again may be in a slot in a moment. */
+  #destroyLeft(): void {
+    for (const [name, { over }] of this.#leaving) {
+      const key = this.#opened.get(name);
+      if (!over || key === undefined || this.#wanted.has(name)) continue;
+      this.#leaving.delete(name);
+      this.#opened.delete(name);
+      this.#options.ring.forget(key);
+      key.destroy();
+    }
+  }
+
+  /** All or none: when one cannot be opened, those that were leaving go on leaving, and what was opened leaves too. */
+  async #openAll(rows: readonly Row[]): Promise<ReadonlyMap<Row, HeldKey>> {
+    const before = new Set(this.#opened.keys());
+    try {
+      const open = new Map<Row, HeldKey>();
+      for (const row of rows) open.set(row, await this.#open(row));
+      return open;
+    } catch (error) {
+      for (const name of this.#opened.keys()) if (!before.has(name)) this.#leave(name);
+      throw error;
+    }
+  }
+
+  async #open(row: Row): Promise<HeldKey> {
     const { environment, opener, fingerprintSecret } = this.#options;
-    const name = `${slot} ${id}`;
-    // It may come back: a key that was refused, and is verified again. From here on it is not to be destroyed.
-    clearTimeout(this.#leaving.get(name));
-    this.#leaving.delete(name);
-    const opened = this.#opened.get(name);
+    const opened = this.#opened.get(nameOf(row));
     if (opened !== undefined) return opened;
+    const { id, slot, sealed } = row;
     const key = await openKey(opener, { environment, slot, id }, sealed, fingerprintSecret);
-    this.#opened.set(name, key);
+    this.#opened.set(nameOf(row), key);
     return key;
   }
 
@@ -232,7 +270,7 @@ export class KeyFollower {
       this.#options.onChange({ what: 'refused', wentBack: false, ...refusal });
       return;
     }
-    this.#refusals.set(`${refusal.slot} ${refusal.id}`, refusal);
+    this.#refusals.set(nameOf(refusal), refusal);
     this.#wake();
   }
 
@@ -242,7 +280,7 @@ export class KeyFollower {
       'SELECT ideogate_keys.go_back($1, $2, $3) AS back',
       [id, slot, this.#options.instance],
     );
-    this.#refusals.delete(`${slot} ${id}`);
+    this.#refusals.delete(nameOf(refusal));
     this.#options.onChange({ what: 'refused', wentBack: row?.back === true, ...refusal });
   }
 
@@ -269,4 +307,8 @@ export class KeyFollower {
     onChange({ what: 'checked', id, slot, answer });
     this.#wake();
   }
+}
+
+function nameOf({ slot, id }: Pick<Row, 'slot' | 'id'>): string {
+  return `${slot} ${id}`;
 }
