@@ -1,7 +1,5 @@
 import type { Socket } from 'node:net';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-import { startTestGateway, type TestGateway } from '@ideogate/testkit';
+import { collectGarbage, startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { beginUpload, callFrom, callIdOf, type RawCaller } from './raw-caller.ts';
 import { type RawUpstream, startRawUpstream } from './raw-upstream.ts';
@@ -15,8 +13,6 @@ const BEYOND_BUFFERS = 512 * MEGABYTE;
 const ON_THE_WAY = 4 * MEGABYTE;
 const END = '\r\n--XXXX--\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void; // as: what the flag puts there
 
 /** One chunk for all uploads: what grows is the gateway's, not the test's. */
 const CHUNK = Buffer.alloc(64 * 1024);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startLocalPostgres } from '@ideogate/local-postgres';
-import { compare } from './compare.ts';
+import { compare, type Name } from './compare.ts';
 import { prepareDatabase } from './database.ts';
 import { pace, saturate } from './load.ts';
 import { type MeasuredProcess, startMeasured } from './measured-process.ts';
@@ -32,20 +32,24 @@ try {
   const keySet = join(folder, 'jwks.json');
   writeFileSync(keySet, mint.keySet);
   const upstream = await startMeasured('./upstream.main.ts', [], { core: OTHER_CORE });
-  const bare = await startMeasured('./bare.main.ts', [upstream.url], { core: GATEWAY_CORE });
   const profiles = join(folder, 'profiles');
-  const ideogate = await startMeasured(
-    './ideogate.main.ts',
-    [upstream.url, database.appendUrl, database.readUrl, keySet, join(folder, 'checkpoint-key')],
-    {
-      core: GATEWAY_CORE,
-      nodeOptions: flags.profile ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [],
-    },
-  );
+  const start = (name: Name) =>
+    name === 'bare'
+      ? startMeasured('./bare.main.ts', [upstream.url], { core: GATEWAY_CORE })
+      : startMeasured(
+          './ideogate.main.ts',
+          [upstream.url, database.appendUrl, database.readUrl, keySet, join(folder, 'checkpoint-key')],
+          {
+            core: GATEWAY_CORE,
+            nodeOptions: flags.profile ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [],
+          },
+        );
+  const bare = await start('bare');
+  const ideogate = await start('ideogate');
   if (flags.profile) await profile(ideogate, profiles);
   else {
     const found = await compare(
-      { bare, ideogate, upstream, database, postgres, tokens: () => mint.tokens(500) },
+      { bare, ideogate, startAnother: start, upstream, database, postgres, tokens: () => mint.tokens(500) },
       rounds,
     );
     const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, node ${process.version}, ${pinned ? 'pinned' : 'not pinned'}`;

@@ -8,7 +8,10 @@ export interface MeasuredProcess {
   readonly url: string;
   readonly pid: number;
   usage(): Promise<Usage>;
-  /** Collects garbage, and forgets the peak. */
+  /**
+   * Collects garbage by force, and forgets the peak. What the compiler had learnt goes with it, as in no collection that
+   * comes by itself: thousands of calls after it are dearer, and their CPU is no figure.
+   */
   reset(): Promise<Usage>;
   stop(): Promise<void>;
 }

@@ -1,3 +1,4 @@
+export { collectGarbage } from './collect-garbage.ts';
 export { authority, type Certified, selfSigned } from './certificate.ts';
 export { readChains } from './chains.ts';
 export { isLoopback, NotLoopbackError, requireLoopback } from './loopback.ts';

@@ -1,17 +1,15 @@
-import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { getHeapSpaceStatistics } from 'node:v8';
+import { collectGarbage } from './collect-garbage.ts';
 
 /**
  * Bytes that young collections keep of what `work` makes and lets go of: they are dead, and stay until a full
  * collection, which costs what they were to save.
  */
 export function bytesGrownOld(work: () => void): number {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as (options?: { type: 'minor' }) => void; // as: what the flag puts there
-  collect();
+  collectGarbage();
   const before = oldBytes();
   work();
-  collect({ type: 'minor' });
+  collectGarbage('minor');
   return oldBytes() - before;
 }
 

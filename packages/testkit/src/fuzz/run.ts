@@ -2,14 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { startTestGateway, type TestGateway } from '../gateway.ts';
 import { attribute, couldHaveSent } from './attribution.ts';
 import { type Played, type Playing, play, prepare } from './caller.ts';
 import { type FuzzCase, fuzzCase } from './cases.ts';
 import { KEPT_CASES } from './kept-cases.ts';
+import { collectGarbage } from '../collect-garbage.ts';
 import { FAKE_KEYS } from '../test-policy.ts';
 import { type Ledger, openLedger, type RowsOfCase } from './ledger.ts';
 import { judge, type World } from './oracle.ts';
@@ -369,9 +368,7 @@ function addressOf(number: number): string {
 }
 
 function heapMb(): number {
-  setFlagsFromString('--expose-gc');
-  const collect: unknown = runInNewContext('gc');
-  if (typeof collect === 'function') collect();
+  collectGarbage();
   const { heapUsed, external } = process.memoryUsage();
   return (heapUsed + external) / 1024 / 1024;
 }
