@@ -14,6 +14,7 @@ import type { KeyOptions, KeysRotateOptions } from './commands/keys-rotate.ts';
 import type { ScanOptions } from './commands/scan.ts';
 import type { WebhooksListOptions, WebhooksReplayOptions } from './commands/webhooks.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
+import { printed } from './terminal.ts';
 
 // A report that Node writes when it dies would hold the whole environment, and so the keys.
 if (process.report) process.report.excludeEnv = true;
@@ -335,7 +336,8 @@ function report(error: unknown): number {
   // Commander has already written its own words.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.invalidInput;
   if (error instanceof CommandError) {
-    process.stderr.write(`${error.message}\n`);
+    // It may quote what somebody else wrote.
+    for (const line of error.message.split('\n')) process.stderr.write(`${printed(line)}\n`);
     return error.exitCode;
   }
   process.stderr.write(`Ideogate failed: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -120,6 +120,15 @@ test.each([
   expect(stderr).not.toContain('MARKED');
 });
 
+test.each(['/dev/zero', '/nowhere/\u001b[31m'])(
+  'keys add --from %j ends with what is wrong',
+  async (file) => {
+    const { code, stderr } = await ran(['keys', 'add', '--for', 'read', '--from', file], { env });
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/cannot be read \((?:too large|ENOENT)\)/)]);
+    expect(stderr).not.toContain('\u001b');
+  },
+);
+
 test('with keys in variables too, the sealed store is not opened: which of them counts is not guessed', async () => {
   const data = newFolder();
   const { code, stderr } = await ran(['start'], {

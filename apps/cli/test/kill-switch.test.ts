@@ -162,6 +162,21 @@ test('a gateway that does not answer is named, and the command ends with 1', asy
 }, 60_000);
 
 test.each([
+  ['--key', 'fake-ideogram-key-MARKED-0123456789', /NOTHING WAS STOPPED/],
+  ['--key', 'KEY_0123456789ABCDEF', /key_ and 16 hexadecimal digits/],
+  ['--environment', 'stagging', /one of development, staging, production/],
+  ['--caller', ' writer', /without spaces/],
+])(
+  'kill %s %j is for nothing that can be: it is refused, not confirmed, and not shown',
+  async (kind, target, message) => {
+    const { code, stdout, stderr } = await it.ideogate('kill', kind, target, '--reason', 'a test');
+    expect([code, stdout, stderr]).toEqual([3, '', expect.stringMatching(message)]);
+    expect(stderr).not.toContain('MARKED');
+    expect((await it.ideogate('kills', '--json')).stdout).not.toContain(target);
+  },
+);
+
+test.each([
   [[], /Name one of --key, --caller and --environment/],
   [['--key', 'a', '--caller', 'b'], /Name one of/],
   [['--key', 'key_0000000000000000'], /No order stops/],

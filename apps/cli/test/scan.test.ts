@@ -1,5 +1,5 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openReadPool } from '@ideogate/audit';
 import { keyIdOf } from '@ideogate/upstream-keys';
@@ -124,6 +124,18 @@ test('the history gives the commit that brought a key, in JSON and in SARIF', as
     { version: '2.1.0', runs: [{ results: [{ level: 'error' }] }] },
   ]);
   expect([now.code, JSON.parse(now.stdout)]).toMatchObject([0, { findings: [] }]);
+});
+
+test('what git names and this clone lacks is said not to be looked at: no hook and no pipeline passes on it', async () => {
+  const folder = newFolder();
+  const git = (...words: string[]) => execFileSync('git', ['-C', folder, ...words], { encoding: 'utf8' });
+  git('init', '-q');
+  writeFileSync(join(folder, 'a.ts'), 'nothing\n');
+  git('add', 'a.ts');
+  const object = git('rev-parse', ':a.ts').trim();
+  rmSync(join(folder, '.git/objects', object.slice(0, 2), object.slice(2)));
+  const { code, stderr } = await ran(['scan', folder, '--staged'], { env });
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/NOT LOOKED AT: 1 objects/)]);
 });
 
 test('what is asked for wrongly is told in one line', async () => {

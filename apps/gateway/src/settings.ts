@@ -64,6 +64,14 @@ export const SETTINGS = {
     'Connections that one peer address may hold.',
   ),
   maxInFlight: number('IDEOGATE_MAX_IN_FLIGHT', 1000, 'calls', 1, 100_000, 'Calls in flight before 503.'),
+  maxWebhooks: number(
+    'IDEOGATE_MAX_WEBHOOKS',
+    128,
+    'webhooks',
+    1,
+    100_000,
+    'Webhooks that come in at once, half of them from one address; never more than half of the calls in flight.',
+  ),
   headersMs: number(
     'IDEOGATE_HEADERS_TIMEOUT_MS',
     10_000,

@@ -1,4 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
+import { connect } from 'node:net';
 import { openReadPool } from '@ideogate/audit';
 import {
   startTestGateway,
@@ -215,6 +216,16 @@ describe.each(['partner', 'plain'] as const)('at the endpoint %s', (endpoint) =>
     expect((await kept()).filter(({ body }) => body.toString() === sent.body)).toHaveLength(1);
     expect(subscriber.taken.filter(({ body }) => body.toString() === sent.body)).toHaveLength(1);
   });
+  test('one that comes twenty times at once is on record once, kept once, and delivered once (G.61)', async () => {
+    const sent = signed(good);
+    const statuses = await Promise.all(Array.from({ length: 20 }, () => status(sent)));
+    expect(statuses).toEqual(Array.from({ length: 20 }, () => 204));
+    await soon(() => subscriber.taken.some(({ body }) => body.toString() === sent.body));
+    const digest = createHash('sha256').update(sent.body).digest('hex');
+    expect((await notices()).filter(({ body_sha256 }) => body_sha256 === digest)).toHaveLength(1);
+    expect((await kept()).filter(({ body }) => body.toString() === sent.body)).toHaveLength(1);
+    expect(subscriber.taken.filter(({ body }) => body.toString() === sent.body)).toHaveLength(1);
+  });
   test.each<[string, (sent: Sent) => Sent]>([
     ['another key', () => signed(wrong)],
     ['a changed body', (sent) => ({ ...sent, body: `${sent.body} ` })],
@@ -386,6 +397,32 @@ describe('when something is broken', () => {
       expect(response.status).toBe(503);
     } finally {
       await deaf.close();
+    }
+  });
+
+  test('bodies that never end hold neither the places of calls, nor, from one address, all those of webhooks', async () => {
+    const strict = await startTestGateway({
+      settings: { IDEOGATE_MAX_IN_FLIGHT: '4', IDEOGATE_MAX_WEBHOOKS: '2' },
+      webhooks: [{ name: 'images', subscriber: { url: subscriber.url, secrets: [ours] } }],
+    });
+    const held = Array.from({ length: 8 }, () => connect({ host: '127.0.0.1', port: strict.port }));
+    try {
+      for (const socket of held) {
+        socket.on('error', () => undefined);
+        socket.write('POST /-/webhooks/images HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n{');
+      }
+      const webhook = () => fetch(`${strict.url}/-/webhooks/images`, { method: 'POST', body: '{}' });
+      await soon(async () => (await webhook()).status === 503);
+      const refused = await webhook();
+      expect(refused.headers.get('retry-after')).toBe('1');
+      expect(await refused.json()).toMatchObject({ code: 'overloaded' });
+      const headers = { 'api-key': await strict.token('full') };
+      expect((await fetch(`${strict.url}/models`, { headers })).status).toBe(200);
+      for (const socket of held) socket.destroy();
+      await soon(async () => (await webhook()).status === 401);
+    } finally {
+      for (const socket of held) socket.destroy();
+      await strict.close();
     }
   });
 

@@ -31,8 +31,14 @@ export function parseKillEntry(value: unknown): KillEntry | null {
   if (what !== 'kill' && what !== 'revive') return null;
   if (kind !== 'key' && kind !== 'caller' && kind !== 'environment') return null;
   if (!isText(target, 255) || !isText(reason, 500) || !isText(who, 500)) return null;
-  if (typeof at !== 'string' || !TIME.test(at) || Number.isNaN(Date.parse(at))) return null;
+  if (typeof at !== 'string' || !isTime(at)) return null;
   return { id, what, kind, target, reason, who, at };
+}
+
+/** No 30 February, which `Date` would read as another day, and no year that was before there were orders. */
+function isTime(text: string): boolean {
+  const at = TIME.test(text) ? Date.parse(text) : Number.NaN;
+  return at > 0 && new Date(at).toISOString() === text;
 }
 
 /** What no table could hold would stay on one gateway. */

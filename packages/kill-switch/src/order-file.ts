@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { readNamedFile } from '@ideogate/upstream-keys';
 import { type KillEntry, parseKillEntry } from './kill-entry.ts';
 
 /** The file of orders cannot be relied on: a gateway that went on without it might forward what was stopped. */
@@ -7,11 +8,14 @@ export class OrderFileError extends Error {
   override readonly name = 'OrderFileError';
 }
 
+/** Half a million orders. */
+const MAX_BYTES = 256 * 1024 * 1024;
+
 /** @throws OrderFileError */
 export function readOrderFile(file: string): readonly KillEntry[] {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readNamedFile(file, MAX_BYTES).toString('utf8');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return [];
     throw new OrderFileError(

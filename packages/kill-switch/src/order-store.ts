@@ -138,11 +138,6 @@ export class OrderFollower {
       await this.#connection.rows('LISTEN ideogate_kills');
     }
     const connection = this.#connection;
-    const missing = entries().filter((entry) => !this.#known.has(nameOfEntry(entry)));
-    if (missing.length > 0) {
-      await putEntries(connection, missing);
-      for (const entry of missing) this.#known.add(nameOfEntry(entry));
-    }
     const obey = async () => {
       const [row] = await connection.rows<{ newest: string; instances: string[] }>(
         'SELECT newest, instances FROM ideogate_keys.obey($1, $2, $3)',
@@ -151,13 +146,20 @@ export class OrderFollower {
       this.#peers = row?.instances ?? [];
       return Number(row?.newest ?? 0);
     };
-    if ((await obey()) === this.#followed) return;
-    const read = await readEntries(connection);
-    // On the disk first: what is said to be followed is kept.
-    take(read.entries);
-    for (const entry of read.entries) this.#known.add(nameOfEntry(entry));
-    this.#followed = read.newest;
-    await obey();
+    if ((await obey()) !== this.#followed) {
+      const read = await readEntries(connection);
+      // On the disk first: what is said to be followed is kept.
+      take(read.entries);
+      for (const entry of read.entries) this.#known.add(nameOfEntry(entry));
+      this.#followed = read.newest;
+      await obey();
+    }
+    // Last: one that the database would not take must not keep those of others from being obeyed.
+    for (const entry of entries()) {
+      if (this.#known.has(nameOfEntry(entry))) continue;
+      await putEntries(connection, [entry]);
+      this.#known.add(nameOfEntry(entry));
+    }
   }
 }
 

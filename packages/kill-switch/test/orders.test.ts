@@ -123,6 +123,20 @@ test('where the disk has no room for all orders, writing fails and those on the 
   expect(readOrderFile(file)).toEqual(before);
 });
 
+test.each(['2026-02-30T10:00:00.000Z', '0000-01-01T00:00:00.000Z', '2026-01-01T24:00:00.000Z', 'infinity'])(
+  'an entry of %s is none: no table has that time, and all behind it would wait',
+  (at) => {
+    expect(parseKillEntry({ ...entry(1, 'kill', 'key', 'key_a'), at })).toBeNull();
+    expect(parseKillEntry(entry(1, 'kill', 'key', 'key_a'))).not.toBeNull();
+  },
+);
+
+test('a pipe in the place of the file of orders is an error: the start does not wait for who may write there', () => {
+  const file = join(folder, 'kill-orders.json');
+  spawnSync('mkfifo', [file]);
+  expect(() => readOrderFile(file)).toThrow(OrderFileError);
+});
+
 describe('the control socket', () => {
   const gateway = { instance: 'a gateway', name: 'staging-1', peers: () => ['a gateway', 'another'] };
 

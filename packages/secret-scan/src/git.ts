@@ -11,6 +11,15 @@ export class GitError extends Error {
   override readonly name = 'GitError';
 }
 
+/** Of a clone without all objects, some that should have been looked at are not there. */
+export class MissingObjectsError extends GitError {
+  readonly count: number;
+  constructor(count: number) {
+    super(`${count} objects are not in this clone`);
+    this.count = count;
+  }
+}
+
 /** What git has and what it would take below a folder, relative to it; null where git knows nothing of the folder. */
 export async function gitFiles(folder: string): Promise<readonly Buffer[] | null> {
   try {
@@ -78,13 +87,36 @@ export async function introducedBy(folder: string, object: string): Promise<stri
   return first === '' ? null : first;
 }
 
+/** Which of these names git ignores in a folder, whether or not it has them; null where it knows nothing of the folder. */
+export async function ignoredByGit(
+  folder: string,
+  names: readonly string[],
+): Promise<readonly string[] | null> {
+  const child = git(folder, ['check-ignore', '--no-index', ...names]);
+  child.stdin.end();
+  child.stderr.resume();
+  const closed = once(child, 'close');
+  closed.catch(() => {});
+  try {
+    const list = Buffer.concat(await child.stdout.toArray()).toString();
+    const [status] = (await closed) as [number | null]; // as: the first argument of `close`
+    // It ends with 1 when none is ignored.
+    return status === 0 || status === 1 ? list.split('\n').filter(Boolean) : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Where git looks for hooks. */
 export async function hookFolder(folder: string): Promise<string> {
   const path = (await output(folder, ['rev-parse', '--git-path', 'hooks'])).toString().trimEnd();
   return resolve(folder, path);
 }
 
-/** @param feed writes lines of an object's name and its path */
+/**
+ * @param feed writes lines of an object's name and its path
+ * @throws MissingObjectsError at the end, after all that are there
+ */
 async function* objectsOf(folder: string, feed: (stdin: Writable) => Promise<void>): AsyncGenerator<Source> {
   const format = '--batch=%(objectname) %(objecttype) %(objectsize) %(rest)';
   const objects = git(folder, ['cat-file', format, '--buffer']);
@@ -104,6 +136,7 @@ async function* objectsOf(folder: string, feed: (stdin: Writable) => Promise<voi
     }
     await fed;
     await done;
+    if (reader.missing > 0) throw new MissingObjectsError(reader.missing);
   } finally {
     objects.kill();
   }
@@ -111,22 +144,30 @@ async function* objectsOf(folder: string, feed: (stdin: Writable) => Promise<voi
 
 type Git = ChildProcessByStdio<Writable, Readable, Readable>;
 
-/** Each by its name: a repository's setting for one would count for more than ours for all. */
-const PROTOCOLS = ['file', 'ext', 'ssh', 'git', 'http', 'https'] as const;
-
 /**
  * A repository's own settings name programs that git starts while it only reads: one that watches files, one that checks
- * signatures, one that fetches what is missing. Who looks through a stranger's repository must start none of them.
+ * signatures, one that fetches what is missing, one that knows a password. Who looks through a stranger's repository must
+ * start none of them.
  */
 const STARTS_NOTHING = [
   'core.fsmonitor=false',
   'log.showSignature=false',
-  'protocol.allow=never',
-  ...PROTOCOLS.map((name) => `protocol.${name}.allow=never`),
+  'credential.helper=',
+  'core.askPass=',
 ].flatMap((setting) => ['-c', setting]);
 
+/** What is missing is fetched by no protocol, whatever a repository's settings allow: these count for more. */
+const FETCHES_NOTHING = {
+  GIT_ALLOW_PROTOCOL: 'none',
+  GIT_NO_LAZY_FETCH: '1',
+  GIT_TERMINAL_PROMPT: '0',
+} as const;
+
 function git(folder: string, words: readonly string[]): Git {
-  return spawn('git', ['-C', folder, ...STARTS_NOTHING, ...words], { stdio: ['pipe', 'pipe', 'pipe'] });
+  return spawn('git', ['-C', folder, ...STARTS_NOTHING, ...words], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...FETCHES_NOTHING },
+  });
 }
 
 async function output(folder: string, words: readonly string[]): Promise<Buffer> {

@@ -1,6 +1,14 @@
 export { ExactFinder, type KnownKeys } from './exact.ts';
 export type { Finding } from './finding.ts';
-export { GitError, gitHistory, gitIndex, hookFolder, introducedBy } from './git.ts';
+export {
+  GitError,
+  gitHistory,
+  gitIndex,
+  hookFolder,
+  ignoredByGit,
+  introducedBy,
+  MissingObjectsError,
+} from './git.ts';
 export { RULES } from './rules.ts';
 export { sarifOf } from './sarif.ts';
 export { scan } from './scan.ts';

@@ -14,8 +14,15 @@ export class ObjectReader {
   /** Bytes of the object under way that were not handed out, its line break included. */
   #left = 0;
 
+  #missing = 0;
+
   constructor(stream: Readable) {
     this.#chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>; // as: no encoding is set
+  }
+
+  /** How many objects were asked for so far and are not there. */
+  get missing(): number {
+    return this.#missing;
   }
 
   /** The next object that is there, or null at the end. */
@@ -26,7 +33,10 @@ export class ObjectReader {
       const [, object = '', type = '', size = '', path = ''] =
         /^([0-9a-f]+) (\w+) (\d+) ?(.*)$/s.exec(line) ?? [];
       // Of a clone without all objects, one that is missing has a line and nothing more.
-      if (size === '') continue;
+      if (size === '') {
+        this.#missing += 1;
+        continue;
+      }
       this.#left = Number(size) + 1;
       return { object, type, size: Number(size), path };
     }

@@ -1,10 +1,21 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { largeHistory } from '@ideogate/testkit/large-history';
 import { afterAll, describe, expect, test } from 'vitest';
-import { filesBelow, gitHistory, gitIndex, introducedBy, NoFileError, type Source } from '../src/index.ts';
+import {
+  filesBelow,
+  GitError,
+  gitHistory,
+  gitIndex,
+  ignoredByGit,
+  introducedBy,
+  MissingObjectsError,
+  NoFileError,
+  type Source,
+} from '../src/index.ts';
 import { all, finder, inOne, KEY, source } from './known.ts';
 
 const folders: string[] = [];
@@ -170,10 +181,63 @@ test('of a repository whose settings name programs, none is started', async () =
   ] as const)
     git('config', name, value);
   await all(filesBelow(folder), finder(KEY));
-  await all(gitIndex(folder), finder(KEY));
+  await expect(all(gitIndex(folder), finder(KEY))).rejects.toThrow(MissingObjectsError);
   await all(gitHistory(folder), finder(KEY));
   await introducedBy(folder, object);
+  await ignoredByGit(folder, ['.env']);
   expect(existsSync(ran)).toBe(false);
+});
+
+test('of a clone that lacks an object nothing is fetched, by whatever protocol it allows itself, and what lacks is told', async () => {
+  const { folder, git, write } = newRepository();
+  const planted = join(newFolder(), 'planted');
+  const ran = `${planted}.ran`;
+  writeFileSync(planted, `#!/bin/sh\necho "$0 $*" >> '${ran}'\nexit 1\n`);
+  chmodSync(planted, 0o755);
+  let reached = 0;
+  const proxy = createServer((socket) => {
+    reached += 1;
+    socket.destroy();
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const { port } = proxy.address() as AddressInfo; // as: it listens on TCP
+  write('old.ts', 'nothing\n');
+  git('add', '.');
+  git('commit', '-q', '-m', 'one');
+  write('a.ts', HOLDS);
+  write('b.ts', `${HOLDS}// and more\n`);
+  git('add', '.');
+  for (const name of [':a.ts', 'HEAD:old.ts']) {
+    const object = git('rev-parse', name).trim();
+    rmSync(join(folder, '.git/objects', object.slice(0, 2), object.slice(2)));
+  }
+  for (const [name, value] of [
+    ['core.repositoryFormatVersion', '1'],
+    ['extensions.partialClone', 'origin'],
+    ['remote.origin.promisor', 'true'],
+    ['remote.origin.partialCloneFilter', 'blob:none'],
+    ['remote.origin.url', `ftp://user@127.0.0.1:${port}/x`],
+    ['protocol.ftp.allow', 'always'],
+    ['http.emptyAuth', 'true'],
+    ['http.proxy', `http://user@127.0.0.1:${port}`],
+    ['credential.helper', `!${planted} helper`],
+    ['core.askPass', planted],
+  ] as const)
+    git('config', name, value);
+  const found: string[] = [];
+  const index = async () => {
+    for await (const one of gitIndex(folder)) found.push(...where(await inOne(one, finder(KEY))));
+  };
+  await expect(index()).rejects.toThrow('1 objects are not in this clone');
+  expect(found).toEqual(['b.ts known-key']);
+  await expect(all(gitHistory(folder), finder(KEY))).rejects.toThrow(GitError);
+  // Without a name and a proxy no password is asked for before somebody is reached.
+  git('config', 'remote.origin.url', `ftp://127.0.0.1:${port}/x`);
+  git('config', '--unset', 'http.proxy');
+  await expect(all(gitIndex(folder), finder(KEY))).rejects.toThrow(MissingObjectsError);
+  await expect(all(gitHistory(folder), finder(KEY))).rejects.toThrow(GitError);
+  expect([existsSync(ran), reached]).toEqual([false, 0]);
+  proxy.close();
 });
 
 test.each(['a repository', 'a folder that git knows nothing of'])(

@@ -87,6 +87,7 @@ const SECOND_ENTRIES: ReadonlyMap<string, string> = new Map([
 /** Besides main.ts of an app, and why. */
 const READ_THE_ENVIRONMENT: Readonly<Record<string, string>> = {
   'packages/ideogram/src/emulator/main.ts': 'the emulator is a process of its own',
+  'packages/secret-scan/src/git.ts': 'git is started in it, with what keeps it from starting others',
 };
 
 /** Equipment of tests and measurements reaches for everything; nothing that is shipped reaches for it. */

@@ -1,7 +1,8 @@
-import { type FSWatcher, readFileSync, statSync, watch } from 'node:fs';
+import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { HeldKey } from './held-key.ts';
 import { KeyError } from './key-fault.ts';
+import { readNamedFile } from './named-file.ts';
 
 /** More than any key; a larger file is not one. */
 const MAX_BYTES = 4096;
@@ -17,10 +18,8 @@ const SETTLED_MS = 50;
 export function readKeyFile(file: string, name: string, fingerprintSecret: string): HeldKey {
   let bytes: Buffer;
   try {
-    if (statSync(file).size > MAX_BYTES) throw new KeyError(`${name}: ${file} is too large to be a key`);
-    bytes = readFileSync(file);
+    bytes = readNamedFile(file, MAX_BYTES);
   } catch (error) {
-    if (error instanceof KeyError) throw error;
     throw new KeyError(`${name}: ${file} cannot be read (${codeOf(error)})`);
   }
   const ending = bytes.at(-1) === 0x0a ? (bytes.at(-2) === 0x0d ? 2 : 1) : 0;

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { ENVIRONMENTS, isEnvironmentName } from '@ideogate/contract';
 import type { OrderStore } from '@ideogate/kill-switch';
 import {
   type ControlAnswer,
@@ -34,6 +35,7 @@ export interface Given {
 /** Stops calls at once: the order goes straight to the gateways of this machine, and to the database for all others. */
 export async function kill(env: NodeJS.ProcessEnv, options: KillOptions): Promise<number> {
   const { kind, target } = readTarget(options);
+  requireStoppable(kind, target);
   const entry = newOrder(kind, target, readReason(options.reason));
   const given = await give(env, [entry]);
   return report(given, options, [entry], `Calls of ${kind} ${printed(target)} are stopped`);
@@ -207,6 +209,27 @@ function readTarget(options: KillOptions): { kind: KillKind; target: string } {
     throw new CommandError(EXIT.invalidInput, 'Name one of --key, --caller and --environment.');
   return one;
 }
+
+/** An order for what cannot be stops nothing, and would be confirmed all the same. What was given is not shown: see `--key`. */
+function requireStoppable(kind: KillKind, target: string): void {
+  if (kind === 'key' && !KEY_ID.test(target))
+    throw new CommandError(EXIT.invalidInput, [
+      '--key takes the id of a key: key_ and 16 hexadecimal digits, as keys list shows them. NOTHING WAS STOPPED.',
+      'If it was the key itself: nothing was written down, but it stands in the history of this shell, and scan --stdin tells its id.',
+    ]);
+  if (kind === 'environment' && !isEnvironmentName(target))
+    throw new CommandError(
+      EXIT.invalidInput,
+      `--environment takes one of ${ENVIRONMENTS.join(', ')}. NOTHING WAS STOPPED.`,
+    );
+  if (kind === 'caller' && target.trim() !== target)
+    throw new CommandError(
+      EXIT.invalidInput,
+      '--caller takes the subject of a caller as tokens have it, without spaces around it. NOTHING WAS STOPPED.',
+    );
+}
+
+const KEY_ID = /^key_[0-9a-f]{16}$/;
 
 function readReason(text: string): string {
   const reason = text.trim();

@@ -7,6 +7,7 @@ import {
   gitHistory,
   gitIndex,
   introducedBy,
+  MissingObjectsError,
   NoFileError,
   RULES,
   sarifOf,
@@ -54,7 +55,11 @@ export async function scanFor(
     const found = await look(env, folder, options, exact);
     const stopped = options.enforce === true ? await enforce(env, found.findings) : new Map<string, Given>();
     await show(found, folder, options, stopped);
-    return found.findings.length === 0 ? EXIT.fine : EXIT.failed;
+    if (found.missing > 0)
+      process.stderr.write(
+        `NOT LOOKED AT: ${found.missing} objects that are not in this clone. Scan a clone that was made without --filter.\n`,
+      );
+    return found.findings.length === 0 && found.missing === 0 ? EXIT.fine : EXIT.failed;
   } catch (error) {
     if (error instanceof GitError)
       throw new CommandError(EXIT.failed, `Nothing was scanned: ${error.message}.`);
@@ -107,6 +112,8 @@ interface Found {
   readonly sources: number;
   /** More there were than are kept. */
   readonly more: boolean;
+  /** What git names and this clone lacks. */
+  readonly missing: number;
 }
 
 /** Beyond so many a list helps nobody, and memory stays flat. */
@@ -122,18 +129,23 @@ async function look(
   const findings: Finding[] = [];
   let sources = 0;
   let toldAt = performance.now();
-  for await (const { source, name } of sourcesOf(env, folder, options)) {
-    sources += 1;
-    if (process.stderr.isTTY && performance.now() - toldAt > PROGRESS_MS) {
-      toldAt = performance.now();
-      process.stderr.write(`\r${sources} looked at, ${findings.length} found`);
+  try {
+    for await (const { source, name } of sourcesOf(env, folder, options)) {
+      sources += 1;
+      if (process.stderr.isTTY && performance.now() - toldAt > PROGRESS_MS) {
+        toldAt = performance.now();
+        process.stderr.write(`\r${sources} looked at, ${findings.length} found`);
+      }
+      for await (const finding of scan(source, exact)) {
+        if (findings.length >= MOST) return { findings, sources, more: true, missing: 0 };
+        findings.push(name === undefined ? finding : { ...finding, file: name(finding.line), line: 1 });
+      }
     }
-    for await (const finding of scan(source, exact)) {
-      if (findings.length >= MOST) return { findings, sources, more: true };
-      findings.push(name === undefined ? finding : { ...finding, file: name(finding.line), line: 1 });
-    }
+  } catch (error) {
+    if (!(error instanceof MissingObjectsError)) throw error;
+    return { findings, sources, more: false, missing: error.count };
   }
-  return { findings, sources, more: false };
+  return { findings, sources, more: false, missing: 0 };
 }
 
 interface Named {

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { ignoredByGit } from '@ideogate/secret-scan';
 import { fault, type Finding, ok, unknown, warning } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -12,7 +12,8 @@ export async function envFiles({ folder, scanned }: Surroundings): Promise<reado
   const { finds } = await scanned();
   const held = [...new Set(finds.filter(({ rule }) => rule === 'env-file').map(({ file }) => file))];
   const faults = held.map((file) => fault(`${file} holds a secret, and git has it or would take it`, MEND));
-  const ignored = await ignoredByGit(folder);
+  // Not the index: a file that git has already is told by the scan.
+  const ignored = await ignoredByGit(folder, NAMES);
   if (ignored === null)
     return [...faults, unknown('git knows nothing of the working folder', 'run it where the repository is')];
   const taken = NAMES.filter((name) => !ignored.includes(name) && !held.includes(name));
@@ -22,16 +23,4 @@ export async function envFiles({ folder, scanned }: Surroundings): Promise<reado
       warning(`git would take ${taken.join(', ')} if ${taken.length === 1 ? 'it' : 'they'} were there`, MEND),
     ];
   return faults.length > 0 ? faults : [ok(`git ignores ${NAMES.join(', ')}`)];
-}
-
-/** Which of the names git ignores here; null where it knows nothing of the folder. */
-function ignoredByGit(folder: string): Promise<readonly string[] | null> {
-  const { promise, resolve } = Promise.withResolvers<readonly string[] | null>();
-  // Not the index: a file that git has already is told by the scan.
-  execFile('git', ['-C', folder, 'check-ignore', '--no-index', ...NAMES], (error, stdout) => {
-    // It ends with 1 when none is ignored.
-    if (error !== null && error.code !== 1) resolve(null);
-    else resolve(stdout.split('\n').filter(Boolean));
-  });
-  return promise;
 }

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { ENVIRONMENTS } from '@ideogate/contract';
+import { readNamedFile } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf } from '../product/data-folder.ts';
 
@@ -21,7 +21,7 @@ export function readKnownElsewhere(file: string | undefined): readonly KnownElse
   if (file === undefined) return [];
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readNamedFile(file).toString('utf8');
   } catch (error) {
     throw new CommandError(EXIT.invalidInput, `--known: ${file} cannot be read (${codeOf(error)}).`);
   }

@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ENVIRONMENTS } from '@ideogate/contract';
 import type { KnownKeys } from '@ideogate/secret-scan';
-import { openKeyStore } from '@ideogate/upstream-keys';
+import { openKeyStore, readNamedFile } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf, dataFolder, isProductReady, loadSecrets, readReadyFile } from './data-folder.ts';
 
@@ -63,7 +63,7 @@ async function stored(url: string, notes: string[]): Promise<readonly string[]> 
 
 function readNamed(file: string, by: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readNamedFile(file).toString('utf8');
   } catch (error) {
     throw new CommandError(EXIT.invalidInput, `${by}: ${file} cannot be read (${codeOf(error)}).`);
   }

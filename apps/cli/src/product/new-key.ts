@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import {
   ageSealer,
   faultOfKey,
   keyIdOf,
   type KeySlot,
   type KeyStore,
+  readAtMost,
   sealKey,
   StoreError,
 } from '@ideogate/upstream-keys';
@@ -16,7 +17,9 @@ import { claimKey } from './key-claims.ts';
 import { noteDoing } from './record-read.ts';
 import { whoever } from './whoever.ts';
 
+/** More than any key. */
 const MAX_BYTES = 4096;
+const STANDARD_INPUT = 0;
 
 /**
  * The bytes of a new key: of a file, of standard input (`-`), or of a person who is asked and does not see them.
@@ -26,20 +29,28 @@ export async function newKeyBytes(from: string | undefined, question: string): P
   if (from === undefined) return hiddenAnswer(question);
   let bytes: Buffer;
   try {
-    bytes = readFileSync(from === '-' ? 0 : from);
+    bytes = from === '-' ? readAtMost(STANDARD_INPUT, MAX_BYTES) : readAll(from);
   } catch (error) {
     throw new CommandError(
       EXIT.invalidInput,
-      `${from} cannot be read (${codeOf(error)}): check the path and its rights.`,
+      `${from} cannot be read (${codeOf(error)}): check the path, its rights, and that it holds a key alone.`,
     );
   }
-  if (bytes.length > MAX_BYTES)
-    throw new CommandError(EXIT.invalidInput, `${from} is too large to be a key.`);
   let end = bytes.length;
   while (end > 0 && (bytes[end - 1] === 0x0a || bytes[end - 1] === 0x0d)) end--;
   const key = Buffer.from(bytes.subarray(0, end));
   bytes.fill(0);
   return key;
+}
+
+/** A pipe too: what a password manager writes need not touch a disk. */
+function readAll(file: string): Buffer {
+  const descriptor = openSync(file, 'r');
+  try {
+    return readAtMost(descriptor, MAX_BYTES);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /**

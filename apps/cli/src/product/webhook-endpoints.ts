@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import {
   isJsonObject,
   isLoopback,
@@ -6,6 +5,7 @@ import {
   type JsonValue,
   parseStrictJson,
 } from '@ideogate/contract';
+import { readNamedFile } from '@ideogate/upstream-keys';
 import {
   parseWebhookSecret,
   WEBHOOK_SCHEMES,
@@ -46,7 +46,7 @@ export function readWebhookEndpoints(
   if (!file) return [];
   let list: JsonValue;
   try {
-    list = parseStrictJson(readFileSync(file, 'utf8'));
+    list = parseStrictJson(readNamedFile(file).toString('utf8'));
   } catch (error) {
     const why = error instanceof Error && 'offset' in error ? error.message : codeOf(error);
     faults.push(`IDEOGATE_WEBHOOKS: ${file} cannot be read as JSON (${why}).`);
@@ -155,13 +155,20 @@ function readSecrets(
   });
 }
 
+/** Bytes: more than any secret. */
+const MAX_SECRET = 65_536;
+
 function textFrom(source: string, env: NodeJS.ProcessEnv): string | null {
   const [, kind, place = ''] = /^(env|file):(.+)$/.exec(source) ?? [];
   if (kind === 'env') return env[place] || null;
   if (kind !== 'file') return null;
   try {
     // Most editors end a file with a line break.
-    return readFileSync(place, 'utf8').replace(/\r?\n$/, '') || null;
+    return (
+      readNamedFile(place, MAX_SECRET)
+        .toString('utf8')
+        .replace(/\r?\n$/, '') || null
+    );
   } catch {
     return null;
   }

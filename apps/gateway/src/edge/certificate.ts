@@ -1,6 +1,7 @@
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { unwatchFile, watchFile } from 'node:fs';
 import type { Server } from 'node:http';
 import { createSecureContext, type Server as TlsServer } from 'node:tls';
+import { readNamedFile } from '@ideogate/upstream-keys';
 import { ConfigError } from '../config.ts';
 import type { Gateway } from '../context.ts';
 
@@ -21,8 +22,8 @@ export function followCertificate(
   const tls = server as unknown as TlsServer; // as: made by node:https, whose type does not say so
   const load = () => {
     const pair = {
-      cert: readFileSync(files.certFile),
-      key: readFileSync(files.keyFile),
+      cert: readNamedFile(files.certFile),
+      key: readNamedFile(files.keyFile),
       minVersion: 'TLSv1.2' as const,
     };
     createSecureContext(pair);

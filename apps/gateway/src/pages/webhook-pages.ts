@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { verifyWebhook, type WebhookFault } from '@ideogate/webhook';
 import type { FastifyInstance } from 'fastify';
 import { type Call, callOf } from '../call.ts';
@@ -9,6 +10,7 @@ import { refuse } from '../endings.ts';
 import { faultOf } from '../log.ts';
 import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 import type { WebhookDoor, WebhookEndpoint } from '../webhook-door.ts';
+import { Turns, WebhookPlaces } from '../webhook-places.ts';
 
 const MAX_BYTES = 1_048_576;
 
@@ -19,6 +21,11 @@ const MAX_BYTES = 1_048_576;
  */
 export async function webhookPages(app: FastifyInstance, options: { gateway: Gateway }): Promise<void> {
   const { gateway } = options;
+  const { maxWebhooks, maxInFlight } = gateway.config.limits;
+  const state = {
+    places: new WebhookPlaces(Math.min(maxWebhooks, Math.ceil(maxInFlight / 2))),
+    turns: new Turns(),
+  };
   app.addHook('onSend', async (request, reply) => {
     void reply.header('cache-control', 'no-store').header('ideogate-call-id', callOf(request.raw).id);
   });
@@ -26,7 +33,7 @@ export async function webhookPages(app: FastifyInstance, options: { gateway: Gat
     // Before any parser: the signature is over the bytes as they came, whatever they say they are.
     onRequest: async (request, reply) => {
       const call = callOf(request.raw);
-      const refusal = await receive(call, request.params['*'], gateway);
+      const refusal = await receive(call, request.params['*'], gateway, state);
       if (refusal === null) return reply.code(204).send();
       reply.hijack();
       return refuse(call, refusal, gateway);
@@ -35,7 +42,13 @@ export async function webhookPages(app: FastifyInstance, options: { gateway: Gat
   });
 }
 
-async function receive(call: Call, name: string, gateway: Gateway): Promise<Refusal | null> {
+interface State {
+  readonly places: WebhookPlaces;
+  /** Of one event: the second of two that come at once finds what the first one kept. */
+  readonly turns: Turns;
+}
+
+async function receive(call: Call, name: string, gateway: Gateway, state: State): Promise<Refusal | null> {
   const { request, response } = call;
   const { webhooks } = gateway;
   if (request === null || response === null) return CALLER_LEFT;
@@ -43,6 +56,23 @@ async function receive(call: Call, name: string, gateway: Gateway): Promise<Refu
   if (webhooks === undefined || endpoint === undefined)
     return { problem: 'unknown-operation', reason: 'unknown-page' };
   if ((call.bodyLength ?? 0) > MAX_BYTES) return TOO_LARGE;
+  const address = call.address ?? '';
+  if (!state.places.take(address)) return TOO_MANY;
+  try {
+    return await take(call, request, endpoint, webhooks, gateway, state);
+  } finally {
+    state.places.giveBack(address);
+  }
+}
+
+async function take(
+  call: Call,
+  request: IncomingMessage,
+  endpoint: WebhookEndpoint,
+  webhooks: WebhookDoor,
+  gateway: Gateway,
+  { turns }: State,
+): Promise<Refusal | null> {
   inviteBody(call);
   const body = call.hasBody ? await readWhole(request, MAX_BYTES, TOO_LARGE) : Buffer.alloc(0);
   if (!Buffer.isBuffer(body)) return body;
@@ -52,10 +82,12 @@ async function receive(call: Call, name: string, gateway: Gateway): Promise<Refu
   const verdict = verifyWebhook(keys, { headers, body }, Number(gateway.nowMicros() / 1000n));
   if (!verdict.ok) return notVerified(verdict.reason);
   try {
-    return await keep(call, endpoint, { ...verdict, body }, webhooks, gateway);
+    return await turns.take(`${endpoint.name} ${verdict.id}`, () =>
+      keep(call, endpoint, { ...verdict, body }, webhooks, gateway),
+    );
   } catch (error) {
     gateway.log.error(
-      { call_id: call.id, endpoint: name, error: faultOf(error) },
+      { call_id: call.id, endpoint: endpoint.name, error: faultOf(error) },
       'a webhook could not be kept',
     );
     return unavailable('webhook-store');
@@ -93,7 +125,7 @@ async function keep(
   });
   if (written === 'late') return unavailable('webhook-record');
   const contentType = call.request?.headers['content-type'] ?? null;
-  await inbox.put({
+  const put = await inbox.put({
     endpoint: name,
     eventId: id,
     sentAt: timestamp,
@@ -102,7 +134,10 @@ async function keep(
     bodySha256,
     attempts,
   });
-  gateway.log.info({ call_id: call.id, endpoint: name, bytes: body.length }, 'a webhook was kept');
+  gateway.log.info(
+    { call_id: call.id, endpoint: name, bytes: body.length },
+    put === 'kept' ? 'a webhook was kept' : 'a webhook had been kept by another gateway meanwhile',
+  );
   return null;
 }
 
@@ -110,6 +145,12 @@ const TOO_LARGE: Refusal = {
   problem: 'body-too-large',
   reason: 'webhook-size',
   detail: `A webhook may have ${MAX_BYTES} bytes.`,
+};
+
+const TOO_MANY: Refusal = {
+  problem: 'overloaded',
+  reason: 'webhooks-in-flight',
+  headers: { 'retry-after': '1' },
 };
 
 /** Which part failed is for the log and the metrics: a forger learns nothing from the answer. */
