@@ -133,10 +133,12 @@ export class Chains {
 
   take(event: EventOfLine): void {
     const chain = this.#chain(event.writer, event);
-    const sound = hashOfForm(event.form) === event.hash;
+    const hash = hashOfForm(event.form);
+    const sound = hash === event.hash;
     chain.sound ||= sound;
+    // The hash as it was made here: that of the event is a piece of all that was read with it.
     if (sound && event.seq === chain.seq + 1 && event.prevHash === chain.hash && !chain.closed)
-      this.#accept(chain, event);
+      this.#accept(chain, event, hash);
     else this.#doubt(chain, event, sound);
     this.#environment ??= event.environment;
     if (event.environment !== this.#environment && sound) this.#ofAnother(chain, event);
@@ -231,17 +233,17 @@ export class Chains {
     return made;
   }
 
-  #accept(chain: Chain, event: EventOfLine): void {
+  #accept(chain: Chain, event: EventOfLine, hash = event.hash): void {
     chain.before = event.seq === chain.seq + 1 ? chain.hash : event.prevHash;
     chain.seq = event.seq;
-    chain.hash = event.hash;
+    chain.hash = hash;
     chain.at = event.at;
     chain.odd = false;
     chain.foreign = false;
     if (chain.also.length > 0) chain.also = [];
     if (event.kind === 'notice' && event.result === 'writer-closed') chain.closed = true;
     const { standingAt } = this.#options;
-    if (standingAt !== null && event.at <= standingAt) chain.standing = { seq: event.seq, hash: event.hash };
+    if (standingAt !== null && event.at <= standingAt) chain.standing = { seq: event.seq, hash };
     this.#compare(event.writer, chain, event.seq, event.hash);
   }
 
