@@ -91,12 +91,12 @@ async function* eventsOf(client: Client, position: Position | null): AsyncGenera
     client,
     `SELECT ${LINE_TEXTS} FROM ideogate.audit_event ${after} ORDER BY writer, seq, at`,
   );
-  let last = '';
+  let writer = '';
   for await (const batch of rows) {
     yield batch.map((row) => {
-      const event = eventOfRow(row);
-      if (event.writer !== last) last = alone(event.writer);
-      return { ...event, writer: last };
+      const event = eventOfRow(row, writer);
+      ({ writer } = event);
+      return event;
     });
   }
 }
@@ -112,11 +112,14 @@ const HASH = FORM_COLUMNS.length;
  * and keeps all of it.
  */
 function alone(text: string): string {
-  return Buffer.from(text, 'latin1').latin1Slice();
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
-/** In one pass over the row: of what a verification costs, this is the larger part. */
-function eventOfRow(row: string): EventOfLine {
+/**
+ * In one pass over the row: of what a verification costs, this is the larger part.
+ * @param last the writer of the row before
+ */
+function eventOfRow(row: string, last: string): EventOfLine {
   let members = '';
   let [writer, kind, environment, result, prevHash, hash] = ['', '', '', '', '', ''];
   let callId: string | null = null;
@@ -130,7 +133,7 @@ function eventOfRow(row: string): EventOfLine {
     if (text === null) continue;
     if (index === HASH) hash = text;
     else members += memberOfText(index, text);
-    if (index === WRITER) writer = text;
+    if (index === WRITER) writer = text === last ? last : alone(text);
     else if (index === SEQ) seq = Number(text);
     else if (index === AT) at = Number(text);
     else if (index === KIND) kind = text;
