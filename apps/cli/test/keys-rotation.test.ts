@@ -282,11 +282,11 @@ test('no key is anywhere but in the file it was given in, sealed in the store, a
   const log = join(it.tools, 'an-application.log');
   writeFileSync(log, `it sent ${NEW} by mistake\n`);
   await it.ideogate('scan', log);
+  // A gateway that another test killed is known for ten seconds more, and does not confirm.
   for (const words of [
     ['kill', '--key', await activeId()],
     ['revive', '--key', await activeId()],
   ])
-    // A gateway that another test killed is known for ten seconds more, and does not confirm.
     await vi.waitUntil(async () => (await it.ideogate(...words, '--reason', 'the hunt')).code === 0, {
       timeout: 30_000,
       interval: 500,
