@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { type EnvironmentName, isLoopback } from '@ideogate/contract';
-import { readNamedFile } from '@ideogate/upstream-keys';
+import { readNamedText } from '@ideogate/upstream-keys';
 import { type Numbers, readNumbers, type Environment } from './settings.ts';
 
 /** All a gateway needs to know, already valid. */
@@ -171,7 +171,7 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g
 function readExtraCa(file: string | undefined, faults: string[]): string | null {
   if (!file) return null;
   try {
-    const certificates = readNamedFile(file).toString('utf8').match(CERTIFICATE) ?? [];
+    const certificates = readNamedText(file).match(CERTIFICATE) ?? [];
     // Read here once: TLS passes over what it can't read, and every call would fail without saying why.
     if (certificates.length > 0 && certificates.every((pem) => new X509Certificate(pem)))
       return certificates.join('\n');

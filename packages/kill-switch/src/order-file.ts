@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { readNamedFile } from '@ideogate/upstream-keys';
+import { readNamedText } from '@ideogate/upstream-keys';
 import { type KillEntry, parseKillEntry } from './kill-entry.ts';
 
 /** The file of orders cannot be relied on: a gateway that went on without it might forward what was stopped. */
@@ -15,7 +15,7 @@ const MAX_BYTES = 256 * 1024 * 1024;
 export function readOrderFile(file: string): readonly KillEntry[] {
   let text: string;
   try {
-    text = readNamedFile(file, MAX_BYTES).toString('utf8');
+    text = readNamedText(file, MAX_BYTES);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return [];
     throw new OrderFileError(

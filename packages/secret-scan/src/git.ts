@@ -92,16 +92,10 @@ export async function ignoredByGit(
   folder: string,
   names: readonly string[],
 ): Promise<readonly string[] | null> {
-  const child = git(folder, ['check-ignore', '--no-index', ...names]);
-  child.stdin.end();
-  child.stderr.resume();
-  const closed = once(child, 'close');
-  closed.catch(() => {});
   try {
-    const list = Buffer.concat(await child.stdout.toArray()).toString();
-    const [status] = (await closed) as [number | null]; // as: the first argument of `close`
     // It ends with 1 when none is ignored.
-    return status === 0 || status === 1 ? list.split('\n').filter(Boolean) : null;
+    const list = await output(folder, ['check-ignore', '--no-index', ...names], [0, 1]);
+    return list.toString().split('\n').filter(Boolean);
   } catch {
     return null;
   }
@@ -170,18 +164,21 @@ function git(folder: string, words: readonly string[]): Git {
   });
 }
 
-async function output(folder: string, words: readonly string[]): Promise<Buffer> {
+async function output(folder: string, words: readonly string[], fine?: readonly number[]): Promise<Buffer> {
   const child = git(folder, words);
   child.stdin.end();
-  const done = ended(child);
+  const done = ended(child, fine);
   done.catch(() => {});
   const chunks: Buffer[] = await child.stdout.toArray();
   await done;
   return Buffer.concat(chunks);
 }
 
-/** @throws GitError with the first line of what git says */
-async function ended(child: ChildProcess): Promise<void> {
+/**
+ * @param fine the statuses that are no failure
+ * @throws GitError with the first line of what git says
+ */
+async function ended(child: ChildProcess, fine: readonly number[] = [0]): Promise<void> {
   let words = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (words += words.length < 4096 ? text : ''));
   // A reader that goes first is told by the exit status; without a listener the pipe would end the process.
@@ -193,7 +190,8 @@ async function ended(child: ChildProcess): Promise<void> {
         : 'git failed',
     );
   })) as [number | null]; // as: the first argument of `close`
-  if (status !== 0) throw new GitError(words.split('\n', 1)[0] || `git ended with ${status}`);
+  if (status === null || !fine.includes(status))
+    throw new GitError(words.split('\n', 1)[0] || `git ended with ${status}`);
 }
 
 async function write(stdin: Writable, text: string): Promise<void> {

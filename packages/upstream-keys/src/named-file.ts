@@ -1,10 +1,10 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 /** Policies, certificates, lists: more than any of them, and little memory. */
-export const MAX_NAMED_FILE = 16 * 1024 * 1024;
+const MAX_NAMED_FILE = 16 * 1024 * 1024;
 
 /** A file that cannot be what it was named as. `code` says why, as that of a system error would. */
-export class NamedFileError extends Error {
+class NamedFileError extends Error {
   override readonly name = 'NamedFileError';
   readonly code: string;
   constructor(code: string) {
@@ -26,6 +26,11 @@ export function readNamedFile(file: string, maxBytes = MAX_NAMED_FILE): Buffer {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** As `readNamedFile`, of UTF-8. */
+export function readNamedText(file: string, maxBytes?: number): string {
+  return readNamedFile(file, maxBytes).toString('utf8');
 }
 
 /**

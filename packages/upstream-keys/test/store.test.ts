@@ -1,6 +1,13 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test, vi } from 'vitest';
-import { KeyError, openKeyStore, StoreError, type StoredKey } from '../src/index.ts';
+import {
+  type KeyChange,
+  KeyError,
+  type KeyRing,
+  openKeyStore,
+  StoreError,
+  type StoredKey,
+} from '../src/index.ts';
 import { startStore, type StoreUnderTest } from './store-under-test.ts';
 
 const OLD = 'fake-old-key-MARKED-1111';
@@ -18,6 +25,29 @@ async function sql<R extends Record<string, unknown>>(
   } finally {
     await client.end();
   }
+}
+
+/** A key that the ring has left, that the store wants back, and that comes back to the gateway together with a read key. */
+async function leavesAndIsWantedAgain(
+  it: StoreUnderTest,
+  ring: KeyRing,
+  changes: readonly KeyChange[],
+): Promise<{ fresh: string; left: number }> {
+  const fresh = await it.serve('write', NEW);
+  await vi.waitUntil(() => ring.ids('write')[0] === fresh, { timeout: 2000 });
+  const refused = ring.pick('write');
+  if (typeof refused !== 'string') ring.refused(refused);
+  // The store knows of it, and the ring was filled with what it says since.
+  await vi.waitUntil(
+    () => changes.at(-1)?.what === 'followed' && changes.some(({ what }) => what === 'refused'),
+    { timeout: 2000 },
+  );
+  const left = Date.now();
+  await noLogin(it);
+  await it.moveOn('write', fresh);
+  await it.serve('read', 'fake-read-key-MARKED-3333');
+  await sql(it.database.url, `ALTER ROLE "${it.database.name}_open" LOGIN`);
+  return { fresh, left };
 }
 
 /** Nobody follows any more, until the login may log in again. */
@@ -225,20 +255,7 @@ describe('a gateway that follows the store', () => {
         },
       },
     });
-    const fresh = await it.serve('write', NEW);
-    await vi.waitUntil(() => ring.ids('write')[0] === fresh, { timeout: 2000 });
-    const refused = ring.pick('write');
-    if (typeof refused !== 'string') ring.refused(refused);
-    // The store knows of it, and the ring was filled with what it says since.
-    await vi.waitUntil(
-      () => changes.at(-1)?.what === 'followed' && changes.some(({ what }) => what === 'refused'),
-      { timeout: 2000 },
-    );
-    const left = Date.now();
-    await noLogin(it);
-    await it.moveOn('write', fresh);
-    await it.serve('read', 'fake-read-key-MARKED-3333');
-    await sql(it.database.url, `ALTER ROLE "${it.database.name}_open" LOGIN`);
+    const { fresh, left } = await leavesAndIsWantedAgain(it, ring, changes);
     await vi.waitUntil(() => opening, { timeout: 5000 });
     await vi.waitUntil(() => Date.now() - left > CALLS_MS + 200, { timeout: 5000 });
     gate.resolve();
@@ -263,20 +280,7 @@ describe('a gateway that follows the store', () => {
       },
     });
     ring.forget = ({ id }) => void destroyed.push(id);
-    const fresh = await it.serve('write', NEW);
-    await vi.waitUntil(() => ring.ids('write')[0] === fresh, { timeout: 2000 });
-    const refused = ring.pick('write');
-    if (typeof refused !== 'string') ring.refused(refused);
-    // The store knows of it, and the ring was filled with what it says since.
-    await vi.waitUntil(
-      () => changes.at(-1)?.what === 'followed' && changes.some(({ what }) => what === 'refused'),
-      { timeout: 2000 },
-    );
-    const left = Date.now();
-    await noLogin(it);
-    await it.moveOn('write', fresh);
-    await it.serve('read', 'fake-read-key-MARKED-3333');
-    await sql(it.database.url, `ALTER ROLE "${it.database.name}_open" LOGIN`);
+    const { fresh, left } = await leavesAndIsWantedAgain(it, ring, changes);
     await vi.waitUntil(() => faults.some((fault) => fault instanceof KeyError), { timeout: 5000 });
     expect(Date.now() - left).toBeLessThan(CALLS_MS);
     await vi.waitUntil(() => destroyed.length > 0, { timeout: CALLS_MS + 2000 });

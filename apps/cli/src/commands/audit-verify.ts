@@ -10,7 +10,7 @@ import {
   type VerifyOptions,
   type VerifyReport,
 } from '@ideogate/audit';
-import { readNamedFile } from '@ideogate/upstream-keys';
+import { readNamedText } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import {
   checkpointKeyFile,
@@ -122,7 +122,7 @@ function readKeys(
 ): readonly VerifierKey[] {
   if (given === undefined) return ownKeys(env, faults);
   const texts = given.flatMap((key) =>
-    existsSync(key) ? readNamedFile(key).toString('utf8').split('\n').filter(Boolean) : [key],
+    existsSync(key) ? readNamedText(key).split('\n').filter(Boolean) : [key],
   );
   return texts.flatMap((text) => {
     try {

@@ -12,6 +12,7 @@ import {
 import { setTimeout as delay } from 'node:timers/promises';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf, controlFolder, dataFolder, isProductReady, readReadyFile } from '../product/data-folder.ts';
+import { isKeyId } from '../product/key-ids.ts';
 import { whoever } from '../product/whoever.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
 
@@ -212,7 +213,7 @@ function readTarget(options: KillOptions): { kind: KillKind; target: string } {
 
 /** An order for what cannot be stops nothing, and would be confirmed all the same. What was given is not shown: see `--key`. */
 function requireStoppable(kind: KillKind, target: string): void {
-  if (kind === 'key' && !KEY_ID.test(target))
+  if (kind === 'key' && !isKeyId(target))
     throw new CommandError(EXIT.invalidInput, [
       '--key takes the id of a key: key_ and 16 hexadecimal digits, as keys list shows them. NOTHING WAS STOPPED.',
       'If it was the key itself: nothing was written down, but it stands in the history of this shell, and scan --stdin tells its id.',
@@ -228,8 +229,6 @@ function requireStoppable(kind: KillKind, target: string): void {
       '--caller takes the subject of a caller as tokens have it, without spaces around it. NOTHING WAS STOPPED.',
     );
 }
-
-const KEY_ID = /^key_[0-9a-f]{16}$/;
 
 function readReason(text: string): string {
   const reason = text.trim();

@@ -108,12 +108,12 @@ async function enforce(
 }
 
 interface Found {
-  readonly findings: readonly Finding[];
-  readonly sources: number;
+  readonly findings: Finding[];
+  sources: number;
   /** More there were than are kept. */
-  readonly more: boolean;
+  more: boolean;
   /** What git names and this clone lacks. */
-  readonly missing: number;
+  missing: number;
 }
 
 /** Beyond so many a list helps nobody, and memory stays flat. */
@@ -125,27 +125,34 @@ async function look(
   folder: string,
   options: ScanOptions,
   exact: ExactFinder,
-): Promise<Found> {
-  const findings: Finding[] = [];
-  let sources = 0;
-  let toldAt = performance.now();
+): Promise<Readonly<Found>> {
+  const found: Found = { findings: [], sources: 0, more: false, missing: 0 };
   try {
-    for await (const { source, name } of sourcesOf(env, folder, options)) {
-      sources += 1;
-      if (process.stderr.isTTY && performance.now() - toldAt > PROGRESS_MS) {
-        toldAt = performance.now();
-        process.stderr.write(`\r${sources} looked at, ${findings.length} found`);
-      }
-      for await (const finding of scan(source, exact)) {
-        if (findings.length >= MOST) return { findings, sources, more: true, missing: 0 };
-        findings.push(name === undefined ? finding : { ...finding, file: name(finding.line), line: 1 });
-      }
-    }
+    await lookThrough(sourcesOf(env, folder, options), exact, found);
   } catch (error) {
     if (!(error instanceof MissingObjectsError)) throw error;
-    return { findings, sources, more: false, missing: error.count };
+    found.missing = error.count;
   }
-  return { findings, sources, more: false, missing: 0 };
+  return found;
+}
+
+async function lookThrough(sources: AsyncIterable<Named>, exact: ExactFinder, found: Found): Promise<void> {
+  const { findings } = found;
+  let toldAt = performance.now();
+  for await (const { source, name } of sources) {
+    found.sources += 1;
+    if (process.stderr.isTTY && performance.now() - toldAt > PROGRESS_MS) {
+      toldAt = performance.now();
+      process.stderr.write(`\r${found.sources} looked at, ${findings.length} found`);
+    }
+    for await (const finding of scan(source, exact)) {
+      if (findings.length >= MOST) {
+        found.more = true;
+        return;
+      }
+      findings.push(name === undefined ? finding : { ...finding, file: name(finding.line), line: 1 });
+    }
+  }
 }
 
 interface Named {

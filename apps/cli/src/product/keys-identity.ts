@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AgeIdentity, ageIdentity, newAgeIdentity, readNamedFile } from '@ideogate/upstream-keys';
+import { type AgeIdentity, ageIdentity, newAgeIdentity, readNamedText } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf, writePrivately } from './data-folder.ts';
 import type { ProductConfig } from './product-config.ts';
@@ -22,7 +22,7 @@ export async function openKeysIdentity(config: ProductConfig, folder: string): P
 export async function readKeysIdentity(file: string): Promise<AgeIdentity> {
   let text: string;
   try {
-    text = readNamedFile(file).toString('utf8');
+    text = readNamedText(file);
   } catch (error) {
     throw new CommandError(
       EXIT.invalidInput,

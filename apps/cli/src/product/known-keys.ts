@@ -2,17 +2,16 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ENVIRONMENTS } from '@ideogate/contract';
 import type { KnownKeys } from '@ideogate/secret-scan';
-import { openKeyStore, readNamedFile } from '@ideogate/upstream-keys';
+import { openKeyStore, readNamedText } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf, dataFolder, isProductReady, loadSecrets, readReadyFile } from './data-folder.ts';
+import { keyIdsIn } from './key-ids.ts';
 
 /** What a scan can recognise for certain, and what it could not find out, in words for a person. */
 export interface KnownToScan {
   readonly keys: readonly KnownKeys[];
   readonly notes: readonly string[];
 }
-
-const ID = /\bkey_[0-9a-f]{16}\b/g;
 
 /**
  * The ids of known keys, never the keys: of the running product, and those in a file that `--known` names, which may be
@@ -23,7 +22,7 @@ const ID = /\bkey_[0-9a-f]{16}\b/g;
  */
 export async function knownKeys(env: NodeJS.ProcessEnv, file: string | undefined): Promise<KnownToScan> {
   const notes: string[] = [];
-  const listed = file === undefined ? [] : (readNamed(file, '--known').match(ID) ?? []);
+  const listed = file === undefined ? [] : keyIdsIn(readNamed(file, '--known'));
   const keys: KnownKeys[] = [];
   const secretFile = env['IDEOGATE_FINGERPRINT_SECRET_FILE'];
   if (secretFile) {
@@ -61,9 +60,10 @@ async function stored(url: string, notes: string[]): Promise<readonly string[]> 
   }
 }
 
-function readNamed(file: string, by: string): string {
+/** @throws CommandError that says by what the file was named */
+export function readNamed(file: string, by: string): string {
   try {
-    return readNamedFile(file).toString('utf8');
+    return readNamedText(file);
   } catch (error) {
     throw new CommandError(EXIT.invalidInput, `${by}: ${file} cannot be read (${codeOf(error)}).`);
   }

@@ -6,7 +6,7 @@ import { ENVIRONMENTS, type EnvironmentName, isEnvironmentName, isLoopback } fro
 import { ConfigError, type GatewayConfig, type GatewayPlace, readGatewayConfig } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy, type PolicyFile, type Release } from '@ideogate/policy';
-import { readNamedFile } from '@ideogate/upstream-keys';
+import { readNamedText } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { readTrustedIssuers, requireNamedIssuers } from './trusted-issuers.ts';
 import { readArchiveFolder } from './archiving.ts';
@@ -203,7 +203,7 @@ export function readPolicyFiles(paths: readonly string[]): PolicyFile[] {
   const faults: string[] = [];
   for (const path of paths) {
     try {
-      files.push({ name: nameOf(path), text: readNamedFile(path).toString('utf8') });
+      files.push({ name: nameOf(path), text: readNamedText(path) });
     } catch (error) {
       faults.push(
         `The policy file ${path} cannot be read (${codeOf(error)}): check the path and its rights.`,

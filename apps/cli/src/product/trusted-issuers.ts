@@ -1,7 +1,7 @@
 import { ALGORITHMS, type Algorithm, type TrustedIssuer } from '@ideogate/access-token';
 import { isJsonObject, type JsonObject, type JsonValue, parseStrictJson } from '@ideogate/contract';
 import type { Release } from '@ideogate/policy';
-import { readNamedFile } from '@ideogate/upstream-keys';
+import { readNamedText } from '@ideogate/upstream-keys';
 import { codeOf } from './data-folder.ts';
 
 /**
@@ -13,7 +13,7 @@ export function readTrustedIssuers(file: string | undefined, faults: string[]): 
   if (file === undefined || file === '') return [];
   let list: JsonValue;
   try {
-    list = parseStrictJson(readNamedFile(file).toString('utf8'));
+    list = parseStrictJson(readNamedText(file));
   } catch (error) {
     faults.push(
       `IDEOGATE_ISSUERS: ${file} cannot be read as JSON (${error instanceof Error && 'offset' in error ? error.message : codeOf(error)}).`,

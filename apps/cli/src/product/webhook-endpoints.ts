@@ -5,7 +5,7 @@ import {
   type JsonValue,
   parseStrictJson,
 } from '@ideogate/contract';
-import { readNamedFile } from '@ideogate/upstream-keys';
+import { readNamedText } from '@ideogate/upstream-keys';
 import {
   parseWebhookSecret,
   WEBHOOK_SCHEMES,
@@ -46,7 +46,7 @@ export function readWebhookEndpoints(
   if (!file) return [];
   let list: JsonValue;
   try {
-    list = parseStrictJson(readNamedFile(file).toString('utf8'));
+    list = parseStrictJson(readNamedText(file));
   } catch (error) {
     const why = error instanceof Error && 'offset' in error ? error.message : codeOf(error);
     faults.push(`IDEOGATE_WEBHOOKS: ${file} cannot be read as JSON (${why}).`);
@@ -164,11 +164,7 @@ function textFrom(source: string, env: NodeJS.ProcessEnv): string | null {
   if (kind !== 'file') return null;
   try {
     // Most editors end a file with a line break.
-    return (
-      readNamedFile(place, MAX_SECRET)
-        .toString('utf8')
-        .replace(/\r?\n$/, '') || null
-    );
+    return readNamedText(place, MAX_SECRET).replace(/\r?\n$/, '') || null;
   } catch {
     return null;
   }
