@@ -82,7 +82,7 @@ export function newFolder(mode = 0o755): string {
 
 const products = new Set<Product>();
 
-/** Starts the product and waits until it is ready. */
+/** Starts the product and waits until it is ready and has said so: the banner comes a moment after `ready.json`. */
 export async function start(options: RunOptions & { data: string; port: number }): Promise<Product> {
   const { data, port } = options;
   const running = run(['start'], {
@@ -94,7 +94,7 @@ export async function start(options: RunOptions & { data: string; port: number }
   const ready = await vi.waitUntil(
     () => {
       if (over) throw new Error(`it ended: ${running.stderr()}`);
-      return readyIn(data, running.pid);
+      return running.stdout().includes('\nIdeogate is ready') ? readyIn(data, running.pid) : null;
     },
     { timeout: READY_WITHIN_MS, interval: 20 },
   );

@@ -1,12 +1,10 @@
 import { createDatabase, type TestDatabase } from '@ideogate/testkit';
 import { Client } from 'pg';
-import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { CommandError } from '../src/exit-codes.ts';
 import { readProductConfig } from '../src/product/product-config.ts';
 import { cleanUp, freePorts, newFolder, ran, readyIn, start, stop } from './running-product.ts';
 
-/** The banner comes after `ready.json`. */
-const BANNER = { timeout: 5_000, interval: 20 };
 const databases: TestDatabase[] = [];
 let database: TestDatabase;
 let data: string;
@@ -62,13 +60,7 @@ describe('a database that may lose rows', () => {
       IDEOGATE_ACCEPT_UNSAFE_DATABASE: 'synchronous_commit off, no tls',
     });
     const product = await start({ data, port: Number(env.IDEOGATE_PORT), env });
-    await vi.waitFor(
-      () =>
-        expect(product.stdout()).toContain(
-          'UNSAFE DATABASE, accepted for development: synchronous_commit off',
-        ),
-      BANNER,
-    );
+    expect(product.stdout()).toContain('UNSAFE DATABASE, accepted for development: synchronous_commit off');
     expect(product.stdout()).not.toContain('no tls');
     await stop(product);
   });
