@@ -97,6 +97,62 @@ test('an entry of the database that nobody can read does not hold up those behin
   expect(JSON.parse(stdout)).toEqual([]);
 }, 60_000);
 
+test('an order that the database does not take keeps no gateway from hearing of others', async () => {
+  const { Client } = await import('pg');
+  const client = new Client({ connectionString: it.database.url });
+  await client.connect();
+  await client.query(`
+    CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON ideogate_keys.kill_entry FOR EACH ROW
+      WHEN (NEW.target = 'reader') EXECUTE FUNCTION public.refuse()`);
+  const killed = await it.ideogate('kill', '--caller', 'reader', '--reason', 'a test');
+  expect([killed.code, killed.stderr]).toEqual([0, expect.stringMatching(/The database did not take it/)]);
+  const put = (what: string, id: string) =>
+    client.query(
+      `SELECT ideogate_keys.put_kill_entry($1, $2, 'caller', 'writer', 'by the database alone', 'a test', now())`,
+      [id, what],
+    );
+  const id = crypto.randomUUID();
+  await put('kill', id);
+  await vi.waitUntil(async () => (await status('one')) === 403 && (await status('two')) === 403, {
+    timeout: 5000,
+  });
+  const ready = await fetch(`${it.one.ready.gateway}/-/ready`);
+  expect([ready.status, await ready.json()]).toMatchObject([200, { checks: { orders: { ok: true } } }]);
+  await put('revive', id);
+  await client.query('DROP FUNCTION public.refuse() CASCADE');
+  await client.end();
+  expect(await it.ideogate('revive', '--caller', 'reader', '--reason', 'a test')).toMatchObject({ code: 0 });
+  expect([await status('one'), await status('two')]).toEqual([200, 200]);
+}, 60_000);
+
+test('a gateway that the database does not tell of orders says so in /-/ready, and that it does again', async () => {
+  const { Client } = await import('pg');
+  const client = new Client({ connectionString: it.database.url });
+  await client.connect();
+  const obey = 'EXECUTE ON FUNCTION ideogate_keys.obey(uuid, text, bigint)';
+  const ready = async () => {
+    const response = await fetch(`${it.one.ready.gateway}/-/ready`);
+    const { checks } = (await response.json()) as { checks: object }; // as: our own page
+    return { status: response.status, checks };
+  };
+  await client.query(`REVOKE ${obey} FROM ideogate_keys_open`);
+  const deaf = await vi.waitUntil(
+    async () => {
+      const now = await ready();
+      return now.status === 503 ? now : null;
+    },
+    { timeout: 20_000, interval: 200 },
+  );
+  expect(deaf.checks).toMatchObject({
+    record: { ok: true },
+    orders: { ok: false, detail: expect.stringMatching(/^not heard of from the database for 1\d s/) },
+  });
+  await client.query(`GRANT ${obey} TO ideogate_keys_open`);
+  await client.end();
+  await vi.waitUntil(async () => (await ready()).status === 200, { timeout: 5000 });
+}, 60_000);
+
 test('with Postgres stopped under load the order is obeyed and confirmed all the same, and is dead after a restart; the database hears of it later', async () => {
   const calls = await load([() => it.two], PER_SECOND);
   await delay(500);

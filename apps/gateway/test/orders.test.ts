@@ -6,10 +6,13 @@ let gateway: TestGateway;
 let token: string;
 /** What is stopped now. */
 let stopped: 'key' | 'caller' | 'environment' | null = null;
+let heard = true;
 const asked = vi.fn<(...call: unknown[]) => typeof stopped>(() => stopped);
 
 beforeAll(async () => {
-  gateway = await startTestGateway({ kills: { stops: asked, inForce: () => [] } });
+  gateway = await startTestGateway({
+    kills: { stops: asked, inForce: () => [], ready: () => ({ ok: heard, detail: 'as told' }) },
+  });
   token = await gateway.token('writer');
 });
 afterAll(() => gateway?.close());
@@ -56,6 +59,19 @@ test('a call that waits for its commit when the order comes is not forwarded eit
     costUsdMicros: 0,
   });
   expect(await gateway.received()).toHaveLength(before);
+});
+
+test('a gateway that does not hear of orders says that it is not ready, and goes on', async () => {
+  const ready = async () => {
+    const response = await fetch(`${gateway.url}/-/ready`);
+    const { checks } = (await response.json()) as { checks: Record<string, object> }; // as: our own page
+    return [response.status, checks['orders']];
+  };
+  expect(await ready()).toEqual([200, { ok: true, detail: 'as told' }]);
+  heard = false;
+  expect(await ready()).toEqual([503, { ok: false, detail: 'as told' }]);
+  expect((await generate()).status).toBe(200);
+  heard = true;
 });
 
 test.each([

@@ -1,4 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { openReadPool } from '@ideogate/audit';
 import {
@@ -329,6 +330,7 @@ describe('what is no webhook', () => {
     });
     const response = await fetch(url('partner'), {
       method: 'POST',
+      headers: good().headers,
       body: stream,
       duplex: 'half',
     });
@@ -346,6 +348,30 @@ describe('what is no webhook', () => {
     }
   });
 });
+
+/** A webhook whose body begins and does not end. */
+function halfWebhook(endpoint: string, field: string): string {
+  return `POST /-/webhooks/${endpoint} HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n${field}\r\n\r\n{`;
+}
+
+test.each([
+  ['images', 'X-Ideogram-Webhook-Generation-Id: g'],
+  ['partner', `Webhook-Id: e\r\nWebhook-Timestamp: 1\r\nWebhook-Signature: v1,${'A'.repeat(43)}=`],
+  ['partner', `Webhook-Id: e\r\nWebhook-Timestamp: ${now()}\r\nWebhook-Signature: v2,x`],
+  ['plain', 'X-Ideogram-Signature: 00'],
+])(
+  'what its head alone shows to be no webhook of %s is refused before its body (%#)',
+  async (endpoint, field) => {
+    const socket = connect({ host: '127.0.0.1', port: gateway.port });
+    try {
+      socket.setEncoding('utf8').write(halfWebhook(endpoint, field));
+      const [answer] = (await once(socket, 'data', { signal: AbortSignal.timeout(5_000) })) as [string]; // as: its encoding is set
+      expect(answer).toMatch(/^HTTP\/1.1 401 /);
+    } finally {
+      socket.destroy();
+    }
+  },
+);
 
 describe('when something is broken', () => {
   test.each([
@@ -403,15 +429,23 @@ describe('when something is broken', () => {
   test('bodies that never end hold neither the places of calls, nor, from one address, all those of webhooks', async () => {
     const strict = await startTestGateway({
       settings: { IDEOGATE_MAX_IN_FLIGHT: '4', IDEOGATE_MAX_WEBHOOKS: '2' },
-      webhooks: [{ name: 'images', subscriber: { url: subscriber.url, secrets: [ours] } }],
+      webhooks: [
+        {
+          name: 'plain',
+          shared: { scheme: 'hmac-sha256', secrets: [hmac(SHARED.now)] },
+          subscriber: { url: subscriber.url, secrets: [ours] },
+        },
+      ],
     });
+    const signature = { 'x-ideogram-signature': '0'.repeat(64) };
     const held = Array.from({ length: 8 }, () => connect({ host: '127.0.0.1', port: strict.port }));
     try {
       for (const socket of held) {
         socket.on('error', () => undefined);
-        socket.write('POST /-/webhooks/images HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n{');
+        socket.write(halfWebhook('plain', `X-Ideogram-Signature: ${'0'.repeat(64)}`));
       }
-      const webhook = () => fetch(`${strict.url}/-/webhooks/images`, { method: 'POST', body: '{}' });
+      const webhook = () =>
+        fetch(`${strict.url}/-/webhooks/plain`, { method: 'POST', headers: signature, body: '{}' });
       await soon(async () => (await webhook()).status === 503);
       const refused = await webhook();
       expect(refused.headers.get('retry-after')).toBe('1');

@@ -25,8 +25,13 @@ export interface KillSwitch {
   /** What stops this call, or null. */
   readonly stops: Orders['stops'];
   inForce(): readonly KillEntry[];
+  /** Whether orders that reach the database alone are heard of here. */
+  ready(): { readonly ok: boolean; readonly detail: string };
   stop(): Promise<void>;
 }
+
+/** As long as the database takes a gateway that is silent for one that obeys. */
+const DEAF_AFTER_MS = 10_000;
 
 /**
  * Takes up the orders of disk and database, and obeys those that come, from here on.
@@ -63,6 +68,15 @@ export async function openKillSwitch(options: KillSwitchOptions): Promise<KillSw
     return {
       stops: (...call) => orders.stops(...call),
       inForce: () => orders.inForce(),
+      ready() {
+        const sinceMs = performance.now() - follower.followedAt();
+        return sinceMs > DEAF_AFTER_MS
+          ? {
+              ok: false,
+              detail: `not heard of from the database for ${Math.round(sinceMs / 1000)} s: the log says why`,
+            }
+          : { ok: true, detail: `followed; in force: ${orders.inForce().length}` };
+      },
       async stop() {
         await control.close();
         await follower.stop();

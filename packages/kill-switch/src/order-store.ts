@@ -66,6 +66,7 @@ export class OrderFollower {
   #connection: Connection | null = null;
   #peers: readonly string[] = [];
   #followed = 0;
+  #followedAt = 0;
   #wake: () => void = () => undefined;
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
@@ -91,6 +92,11 @@ export class OrderFollower {
   /** Gateways that obeyed, this one among them, when the database last answered. */
   peers(): readonly string[] {
     return this.#peers;
+  }
+
+  /** When all that the database had was last known here, by `performance.now()`. */
+  followedAt(): number {
+    return this.#followedAt;
   }
 
   async stop(): Promise<void> {
@@ -154,6 +160,7 @@ export class OrderFollower {
       this.#followed = read.newest;
       await obey();
     }
+    this.#followedAt = performance.now();
     // Last: one that the database would not take must not keep those of others from being obeyed.
     for (const entry of entries()) {
       if (this.#known.has(nameOfEntry(entry))) continue;

@@ -2,6 +2,7 @@ export { type WebhookSchemeName, type WebhookSecret, WEBHOOK_SCHEMES, parseWebho
 export { signWebhook, type WebhookToSign } from './sign-webhook.ts';
 export {
   ideogramKeyId,
+  readWebhookHead,
   verifyWebhook,
   type VerifiedWebhook,
   type WebhookFault,

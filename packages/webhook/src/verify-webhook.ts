@@ -54,13 +54,31 @@ const TOLERANCE_SECONDS = 300;
  * @param now milliseconds since 1970
  */
 export function verifyWebhook(keys: WebhookKeys, request: WebhookRequest, now: number = Date.now()): Verdict {
+  const verifyBody = readWebhookHead(keys, request.headers, now);
+  return typeof verifyBody === 'string' ? fault(verifyBody) : verifyBody(request.body);
+}
+
+/** Whether the body is what the head says was signed. Never throws. */
+export type VerifyBody = (body: Uint8Array) => Verdict;
+
+/**
+ * The first half of `verifyWebhook`, for who would not take the body of what its head alone shows to be no webhook.
+ * Never throws.
+ *
+ * @param now milliseconds since 1970
+ */
+export function readWebhookHead(
+  keys: WebhookKeys,
+  headers: WebhookHeaders,
+  now: number = Date.now(),
+): WebhookFault | VerifyBody {
   switch (keys.scheme) {
     case 'ideogram':
-      return verifyIdeogram(keys, request, now);
+      return readIdeogram(keys, headers, now);
     case 'hmac-sha256':
-      return verifyHmac(keys.secrets, request);
+      return readHmac(keys.secrets, headers);
     case 'standard':
-      return verifyStandard(keys.secrets, request, now);
+      return readStandard(keys.secrets, headers, now);
   }
 }
 
@@ -78,36 +96,41 @@ export function ideogramKeyId(headers: WebhookHeaders): string | null {
   return keyId !== undefined && TOKEN.test(keyId) ? keyId : null;
 }
 
-function verifyIdeogram(
+function readIdeogram(
   { keys, users }: Extract<WebhookKeys, { scheme: 'ideogram' }>,
-  { headers, body }: WebhookRequest,
+  headers: WebhookHeaders,
   now: number,
-): Verdict {
+): WebhookFault | VerifyBody {
   const sent = pick(headers, IDEOGRAM);
-  if (typeof sent === 'string') return fault(sent);
+  if (typeof sent === 'string') return sent;
   const { id, user, timestamp, keyId, signature } = sent;
-  if (!/^[0-9a-f]{128}$/.test(signature)) return fault('signature');
+  if (!/^[0-9a-f]{128}$/.test(signature)) return 'signature';
   const late = timeFault(timestamp, now);
-  if (late !== null) return fault(late);
+  if (late !== null) return late;
   const key = keys.get(keyId);
-  if (key === undefined) return fault('unknown-key');
-  const digest = createHash('sha256').update(body).digest('hex');
-  const message = Buffer.from([id, user, timestamp, digest].join('\n'));
-  if (!verify(null, message, key, Buffer.from(signature, 'hex'))) return fault('signature');
-  return users.has(user) ? { ok: true, id, timestamp: Number(timestamp) } : fault('unknown-user');
+  if (key === undefined) return 'unknown-key';
+  if (!users.has(user)) return 'unknown-user';
+  return (body) => {
+    const digest = createHash('sha256').update(body).digest('hex');
+    const message = Buffer.from([id, user, timestamp, digest].join('\n'));
+    const genuine = verify(null, message, key, Buffer.from(signature, 'hex'));
+    return genuine ? { ok: true, id, timestamp: Number(timestamp) } : fault('signature');
+  };
 }
 
-function verifyHmac(secrets: readonly WebhookSecret[], { headers, body }: WebhookRequest): Verdict {
+function readHmac(secrets: readonly WebhookSecret[], headers: WebhookHeaders): WebhookFault | VerifyBody {
   const sent = pick(headers, { signature: 'x-ideogram-signature' });
-  if (typeof sent === 'string') return fault(sent);
-  if (!/^[0-9a-f]{64}$/.test(sent.signature)) return fault('signature');
+  if (typeof sent === 'string') return sent;
+  if (!/^[0-9a-f]{64}$/.test(sent.signature)) return 'signature';
   const given = Buffer.from(sent.signature, 'hex');
-  const genuine = secrets.map((secret) =>
-    timingSafeEqual(createHmac('sha256', secret).update(body).digest(), given),
-  );
-  // Neither an id nor a time is signed: the body itself is what a repetition is known by.
-  const id = createHash('sha256').update(body).digest('hex');
-  return genuine.includes(true) ? { ok: true, id, timestamp: null } : fault('signature');
+  return (body) => {
+    const genuine = secrets.map((secret) =>
+      timingSafeEqual(createHmac('sha256', secret).update(body).digest(), given),
+    );
+    // Neither an id nor a time is signed: the body itself is what a repetition is known by.
+    const id = createHash('sha256').update(body).digest('hex');
+    return genuine.includes(true) ? { ok: true, id, timestamp: null } : fault('signature');
+  };
 }
 
 const STANDARD = {
@@ -119,22 +142,25 @@ const STANDARD = {
 /** Some receivers put up with more; each is one more comparison that a stranger can ask for. */
 const MOST_SIGNATURES = 16;
 
-function verifyStandard(
+function readStandard(
   secrets: readonly WebhookSecret[],
-  { headers, body }: WebhookRequest,
+  headers: WebhookHeaders,
   now: number,
-): Verdict {
+): WebhookFault | VerifyBody {
   const sent = pick(headers, STANDARD, ['signature']);
-  if (typeof sent === 'string') return fault(sent);
+  if (typeof sent === 'string') return sent;
   const { id, timestamp, signature } = sent;
   const late = timeFault(timestamp, now);
-  if (late !== null) return fault(late);
+  if (late !== null) return late;
   const given = signature.split(' ', MOST_SIGNATURES).flatMap(hmacIn);
-  const genuine = secrets.flatMap((secret) => {
-    const expected = standardSignature(secret, id, timestamp, body);
-    return given.map((bytes) => timingSafeEqual(expected, bytes));
-  });
-  return genuine.includes(true) ? { ok: true, id, timestamp: Number(timestamp) } : fault('signature');
+  if (given.length === 0) return 'signature';
+  return (body) => {
+    const genuine = secrets.flatMap((secret) => {
+      const expected = standardSignature(secret, id, timestamp, body);
+      return given.map((bytes) => timingSafeEqual(expected, bytes));
+    });
+    return genuine.includes(true) ? { ok: true, id, timestamp: Number(timestamp) } : fault('signature');
+  };
 }
 
 /** The bytes of a `v1` signature; those of other versions are for others. */

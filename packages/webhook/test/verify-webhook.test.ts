@@ -2,6 +2,7 @@ import { createHash, createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import {
   parseWebhookSecret,
+  readWebhookHead,
   signWebhook,
   verifyWebhook,
   type WebhookKeys,
@@ -189,6 +190,22 @@ describe.each([ideogram, standard])('$name, which signs its time', (scheme) => {
     expect(verifyWebhook(scheme.keys('good'), sent, NOW)).toEqual({ ok: false, reason: 'signature' });
   });
 });
+
+test.each([ideogram, hmac, standard])(
+  'the head of $name alone shows what is no webhook, whatever its body',
+  (scheme) => {
+    const head = (headers: Sent['headers'], keys = scheme.keys('good')) => {
+      const read = readWebhookHead(keys, headers, NOW);
+      return typeof read === 'string' ? read : 'go on';
+    };
+    const { headers } = scheme.send('good');
+    expect(head(headers)).toBe('go on');
+    expect(head({})).toBe('header-missing');
+    expect(head({ ...headers, [scheme.field]: 'x' })).toBe('signature');
+    expect(head(scheme.send('good', 301).headers)).toBe(scheme === hmac ? 'go on' : 'too-old');
+    expect(head(scheme.send('other').headers)).toBe(scheme === ideogram ? 'unknown-key' : 'go on');
+  },
+);
 
 test('what Ideogram signed for another of its customers is not for us', () => {
   const keys = ideogram.keys('good');

@@ -118,6 +118,7 @@ async function readiness(gateway: Gateway): Promise<Record<string, Check>> {
     listener: { ok: !stopping, detail: stopping ? 'stopping' : 'accepting calls' },
     record,
     ...(gateway.checkpoints === undefined ? {} : { checkpoints: gateway.checkpoints.ready() }),
+    ...(gateway.kills === undefined ? {} : { orders: gateway.kills.ready() }),
     keys: {
       ok: suspects.length === 0 && missing.length === 0,
       detail:

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { verifyWebhook, type WebhookFault } from '@ideogate/webhook';
+import { readWebhookHead, type WebhookFault } from '@ideogate/webhook';
 import type { FastifyInstance } from 'fastify';
 import { type Call, callOf } from '../call.ts';
 import type { Gateway } from '../context.ts';
@@ -73,13 +73,16 @@ async function take(
   gateway: Gateway,
   { turns }: State,
 ): Promise<Refusal | null> {
-  inviteBody(call);
-  const body = call.hasBody ? await readWhole(request, MAX_BYTES, TOO_LARGE) : Buffer.alloc(0);
-  if (!Buffer.isBuffer(body)) return body;
   const { headers } = request;
   const keys = await endpoint.keysFor(headers);
   if (keys === 'unavailable') return unavailable('webhook-keys');
-  const verdict = verifyWebhook(keys, { headers, body }, Number(gateway.nowMicros() / 1000n));
+  // What its head alone shows to be no webhook is not worth its body.
+  const verifyBody = readWebhookHead(keys, headers, Number(gateway.nowMicros() / 1000n));
+  if (typeof verifyBody === 'string') return notVerified(verifyBody);
+  inviteBody(call);
+  const body = call.hasBody ? await readWhole(request, MAX_BYTES, TOO_LARGE) : Buffer.alloc(0);
+  if (!Buffer.isBuffer(body)) return body;
+  const verdict = verifyBody(body);
   if (!verdict.ok) return notVerified(verdict.reason);
   try {
     return await turns.take(`${endpoint.name} ${verdict.id}`, () =>
