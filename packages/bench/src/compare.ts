@@ -68,17 +68,18 @@ export async function compare(scene: Scene, rounds: number): Promise<Comparison>
     if (name === 'ideogate') forwarded += (await callsOf(scene.upstream)) - before;
     return result;
   };
-  const tokens = scene.tokens();
   // Caches and compilers should be warm for both.
   for (const name of ['bare', 'ideogate'] as const) {
-    await counted(name, () => saturate({ url: scene[name].url, tokens }, 32, 3));
+    await counted(name, () => saturate({ url: scene[name].url, tokens: scene.tokens() }, 32, 3));
   }
   for (let round = 0; round < rounds; round++) {
     const commitMs = await singleRowCommit(scene.database);
-    const { bare, ideogate } = await measure(scene, counted);
+    const tokens = scene.tokens();
+    const loads: Loads = (load, seconds) => bySlices(scene, counted, tokens, load, seconds);
+    const { bare, ideogate } = await measure(loads, scene);
     const ahead16 = await groupCommit(scene.database, 16, 1);
     const ahead64 = await groupCommit(scene.database, 64, 1);
-    const slow = await slowCommits(scene, counted);
+    const slow = await slowCommits(loads, scene);
     found.push({ bare, ideogate, commitMs, ahead16, ahead64, slow });
     process.stderr.write(`round ${round + 1} of ${rounds}\n`);
   }
@@ -166,10 +167,12 @@ async function bySlices(
   return loads;
 }
 
-async function measure(scene: Scene, counted: Counted): Promise<Readonly<Record<Name, Measured>>> {
-  const tokens = scene.tokens();
-  const loads = (load: (target: Target, seconds: number) => Promise<Burst>, seconds: number) =>
-    bySlices(scene, counted, tokens, load, seconds);
+type Loads = (
+  load: (target: Target, seconds: number) => Promise<Burst>,
+  seconds: number,
+) => Promise<Readonly<Record<Name, Load>>>;
+
+async function measure(loads: Loads, scene: Scene): Promise<Readonly<Record<Name, Measured>>> {
   const full = await loads((target, seconds) => saturate(target, 32, seconds), 4);
   const busy = await loads((target, seconds) => pace(target, 1000, seconds), 6);
   const calm = await loads((target, seconds) => pace(target, 200, seconds), 4);
@@ -179,7 +182,7 @@ async function measure(scene: Scene, counted: Counted): Promise<Readonly<Record<
     cpuAt1000: busy[name].cpuMicros / busy[name].calls,
     postgresCpuAt1000: busy[name].postgresMicros / busy[name].calls,
     p99At1000: percentile(ascending(busy[name].latencies), 0.99),
-    p50At200: percentile(ascending(calm[name].latencies), 0.5),
+    p50At200: median(calm[name]),
     rss: (await scene[name].usage()).rss,
   });
   return { bare: await measured('bare'), ideogate: await measured('ideogate') };
@@ -198,6 +201,10 @@ async function growths(scene: Scene, counted: Counted, order: readonly Name[]): 
   return grown;
 }
 
+function median(load: Load): number {
+  return percentile(ascending(load.latencies), 0.5);
+}
+
 function ascending(values: readonly number[]): Float64Array {
   return Float64Array.from(values).sort();
 }
@@ -211,16 +218,13 @@ interface SlowCommits {
   readonly addedAt1000: number;
 }
 
-async function slowCommits(scene: Scene, counted: Counted): Promise<SlowCommits> {
-  const tokens = scene.tokens();
-  const median = async (name: Name, perSecond: number) => {
-    const burst = await counted(name, () => pace({ url: scene[name].url, tokens }, perSecond, 2));
-    return percentile(burst.latencies, 0.5);
-  };
+async function slowCommits(loads: Loads, scene: Scene): Promise<SlowCommits> {
   return withSlowCommits(scene.postgres, async () => {
     const commitMs = await singleRowCommit(scene.database);
-    const added = async (perSecond: number) =>
-      ((await median('ideogate', perSecond)) - (await median('bare', perSecond))) / commitMs;
+    const added = async (perSecond: number) => {
+      const { bare, ideogate } = await loads((target, seconds) => pace(target, perSecond, seconds), 3);
+      return (median(ideogate) - median(bare)) / commitMs;
+    };
     return { addedAt200: await added(200), addedAt1000: await added(1000) };
   });
 }
