@@ -59,10 +59,10 @@ beforeAll(async () => {
   });
   const began = performance.now();
   await Promise.all([consumer.stop(), subscriber.stop()]);
-  const calls = load([() => product], PER_SECOND).then(async ({ stop }) => {
+  const calls = load([() => product], PER_SECOND).then(async (running) => {
     await delay(CONSUMER_AWAY_MS);
     await consumer.start();
-    return tally(await stop());
+    return tally(await running.stop());
   });
   while (performance.now() - began < SUBSCRIBER_AWAY_MS) {
     expected.push(await callHome(), await send(`plain-${expected.length}`));
