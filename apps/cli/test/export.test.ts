@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { openReadPool } from '@ideogate/audit';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Consumer, eventsIn, startConsumer } from '@ideogate/testkit';
 import {
   cleanUp,
+  eventsInTable,
   freePorts,
   generate,
   newFolder,
@@ -34,18 +34,6 @@ afterAll(async () => {
   await consumer.stop();
 });
 
-async function inTheTable(): Promise<readonly string[]> {
-  const pool = openReadPool(product.ready.databaseUrl);
-  try {
-    const { rows } = await pool.query<{ event: string }>(
-      `SELECT writer || ' ' || seq AS event FROM ideogate.audit_event`,
-    );
-    return rows.map(({ event }) => event).toSorted();
-  } finally {
-    await pool.end();
-  }
-}
-
 const audit = (...words: string[]) => ran(['audit', ...words], { env: { IDEOGATE_DATA: data } });
 
 async function calls(count: number): Promise<void> {
@@ -62,10 +50,13 @@ async function lag(of: 'events' | 'seconds'): Promise<number | undefined> {
 }
 
 async function keptUp(): Promise<void> {
-  await vi.waitUntil(async () => new Set(eventsIn(consumer.lines)).size === (await inTheTable()).length, {
-    timeout: 20_000,
-    interval: 100,
-  });
+  await vi.waitUntil(
+    async () => new Set(eventsIn(consumer.lines)).size === (await eventsInTable(product)).length,
+    {
+      timeout: 20_000,
+      interval: 100,
+    },
+  );
 }
 
 test('start sends the record where it is told to, tells how far it is behind, and goes on after a restart', async () => {
@@ -87,7 +78,7 @@ test('start sends the record where it is told to, tells how far it is behind, an
   product = await start({ data, port: product.port, env });
   await calls(1);
   await keptUp();
-  expect([...new Set(eventsIn(consumer.lines))].toSorted()).toEqual(await inTheTable());
+  expect([...new Set(eventsIn(consumer.lines))].toSorted()).toEqual(await eventsInTable(product));
 });
 
 describe('audit export', () => {

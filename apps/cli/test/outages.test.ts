@@ -2,7 +2,6 @@ import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { openReadPool } from '@ideogate/audit';
 import {
   type Consumer,
   eventsIn,
@@ -12,7 +11,17 @@ import {
 } from '@ideogate/testkit';
 import { parseWebhookSecret, verifyWebhook } from '@ideogate/webhook';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { cleanUp, freePorts, newFolder, type Product, ran, start, stop, token } from './running-product.ts';
+import {
+  callHome,
+  cleanUp,
+  eventsInTable,
+  freePorts,
+  newFolder,
+  type Product,
+  ran,
+  start,
+  stop,
+} from './running-product.ts';
 import { figures, load, LONG, PER_SECOND, tally } from './two-gateways.ts';
 
 /**
@@ -65,7 +74,9 @@ beforeAll(async () => {
     return tally(await running.stop());
   });
   while (performance.now() - began < SUBSCRIBER_AWAY_MS) {
-    expected.push(await callHome(), await send(`plain-${expected.length}`));
+    const { status, id } = await callHome(product, 'a lighthouse');
+    if (id === '') throw new Error(`an asynchronous call was answered ${status}`);
+    expected.push(id, await send(`plain-${expected.length}`));
     await delay(500);
   }
   made = await calls;
@@ -75,20 +86,6 @@ afterAll(async () => {
   await cleanUp();
   await Promise.all([consumer?.stop(), subscriber?.stop()]);
 });
-
-/** Has the result of an asynchronous call sent to the gateway, and gives its id. */
-async function callHome(): Promise<string> {
-  const { gateway } = product.ready;
-  const home = encodeURIComponent(`${gateway}/-/webhooks/images`);
-  const response = await fetch(`${gateway}/v1/ideogram-v4/async/generate?webhook_url=${home}`, {
-    method: 'POST',
-    headers: { 'api-key': await token(product, 'writer'), 'content-type': 'application/json' },
-    body: JSON.stringify({ text_prompt: 'a lighthouse', rendering_speed: 'TURBO' }),
-  });
-  const { generation_id: id } = (await response.json()) as { generation_id?: string }; // as: an asynchronous answer
-  if (id === undefined) throw new Error(`an asynchronous call was answered ${response.status}`);
-  return id;
-}
 
 async function send(generation_id: string): Promise<string> {
   const body = JSON.stringify({ generation_id });
@@ -112,25 +109,13 @@ function delivered(): Map<string, Set<string>> {
   return found;
 }
 
-async function inTheTable(): Promise<readonly string[]> {
-  const pool = openReadPool(product.ready.databaseUrl);
-  try {
-    const { rows } = await pool.query<{ event: string }>(
-      `SELECT writer || ' ' || seq AS event FROM ideogate.audit_event`,
-    );
-    return rows.map(({ event }) => event).toSorted();
-  } finally {
-    await pool.end();
-  }
-}
-
 test('a consumer of the record that was away delays no call, and gets every event once it is back', async () => {
   expect(Object.keys(made)).toEqual(['200']);
   const before = consumer.lines.length;
   const since = performance.now();
   const all = await vi.waitUntil(
     async () => {
-      const table = await inTheTable();
+      const table = await eventsInTable(product);
       return new Set(eventsIn(consumer.lines)).size === table.length ? table : null;
     },
     { timeout: DELIVERED_WITHIN_MS, interval: 500 },

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openReadPool } from '@ideogate/audit';
 import { expect, vi } from 'vitest';
 import type { ReadyFile } from '../src/product/data-folder.ts';
 
@@ -229,4 +230,33 @@ export async function fault(product: Product, fault: object): Promise<void> {
     body: JSON.stringify(fault),
   });
   expect(response.status).toBe(200);
+}
+
+/** Every event of the record as `eventsIn` names it, sorted. */
+export async function eventsInTable(product: Pick<Product, 'ready'>): Promise<readonly string[]> {
+  const pool = openReadPool(product.ready.databaseUrl);
+  try {
+    const { rows } = await pool.query<{ event: string }>(
+      `SELECT writer || ' ' || seq AS event FROM ideogate.audit_event`,
+    );
+    return rows.map(({ event }) => event).toSorted();
+  } finally {
+    await pool.end();
+  }
+}
+
+/** Calls asynchronously, and has the result sent to the endpoint `images` of the gateway itself. */
+export async function callHome(
+  product: Pick<Product, 'ready'>,
+  prompt: string,
+): Promise<{ readonly status: number; readonly id: string }> {
+  const { gateway } = product.ready;
+  const home = encodeURIComponent(`${gateway}/-/webhooks/images`);
+  const response = await fetch(`${gateway}/v1/ideogram-v4/async/generate?webhook_url=${home}`, {
+    method: 'POST',
+    headers: { 'api-key': await token(product, 'writer'), 'content-type': 'application/json' },
+    body: JSON.stringify({ text_prompt: prompt, rendering_speed: 'TURBO' }),
+  });
+  const { generation_id: id = '' } = (await response.json()) as { generation_id?: string }; // as: an asynchronous answer
+  return { status: response.status, id };
 }

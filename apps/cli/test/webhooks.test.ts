@@ -7,7 +7,16 @@ import { startWebhookSubscriber, type WebhookSubscriber } from '@ideogate/testki
 import { parseWebhookSecret, verifyWebhook } from '@ideogate/webhook';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readWebhookEndpoints } from '../src/product/webhook-endpoints.ts';
-import { cleanUp, freePorts, newFolder, type Product, ran, start, stop, token } from './running-product.ts';
+import {
+  callHome,
+  cleanUp,
+  freePorts,
+  newFolder,
+  type Product,
+  ran,
+  start,
+  stop,
+} from './running-product.ts';
 
 const OURS = `whsec_${Buffer.alloc(32, 'MARKED-ours').toString('base64')}`;
 const SHARED = 'fake-shared-secret-MARKED-1';
@@ -149,17 +158,8 @@ describe('a product with endpoints', () => {
   const takenOf = (text: string) => subscriber.taken.filter(({ body }) => body.toString().includes(text));
 
   test('the result of an asynchronous call reaches the internal service, which verifies it', async () => {
-    const { gateway } = product.ready;
-    const response = await fetch(
-      `${gateway}/v1/ideogram-v4/async/generate?webhook_url=${encodeURIComponent(`${gateway}/-/webhooks/images`)}`,
-      {
-        method: 'POST',
-        headers: { 'api-key': await token(product, 'writer'), 'content-type': 'application/json' },
-        body: JSON.stringify({ text_prompt: 'a lighthouse', rendering_speed: 'TURBO' }),
-      },
-    );
-    const { generation_id: id = '' } = (await response.json()) as { generation_id?: string }; // as: an asynchronous answer
-    expect([response.status, id]).toEqual([200, expect.stringMatching(/./)]);
+    const { status, id } = await callHome(product, 'a lighthouse');
+    expect([status, id]).toEqual([200, expect.stringMatching(/./)]);
     await soon(() => takenOf(id).length === 1);
     const secret = parseWebhookSecret('standard', OURS);
     const [delivery] = takenOf(id);
@@ -171,16 +171,7 @@ describe('a product with endpoints', () => {
   test('killed between keeping and delivering: delivered after the restart, with its id', async () => {
     subscriber.behave('is silent');
     const asked = subscriber.asked();
-    const { gateway } = product.ready;
-    const call = await fetch(
-      `${gateway}/v1/ideogram-v4/async/generate?webhook_url=${encodeURIComponent(`${gateway}/-/webhooks/images`)}`,
-      {
-        method: 'POST',
-        headers: { 'api-key': await token(product, 'writer'), 'content-type': 'application/json' },
-        body: JSON.stringify({ text_prompt: 'a second one', rendering_speed: 'TURBO' }),
-      },
-    );
-    const { generation_id: id = '' } = (await call.json()) as { generation_id?: string }; // as: an asynchronous answer
+    const { id } = await callHome(product, 'a second one');
     await soon(() => subscriber.asked() > asked);
     const [waiting] = await list('--state', 'waiting');
     expect(waiting?.eventId).toBe(id);
