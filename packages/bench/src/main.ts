@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { startLocalPostgres } from '@ideogate/local-postgres';
+import { runFlags } from '@ideogate/testkit/run-flags';
 import { compare, type Name } from './compare.ts';
 import { prepareDatabase } from './database.ts';
 import { pace, saturate } from './load.ts';
@@ -13,10 +13,12 @@ import { readProfile } from './profile.ts';
 import { createMint } from './scene.ts';
 import { table } from './table.ts';
 
-const { values: flags } = parseArgs({
-  options: { rounds: { type: 'string', default: '5' }, profile: { type: 'boolean', default: false } },
+const { flags, whole } = runFlags({
+  rounds: { type: 'string', default: '5' },
+  profile: { type: 'boolean', default: false },
 });
-const rounds = Math.max(5, Number(flags.rounds));
+/** Fewer have no middle to speak of. */
+const rounds = whole('rounds', 5);
 const pinned = spawnSync('taskset', ['-p', String(process.pid)]).status === 0 && cpus().length > 1;
 // The gateways get one core for themselves; everything else, this process included, shares the other.
 const GATEWAY_CORE = pinned ? 0 : null;

@@ -2,25 +2,24 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { createLogins, migrate, openReadPool, topUpPartitions } from '@ideogate/audit';
 import { startLocalPostgres } from '@ideogate/local-postgres';
 import { COMMON_QUESTIONS, exampleCall, fillMonth, planOf, watched } from '@ideogate/testkit/large-record';
+import { runFlags } from '@ideogate/testkit/run-flags';
 import { Client } from 'pg';
 
 // How long the questions of every day take on a record of ten million rows: `node packages/bench/src/questions.main.ts`.
 // Takes some minutes and 10 GB of disk, which it gives back.
-const { values: flags } = parseArgs({
-  options: {
-    rows: { type: 'string', default: '10000000' },
-    months: { type: 'string', default: '5' },
-    bound: { type: 'string', default: '50' },
-  },
+const { whole } = runFlags({
+  rows: { type: 'string', default: '10000000' },
+  months: { type: 'string', default: '5' },
+  bound: { type: 'string', default: '50' },
 });
-const months = Number(flags.months);
+const wantedRows = whole('rows', 1);
+const months = whole('months', 1);
 /** An allowed call has two rows, a refused one has one, and one in twelve is refused. */
 const ROWS_A_CALL = 23 / 12;
-const BOUND_MS = Number(flags.bound);
+const BOUND_MS = whole('bound', 1);
 const TIMES = 20;
 const MONTH_MS = 30 * 86_400_000;
 
@@ -43,7 +42,7 @@ async function fill(): Promise<string> {
   await owner.connect();
   await migrate(ownerUrl);
   const now = new Date();
-  const calls = Math.ceil(Number(flags.rows) / ROWS_A_CALL / months);
+  const calls = Math.ceil(wantedRows / ROWS_A_CALL / months);
   let rows = 0;
   for (let ago = months - 1; ago >= 0; ago--) {
     const month = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - ago, 1));

@@ -5,17 +5,17 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { largeHistory } from '@ideogate/testkit/large-history';
+import { runFlags } from '@ideogate/testkit/run-flags';
 
 // What `ideogate scan` takes of time and memory on a long history and on random text:
 // `node packages/bench/src/scan.main.ts`. Takes a minute, and 300 MB of disk, which it gives back.
-const { values: flags } = parseArgs({
-  options: {
-    commits: { type: 'string', default: '5000' },
-    megabytes: { type: 'string', default: '200' },
-  },
+const { whole } = runFlags({
+  commits: { type: 'string', default: '5000' },
+  megabytes: { type: 'string', default: '200' },
 });
+const commits = whole('commits', 1);
+const megabytes = whole('megabytes', 1);
 const MAIN = fileURLToPath(new URL('../../../apps/cli/src/main.ts', import.meta.url));
 const KEY = 'fake-ideogram-key-MARKED-0123456789-abcdef';
 const FINGERPRINT = 'fake-fingerprint-secret';
@@ -30,18 +30,18 @@ try {
   writeFileSync(join(folder, 'fingerprint'), FINGERPRINT);
   writeFileSync(join(folder, 'known'), `key_${id}\n`);
   const repository = join(folder, 'repository');
-  await largeHistory(repository, Number(flags.commits), KEY);
+  await largeHistory(repository, commits, KEY);
   const size = execFileSync('git', ['-C', repository, 'count-objects', '-vH'], { encoding: 'utf8' });
-  await scan(`${flags.commits} commits (${/size-pack: (.*)/.exec(size)?.[1]})`, repository, '--history');
+  await scan(`${commits} commits (${/size-pack: (.*)/.exec(size)?.[1]})`, repository, '--history');
   const text = join(folder, 'random.txt');
   const kinds = [
     () => randomBytes(786_432).toString('base64'),
     () => randomBytes(524_288).toString('hex'),
     () => randomBytes(786_432).toString('base64url'),
   ];
-  for (let at = 0; at < Number(flags.megabytes); at++)
+  for (let at = 0; at < megabytes; at++)
     appendFileSync(text, (kinds[at % kinds.length]?.() ?? '').replaceAll(/(.{76})/g, '$1\n'));
-  await scan(`${flags.megabytes} MB of random base64, hex and base64url`, text);
+  await scan(`${megabytes} MB of random base64, hex and base64url`, text);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -3,7 +3,6 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import {
   createLogins,
   migrate,
@@ -15,18 +14,19 @@ import {
 } from '@ideogate/audit';
 import { type DecisionEvent, type OutcomeEvent, parseCallId } from '@ideogate/contract';
 import { startLocalPostgres } from '@ideogate/local-postgres';
+import { runFlags } from '@ideogate/testkit/run-flags';
 
 // How fast the record is verified, and in how much memory: `node packages/bench/src/verify.main.ts`. The record is
 // written by the record's own writers and signed as it grows. Ten million events take 20 GB of disk, given back.
-const { values: flags } = parseArgs({
-  options: {
-    events: { type: 'string', default: '10000000' },
-    writers: { type: 'string', default: '20' },
-    // Given to the process that verifies.
-    url: { type: 'string' },
-    key: { type: 'string' },
-  },
+const { flags, whole } = runFlags({
+  events: { type: 'string', default: '10000000' },
+  writers: { type: 'string', default: '20' },
+  // Given to the process that verifies.
+  url: { type: 'string' },
+  key: { type: 'string' },
 });
+const events = whole('events', 1);
+const writers = whole('writers', 1);
 const now = () => BigInt(Date.now()) * 1_000n;
 const BATCH = 2_000;
 /** As in the script `ideogate` of package.json: what is read once and let go needs no more room than this, in MB. */
@@ -86,9 +86,9 @@ async function fill(ownerUrl: string, key: string): Promise<string> {
     destinations: [],
     now,
   });
-  const each = Number(flags.events) / Number(flags.writers);
+  const each = events / writers;
   const opening = { environment: 'staging', instance: 'bench', release: null, version: '0' } as const;
-  for (let writer = 1; writer <= Number(flags.writers); writer++) {
+  for (let writer = 1; writer <= writers; writer++) {
     const record = openRecord({ appendUrl, readUrl, opening, now, commitTimeoutMs: 60_000 });
     for (let events = 0; events < each; events += 2 * BATCH) {
       const decided = Array.from({ length: BATCH }, () => decision());

@@ -82,6 +82,7 @@ const SECOND_ENTRIES: ReadonlyMap<string, string> = new Map([
   ['@ideogate/testkit/fuzz', 'who wants the gateway on real parts should not load generators'],
   ['@ideogate/testkit/large-history', 'who measures on a long history should not load a test runner'],
   ['@ideogate/testkit/large-record', 'who measures on a large record should not load a test runner'],
+  ['@ideogate/testkit/run-flags', 'who measures should not load a test runner'],
 ]);
 
 /** Besides main.ts of an app, and why. */

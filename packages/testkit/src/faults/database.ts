@@ -30,16 +30,12 @@ const tableLocked = underLoad('table locked', (scene) =>
 );
 
 /** What a standby that was promoted by mistake, or a primary that was demoted, answers: 25006 to every INSERT. */
-const readOnly = underLoad(
-  'read-only failover',
-  async (scene) => {
-    await setReadOnly(scene, 'on');
-    await scene.until('a call is refused', async () => lastStatus(scene) === 503);
-    await delay(scene.lasting(0, 5_000));
-    await setReadOnly(scene, 'off');
-  },
-  { alone: true },
-);
+const readOnly = underLoad('read-only failover', async (scene) => {
+  await setReadOnly(scene, 'on');
+  await scene.until('a call is refused', async () => lastStatus(scene) === 503);
+  await delay(scene.lasting(0, 5_000));
+  await setReadOnly(scene, 'off');
+});
 
 async function setReadOnly(scene: Scene, value: 'on' | 'off'): Promise<void> {
   await scene.withSession(async (session) => {
@@ -69,7 +65,7 @@ const connectionsUsedUp = underLoad(
       await Promise.all(others.map((other) => other.end()));
     }
   },
-  { alone: true, long: true },
+  { long: true },
 );
 
 /** Null when Postgres has no connection left for it. */

@@ -14,7 +14,6 @@ const MEGABYTE = Buffer.alloc(1024 * 1024);
 /** A real file system of a small size, filled to its last block: first rows find no room, then the server's log. */
 export const DISK_FULL: Fault = {
   name: 'disk full',
-  alone: true,
   long: true,
   impossible: () =>
     process.platform === 'linux' && process.getuid?.() === 0

@@ -5,15 +5,13 @@ import type { Scene } from './scene.ts';
 export interface Fault {
   /** What goes wrong, in words: a row of the table. */
   readonly name: string;
-  /** It strikes the whole server, or the whole machine: nothing may be played beside it. */
-  readonly alone?: true;
   /** It takes its time, or more of the machine than a test may: only where the form is long. */
   readonly long?: true;
   /** Why it can't be played on this machine, or null. */
   readonly impossible?: () => string | null;
   /** Settings of its gateways. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** The server it needs, if the run's own won't do. */
+  /** The server it needs, if that of its lane won't do. */
   readonly server?: () => Promise<OwnServer>;
   readonly play: (scene: Scene) => Promise<void>;
 }
@@ -27,7 +25,7 @@ export interface OwnServer {
 export function underLoad(
   name: string,
   happens: (scene: Scene) => Promise<void>,
-  more: Pick<Fault, 'alone' | 'long'> = {},
+  more: Pick<Fault, 'long'> = {},
 ): Fault {
   return {
     name,
@@ -48,7 +46,6 @@ export function underLoad(
 export function inTurn(name: string, faults: readonly Fault[]): Fault {
   return {
     name,
-    ...(faults.some(({ alone }) => alone) ? { alone: true } : {}),
     settings: Object.assign({}, ...faults.map(({ settings }) => settings ?? {})) as Record<string, string>, // as: what settings are
     async play(scene) {
       for (const fault of faults) {

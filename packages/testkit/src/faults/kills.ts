@@ -109,7 +109,6 @@ const underLoad: Fault = {
 
 const ofPostgres: Fault = {
   name: 'Postgres killed at any moment of many calls',
-  alone: true,
   async play(scene) {
     await scene.gateway();
     const load = scene.load(8);
@@ -127,7 +126,6 @@ const ofPostgres: Fault = {
 export function stormOf(kills: number): Fault {
   return {
     name: `${kills} kills in a row`,
-    alone: true,
     async play(scene) {
       const load = scene.load(8);
       while (scene.kills < kills) {

@@ -1,30 +1,26 @@
-import { parseArgs } from 'node:util';
 import { refuseOtherMachines } from '../loopback.ts';
+import { runFlags } from '../run-flags.ts';
 import { forgetShell } from '../shell.ts';
 import type { Fault } from './fault.ts';
 import { FAULTS } from './faults.ts';
 import { stormOf } from './kills.ts';
-import { type FaultRunOptions, type PlayedFault, runFaults } from './run.ts';
+import { type PlayedFault, runFaults } from './run.ts';
 import { tableOf } from './table.ts';
 
-const USAGE =
-  'usage: pnpm test:faults [--seeds N] [--seed S] [--only TEXT] [--kills N] [--lanes N] [--short]; N and S are whole numbers, N from 1\n';
-const { values: flags } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '1' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000_000) },
-    only: { type: 'string', default: '' },
-    kills: { type: 'string' },
-    lanes: { type: 'string', default: '3' },
-    short: { type: 'boolean', default: false },
-  },
+const { flags, whole } = runFlags({
+  seeds: { type: 'string', default: '1' },
+  seed: { type: 'string', default: String(Date.now() % 1_000_000_000) },
+  only: { type: 'string', default: '' },
+  kills: { type: 'string' },
+  lanes: { type: 'string', default: '3' },
+  short: { type: 'boolean', default: false },
 });
-const kills = flags.kills === undefined ? null : wholeNumber(flags.kills, 1);
-const lanes = wholeNumber(flags.lanes, 1);
-const first = wholeNumber(flags.seed, 0);
+const kills = flags.kills === undefined ? null : whole('kills', 1);
+const lanes = whole('lanes', 1);
+const first = whole('seed', 0);
 /** A storm is one database: more kills than this would make a record that is slow to judge. */
 const KILLS_A_STORM = 50;
-const count = kills === null ? wholeNumber(flags.seeds, 1) : Math.ceil(kills / KILLS_A_STORM);
+const count = kills === null ? whole('seeds', 1) : Math.ceil(kills / KILLS_A_STORM);
 const seeds = Array.from({ length: count }, (_, index) => first + index);
 const faults = FAULTS.filter(({ name, long }) => name.includes(flags.only) && !(flags.short && long));
 if (faults.length === 0) {
@@ -36,34 +32,15 @@ if (faults.length === 0) {
 forgetShell();
 refuseOtherMachines();
 process.stdout.write(`seeds ${first} to ${first + count - 1}\n`);
-const how = { form: flags.short ? 'short' : 'long', onPlayed: tell } as const;
-const results =
-  kills === null
-    ? await runFaults({ ...how, faults: faults.filter(isPossible), seeds, lanes })
-    : await runStorms(how);
+const results = await runFaults({
+  faults: kills === null ? faults.filter(isPossible) : [stormOf(KILLS_A_STORM)],
+  seeds,
+  lanes,
+  form: flags.short ? 'short' : 'long',
+  onPlayed: tell,
+});
 process.stdout.write(`\n${tableOf(results)}\n`);
 process.exitCode = results.every(isClean) ? 0 : 1;
-
-/** Every lane kills a Postgres of its own. */
-async function runStorms(
-  options: Pick<FaultRunOptions, 'form' | 'onPlayed'>,
-): Promise<readonly PlayedFault[]> {
-  const storm = [stormOf(KILLS_A_STORM)];
-  const shares = Array.from({ length: lanes }, (_, lane) =>
-    seeds.filter((seed) => (seed - first) % lanes === lane),
-  );
-  const played = await Promise.all(
-    shares.map((share) => runFaults({ ...options, faults: storm, seeds: share, lanes: 1 })),
-  );
-  return played.flat();
-}
-
-function wholeNumber(text: string, least: number): number {
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number >= least) return number;
-  process.stderr.write(USAGE);
-  process.exit(3);
-}
 
 function isPossible({ name, impossible }: Fault): boolean {
   const why = impossible?.() ?? null;

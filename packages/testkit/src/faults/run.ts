@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalPostgres, startLocalPostgres } from '@ideogate/local-postgres';
+import { startLocalPostgres } from '@ideogate/local-postgres';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { parsePolicy } from '@ideogate/policy';
 import { createFuzzMint, FUZZ_ISSUER } from '../fuzz/tokens.ts';
@@ -14,7 +14,7 @@ export interface FaultRunOptions {
   readonly faults: readonly Fault[];
   readonly seeds: readonly number[];
   readonly form: Form;
-  /** How many faults are played at once, those that strike the whole server aside. */
+  /** How many faults are played at once. */
   readonly lanes: number;
   readonly onPlayed?: (played: PlayedFault) => void;
 }
@@ -26,30 +26,34 @@ export interface PlayedFault extends Played {
   readonly seconds: number;
 }
 
+interface Play {
+  readonly fault: Fault;
+  readonly seed: number;
+}
+
 const IDENTIFIER = 'http://127.0.0.1:8';
 
-/** Plays every fault with every seed on a Postgres of the run's own. */
+/** Plays every fault with every seed. Each lane has a Postgres of its own, so that a fault may strike all of it. */
 export async function runFaults(options: FaultRunOptions): Promise<readonly PlayedFault[]> {
+  const { faults, seeds, lanes } = options;
+  const waiting = faults.flatMap((fault) => seeds.map((seed) => ({ fault, seed })));
   const folder = mkdtempSync(join(tmpdir(), 'ideogate-faults-'));
   // mkdtemp makes it 0700, and as root the server runs under another account.
   chmodSync(folder, 0o755);
-  const postgres = await startLocalPostgres({ folder: join(folder, 'postgres'), log: () => undefined });
   try {
-    const world = worldOn(postgres, folder);
-    const together = options.faults.filter(({ alone }) => !alone);
-    const alone = options.faults.filter((fault) => fault.alone);
-    return [
-      ...(await playAll(together, options, options.lanes, world)),
-      ...(await playAll(alone, options, 1, world)),
-    ];
+    const world = worldIn(folder);
+    const played = await Promise.all(
+      Array.from({ length: Math.min(lanes, waiting.length) }, (_, lane) =>
+        playLane(waiting, options, { ...world, folder: join(folder, `postgres-${lane}`) }),
+      ),
+    );
+    return played.flat();
   } finally {
-    await postgres.stop();
-    rmSync(postgres.folder, { recursive: true, force: true });
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function worldOn(postgres: LocalPostgres, folder: string): World {
+function worldIn(folder: string): Omit<World, 'postgres'> {
   const parsed = parsePolicy([{ name: 'policy.yaml', text: TEST_POLICY }], OPERATIONS);
   if (!parsed.ok) throw new Error('the policy of the fault runs has faults');
   const mint = createFuzzMint(
@@ -59,7 +63,6 @@ function worldOn(postgres: LocalPostgres, folder: string): World {
   const keySetFile = join(folder, 'jwks.json');
   writeFileSync(keySetFile, mint.keySet);
   return {
-    postgres,
     issuer: FUZZ_ISSUER,
     identifier: IDENTIFIER,
     keySetFile,
@@ -68,26 +71,27 @@ function worldOn(postgres: LocalPostgres, folder: string): World {
   };
 }
 
-async function playAll(
-  faults: readonly Fault[],
-  { seeds, form, onPlayed }: FaultRunOptions,
-  lanes: number,
-  world: World,
+/** Takes from what waits until nothing does. */
+async function playLane(
+  waiting: Play[],
+  { form, onPlayed }: FaultRunOptions,
+  { folder, ...world }: Omit<World, 'postgres'> & { readonly folder: string },
 ): Promise<readonly PlayedFault[]> {
-  const waiting = faults.flatMap((fault) => seeds.map((seed) => ({ fault, seed })));
   const results: PlayedFault[] = [];
-  const lane = async () => {
+  const postgres = await startLocalPostgres({ folder, log: () => undefined });
+  try {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const played = await playOne(next.fault, next.seed, form, world);
+      const played = await playOne(next, form, { ...world, postgres });
       results.push(played);
       onPlayed?.(played);
     }
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
+  } finally {
+    await postgres.stop();
+  }
   return results;
 }
 
-async function playOne(fault: Fault, seed: number, form: Form, world: World): Promise<PlayedFault> {
+async function playOne({ fault, seed }: Play, form: Form, world: World): Promise<PlayedFault> {
   const began = performance.now();
   const own = await fault.server?.();
   const { postgres } = own ?? world;

@@ -1,24 +1,23 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { startLocalPostgres } from '@ideogate/local-postgres';
 import { refuseOtherMachines } from '../loopback.ts';
+import { runFlags } from '../run-flags.ts';
 import { forgetShell } from '../shell.ts';
 import { type FuzzFailure, fuzz } from './run.ts';
 
-const { values: flags } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '1' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000_000) },
-  },
+const MOST_MINUTES = 7 * 24 * 60;
+const { number, whole } = runFlags({
+  minutes: { type: 'string', default: '1' },
+  seed: { type: 'string', default: String(Date.now() % 1_000_000_000) },
 });
-const minutes = Number(flags.minutes);
-const seed = Number(flags.seed);
-if (!(minutes > 0) || !Number.isSafeInteger(seed)) {
-  process.stderr.write('usage: pnpm fuzz [--minutes N] [--seed S], both numbers\n');
-  process.exit(3);
-}
+const minutes = number(
+  'minutes',
+  (value) => value > 0 && value <= MOST_MINUTES,
+  `minutes, from more than 0 to ${MOST_MINUTES}`,
+);
+const seed = whole('seed', 0);
 
 forgetShell();
 refuseOtherMachines();
