@@ -359,6 +359,21 @@ test('what left the database before it was sent is told, and holds up nothing', 
   expect(missing).toEqual([{ writer: record.writer, from: 3, to: 5 }]);
 });
 
+test('a chain whose beginning somebody took away goes out with what is left of it', async () => {
+  const record = open();
+  await calls(record, 4);
+  const whole = open();
+  await calls(whole, 2);
+  await database.owner.query('DELETE FROM ideogate.audit_event WHERE writer = $1 AND seq < 3', [
+    record.writer,
+  ]);
+  const missing: unknown[] = [];
+  const file = join(folder, 'beheaded.ndjson');
+  await sendOutOnce(toFile(file, { onMissing: (each) => missing.push(each) }), never);
+  expect(eventsIn(linesIn(file)).toSorted()).toEqual(await inTheTable());
+  expect(missing).toEqual([{ writer: record.writer, from: 1, to: 2 }]);
+});
+
 test('refusals and notices go out too', async () => {
   const record = open();
   await record.refuse(refusal());

@@ -120,3 +120,24 @@ export async function archivedUpTo(session: Session): Promise<Positions> {
   const list = rows as { writer: string; seq: string }[]; // as: the columns selected above
   return new Map(list.map(({ writer, seq }) => [writer, { seq: Number(seq), atMicros: 0n }]));
 }
+
+// One look into the index of `(writer, seq, at)` for each writer there is.
+const BEHEADED = `WITH RECURSIVE chain AS (
+    (SELECT writer FROM ideogate.audit_event ORDER BY writer LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.writer FROM ideogate.audit_event e WHERE e.writer > chain.writer ORDER BY e.writer LIMIT 1)
+    FROM chain WHERE chain.writer IS NOT NULL
+  )
+  SELECT writer FROM chain
+  WHERE writer IS NOT NULL
+    AND NOT EXISTS (SELECT FROM ideogate.audit_event e WHERE e.writer = chain.writer AND e.seq = 1)`;
+
+/**
+ * Chains that have lost their first event, by which chains are found: archived, or taken away by somebody. What is left
+ * of these goes out too, for whoever verifies it to see what is missing.
+ * @param session of the read login
+ */
+export async function beheadedChains(session: Session): Promise<readonly string[]> {
+  const { rows } = await session.query({ text: BEHEADED });
+  return (rows as { writer: string }[]).map(({ writer }) => writer); // as: the column selected above
+}

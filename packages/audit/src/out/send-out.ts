@@ -7,6 +7,7 @@ import {
   archivedUpTo,
   type Backlog,
   type Batch,
+  beheadedChains,
   CHECKPOINTS,
   type Missing,
   readBatch,
@@ -140,6 +141,8 @@ class Sending {
       if (writer === CHECKPOINTS) this.#checkpoint = position.seq;
       else this.#chains.set(writer, position);
     }
+    for (const writer of await beheadedChains(this.#session))
+      if (!this.#chains.has(writer)) this.#chains.set(writer, START);
   }
 
   /** All that the record holds at its beginning. @returns how many lines were sent */
