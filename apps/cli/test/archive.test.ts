@@ -134,6 +134,7 @@ test.each([
   ['a key in use', 3, /may still be in use/, () => auditForget(env, { month: thisMonth, yes: true })],
   ['a key, unless --yes says so', 3, /Nothing was done.*--yes/, () => auditForget(env, { month: '2020-02' })],
   ['no file to read back', 3, /Give a file/, async () => auditImport(env, undefined, {})],
+  ['a file that is not there', 3, /nothing\.gz is not there/, async () => auditImport(env, 'nothing.gz', {})],
   [
     'a file that is no archive',
     1,

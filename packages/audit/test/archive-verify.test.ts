@@ -5,7 +5,9 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   archiveMonth,
+  fileTarget,
   openCheckpointKeys,
+  sendOutOnce,
   signCheckpoints,
   topUpPartitions,
   type VerifyReport,
@@ -126,6 +128,34 @@ test('the notice of a month speaks for the file it names, not for other hashes t
   expect(report).toMatchObject({ ok: false, faults: [{ fault: 'removed' }] });
 });
 
+test('an export made since says which month it lacks, and is whole with its archive', async () => {
+  const file = join(folder, 'export.ndjson');
+  await sendOutOnce(
+    {
+      readUrl: database.readUrl,
+      target: fileTarget({ file, header: { atMicros: at('2030-06-02T00:00:00Z'), environment: 'staging' } }),
+      name: `export ${file}`,
+      now: () => at('2030-06-02T00:00:00Z'),
+    },
+    new AbortController().signal,
+  );
+  const { ok, faults, reported } = await verify([], [file]);
+  expect({ ok, faults: faults.map(({ fault, seq }) => [fault, seq]), archived: reported.archived }).toEqual({
+    ok: false,
+    faults: [
+      ['removed', 1],
+      ['cut-off', 1],
+    ],
+    archived: ['2030-01'],
+  });
+  expect(await verify([], [file, january])).toMatchObject({
+    ok: true,
+    events: EVENTS,
+    checkpoints: CHECKPOINTS,
+    reported: { archived: [] },
+  });
+});
+
 test('the archive alone is whole, with the checkpoints that are in it', async () => {
   expect(await verify([], [january])).toMatchObject({ ok: true, events: EVENTS_OF_JANUARY, checkpoints: 3 });
 });
@@ -162,6 +192,13 @@ test('the archive changed by any one byte is found', { timeout: 60_000 }, async 
       true,
     ]);
   }
+});
+
+test('an archive that was cut off is said to be so once', async () => {
+  const cut = join(folder, 'cut-short.ndjson.gz');
+  await writeFile(cut, (await readFile(january)).subarray(0, -200));
+  const { faults } = await verify([cut]);
+  expect(faults.filter(({ detail }) => detail.includes('cannot be unpacked'))).toHaveLength(1);
 });
 
 test('a month that has left but is not dropped yet is whole too', async () => {

@@ -977,6 +977,27 @@ describe('a single checkpoint that somebody kept', () => {
   });
 });
 
+describe('where there is nothing', () => {
+  const NOTHING = { ok: false, events: 0, checkpoints: 0, faults: [{ fault: 'removed', seq: null }] };
+
+  test('nothing is proved: a database that was emptied, checkpoints too', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    await asSuperuser(sample.whole, (client) =>
+      client.query('TRUNCATE ideogate.audit_event, ideogate.checkpoint'),
+    );
+    expect(await verify(inDatabase(sample.whole))).toMatchObject(NOTHING);
+  });
+
+  test.each([
+    ['an empty file', ''],
+    ['an export of nothing', `${headerLine('export', { at: '1', environment: 'staging' })}\n`],
+  ])('nothing is proved: %s', async (_, text) => {
+    const file = join(sample.folder, 'nothing.ndjson');
+    writeFileSync(file, text);
+    expect(await verify({ kind: 'files', files: [file] })).toMatchObject(NOTHING);
+  });
+});
+
 describe('a verification that was stopped', () => {
   test('is gone on with, and finds what it would have found at once', async () => {
     onTestFinished(() => putBack(sample.whole));

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {
   ArchiveError,
@@ -110,6 +110,8 @@ export function auditImport(
 ): Promise<number> {
   if ((file === undefined) === (options.drop !== true))
     throw new CommandError(EXIT.invalidInput, 'Give a file to read back, or --drop to let go of what was.');
+  if (file !== undefined && !existsSync(file))
+    throw new CommandError(EXIT.invalidInput, `${file} is not there: nothing was read back.`);
   const ready = readReadyFile(dataFolder(env));
   const owner = ownerUrl(env, ready);
   return inWords(async () => {

@@ -39,8 +39,9 @@ export function concludeEnds(chains: Chains, evidence: Evidence, findings: Findi
 
 /** A writer's coming is signed within seconds, so a record without any checkpoint has lost them all. */
 export function concludeNoCheckpoints(evidence: Evidence, events: number, findings: Findings): void {
-  if (evidence.count > 0 || events === 0) return;
-  findings.add('removed', null, null, 'there is no genuine checkpoint, and so no proof of anything');
+  if (evidence.count > 0) return;
+  const what = events === 0 ? 'no event and no checkpoint' : 'no genuine checkpoint';
+  findings.add('removed', null, null, `there is ${what}, and so no proof of anything`);
 }
 
 /** The one checkpoint whose word on all chains has still to be compared: of a trail that began in the middle. */

@@ -11,6 +11,8 @@ export interface CheckpointFile {
   readonly file: string;
   /** How much of it to read, or all. */
   readonly bytes?: number;
+  /** Its events are read too, and what can't be read is said then. */
+  readonly readLater?: boolean;
 }
 
 /** Which checkpoints count. */
@@ -48,7 +50,7 @@ export class Evidence {
   }
 
   /** Takes what somebody kept. The record's own must be in. */
-  async takeKept({ file, bytes }: CheckpointFile): Promise<void> {
+  async takeKept({ file, bytes, readLater = false }: CheckpointFile): Promise<void> {
     const { fixed, own: beside } = this;
     const keys = this.#keys;
     const findings = this.#findings;
@@ -59,7 +61,7 @@ export class Evidence {
       for await (const lines of linesOf(file, bytes)) for (const line of lines) this.#takeLine(trail, line);
     } catch (error) {
       if (!(error instanceof UnreadableFileError)) throw error;
-      findings.add('changed', null, null, `${file}: ${error.message}`);
+      if (!readLater) findings.add('changed', null, null, `${file}: ${error.message}`);
     }
     trail.end();
   }

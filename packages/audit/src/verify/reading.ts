@@ -65,6 +65,11 @@ export class Reading {
     return this.#lastAt;
   }
 
+  /** Months of which an event of the record says that they went into a file. */
+  saidArchived(): readonly string[] {
+    return this.#archiveNotices.flatMap((notice) => notice.split(' ')[0] || []);
+  }
+
   /** Whether an event of the record says that this month went into this file. */
   saysArchived(month: string, sha256: string): boolean {
     return this.#archiveNotices.includes(`${month} ${sha256}`);

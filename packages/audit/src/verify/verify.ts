@@ -16,7 +16,7 @@ import {
 } from './conclusions.ts';
 import { type CheckpointFile, Evidence, type OwnCheckpoints } from './evidence.ts';
 import { type Fault, Findings, MAX_FAULTS } from './findings.ts';
-import { type ArchivedMonth, openSnapshot, type Snapshot } from './in-database.ts';
+import { type ArchivedMonth, openSnapshot } from './in-database.ts';
 import { linesOf, UnreadableFileError } from './in-files.ts';
 import { type Progress, Reading } from './reading.ts';
 import { readState, removeState, type VerifyState } from './resume.ts';
@@ -64,7 +64,7 @@ export interface VerifyReport {
     readonly open: number;
     /** Calls closed by an outcome that says that nobody knows how they ended. */
     readonly unknown: number;
-    /** Months in files that were not given: their events are not proved. */
+    /** Months in files that were not given, as the database or the events of an export say: not proved. */
     readonly archived: readonly string[];
     readonly notes: readonly string[];
   };
@@ -125,13 +125,15 @@ class Verification {
       const evidence = this.#evidence({ place: 'the database', complete: true }, null);
       for await (const { number, note } of snapshot.checkpoints()) evidence.takeOwn(number, note);
       evidence.own.end();
-      for (const file of [...kept, ...archives.map((archive) => ({ file: archive }))])
-        await evidence.takeKept(file);
+      for (const file of kept) await evidence.takeKept(file);
+      const months = await snapshot.archivedMonths();
+      for (const { place: file, month } of headers)
+        await evidence.takeKept({ file, readLater: months.some((archived) => archived.month === month) });
       evidence.settle();
       this.#compareEnvironments(evidence, [{ place: 'the database', environment: said }, ...headers]);
       const chains = this.#chains(evidence, { repeats: false, partial: null, environment: said });
       const reading = this.#reading(chains, evidence, await snapshot.estimate());
-      const absent = await this.#archivedMonths(snapshot, headers, chains, reading);
+      const absent = await this.#readMonths(months, headers, chains, reading);
       await reading.database(snapshot);
       this.#requireNotices(absent, reading);
       return this.#report(evidence, chains, reading, Number(this.#options.now()), absent);
@@ -165,7 +167,10 @@ class Verification {
     const reading = this.#reading(chains, evidence, events);
     for (const { place, month } of headers.toSorted(inOrderOfMonths)) await reading.file(place, month);
     // What the file says of itself is nobody's word: an early time would make every gap one that may still be closed.
-    return this.#report(evidence, chains, reading, Math.max(readAt ?? 0, reading.lastAt), []);
+    const now = Math.max(readAt ?? 0, reading.lastAt);
+    const given = new Set<string | null>(headers.map(({ month }) => month));
+    const archived = partial === null ? reading.saidArchived().filter((month) => !given.has(month)) : [];
+    return this.#report(evidence, chains, reading, now, [], archived);
   }
 
   #evidence(own: Omit<OwnCheckpoints, 'environment'>, readAt: number | null): Evidence {
@@ -233,13 +238,12 @@ class Verification {
   }
 
   /** Reads the months that left the database from their files. @returns those whose file wasn't given */
-  async #archivedMonths(
-    snapshot: Snapshot,
+  async #readMonths(
+    months: readonly ArchivedMonth[],
     headers: readonly Header[],
     chains: Chains,
     reading: Reading,
   ): Promise<readonly ArchivedMonth[]> {
-    const months = await snapshot.archivedMonths();
     const given = new Map(headers.map(({ month, place }) => [month, place]));
     const absent: ArchivedMonth[] = [];
     for (const month of months) {
@@ -314,6 +318,7 @@ class Verification {
     reading: Reading,
     now: number,
     absent: readonly ArchivedMonth[],
+    archived: readonly string[] = absent.map(({ month }) => month),
   ): VerifyReport {
     const partial = this.#options.source.kind === 'files' && !evidence.own.complete;
     const findings = this.#eventFindings;
@@ -342,7 +347,7 @@ class Verification {
         tail: chains.tail(),
         open,
         unknown: reading.decisions.unknown,
-        archived: absent.map(({ month }) => month),
+        archived,
         notes: this.#notes,
       },
     };
