@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openRecord, topUpPartitions } from '@ideogate/audit';
+import { openCheckpointKeys, openRecord, signCheckpoints, topUpPartitions } from '@ideogate/audit';
+import { startLocalPostgres } from '@ideogate/local-postgres';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { auditArchive, auditImport } from '../src/commands/audit-archive.ts';
@@ -28,13 +29,35 @@ beforeAll(async () => {
   product = await start({ data, port: await freePorts() });
   env = { IDEOGATE_DATA: data };
   archives = join(data, 'staging', 'archive');
-  const past = BigInt(Date.UTC(2020, 0, 20)) * 1_000n;
-  await topUpPartitions(product.ready.adminDatabaseUrl ?? '', past);
-  const { appendDatabaseUrl: appendUrl, databaseUrl: readUrl } = product.ready;
-  const opening = { environment: 'staging', instance: 'a run of 2020', release: null, version: '0' } as const;
-  await openRecord({ appendUrl, readUrl, opening, now: () => past }).close(5_000);
-});
+  product = await beginIn(Date.UTC(2020, 0, 20));
+}, 60_000);
 afterAll(cleanUp);
+
+/** Stops the product, has its record begin in the past, with a run and its checkpoints, and starts it again. */
+async function beginIn(time: number, more: Readonly<Record<string, string>> = {}): Promise<Product> {
+  const { data, port } = product;
+  await stop(product);
+  const postgres = await startLocalPostgres({
+    folder: join(data, 'staging', 'postgres'),
+    log: () => undefined,
+  });
+  const url = postgres.superuserUrl('ideogate_staging');
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query(`TRUNCATE ideogate.audit_event, ideogate.checkpoint, ideogate.chain_position,
+    ideogate.archive, ideogate.archive_chain`);
+  await client.end();
+  rmSync(join(data, 'staging', 'checkpoints.ndjson'));
+  const now = () => BigInt(time) * 1_000n;
+  await topUpPartitions(url, now());
+  const opening = { environment: 'staging', instance: 'a run of then', release: null, version: '0' } as const;
+  const urls = { appendUrl: url, readUrl: url };
+  await openRecord({ ...urls, opening, now }).close(5_000);
+  const keys = openCheckpointKeys(join(data, 'staging', 'checkpoint-key'));
+  await signCheckpoints({ ...urls, environment: 'staging', keys, destinations: [], now }).stop();
+  await postgres.stop();
+  return start({ data, port, env: more });
+}
 
 async function command(...words: string[]): Promise<{ code: unknown; stderr: string; answer: unknown }> {
   const { code, stdout, stderr } = await ran(['audit', ...words], { env });
@@ -103,15 +126,8 @@ test('a month is archived, verified, read back, forgotten and removed at last, e
 }, 120_000);
 
 test('with a folder for it the product archives what retention asks for by itself, on record (E.56)', async () => {
-  const { appendDatabaseUrl: appendUrl, databaseUrl: readUrl, adminDatabaseUrl } = product.ready;
-  const past = BigInt(Date.UTC(2018, 4, 20)) * 1_000n;
-  await topUpPartitions(adminDatabaseUrl ?? '', past);
-  const opening = { environment: 'staging', instance: 'a run of 2018', release: null, version: '0' } as const;
-  await openRecord({ appendUrl, readUrl, opening, now: () => past }).close(5_000);
-  await stop(product);
   const folder = join(newFolder(), 'archive');
-  const { data, port } = product;
-  product = await start({ data, port, env: { IDEOGATE_ARCHIVE_FOLDER: folder } });
+  product = await beginIn(Date.UTC(2018, 4, 20), { IDEOGATE_ARCHIVE_FOLDER: folder });
   const client = new Client({ connectionString: product.ready.databaseUrl });
   await client.connect();
   const said = `SELECT operation, subject IS NOT NULL AS somebody, detail ->> 'events' AS events FROM audit_notice
@@ -134,6 +150,19 @@ test.each([
   ['a key in use', 3, /may still be in use/, () => auditForget(env, { month: thisMonth, yes: true })],
   ['a key, unless --yes says so', 3, /Nothing was done.*--yes/, () => auditForget(env, { month: '2020-02' })],
   ['no file to read back', 3, /Give a file/, async () => auditImport(env, undefined, {})],
+  [
+    'a folder that is a file',
+    3,
+    /package\.json cannot be a folder for archives \(EEXIST\)/,
+    () => auditArchive(env, { folder: join(REPOSITORY, 'package.json') }),
+  ],
+  ['a folder to read back', 3, /is a folder: name a file/, async () => auditImport(env, REPOSITORY, {})],
+  [
+    'a month before all',
+    3,
+    /0000-01 is not a month/,
+    () => auditForget(env, { month: '0000-01', yes: true }),
+  ],
   ['a file that is not there', 3, /nothing\.gz is not there/, async () => auditImport(env, 'nothing.gz', {})],
   [
     'a file that is no archive',

@@ -82,6 +82,11 @@ describe('ideogate audit verify', () => {
   test.each([
     ['a file that is not there', ['nothing.ndjson'], {}, /nothing\.ndjson is not there/],
     ['a key that is none', [], { key: ['what'] }, /--key: not a public key/],
+    ['a folder', ['packages'], {}, /packages is a folder: name a file in it/],
+    ['an archive that is a folder', [], { archive: ['packages'] }, /packages is a folder/],
+    ['what is read more than once from a device', ['/dev/null'], {}, /\/dev\/null is not a regular file/],
+    ['checkpoints that are none', [], { checkpoints: ['package.json'] }, /package\.json holds no checkpoint/],
+    ['an address that is none', [], { database: 'notaurl' }, /--database is a URL/],
     ['a span that is none', [], { gapAfter: 'soon' }, /--gap-after is a span/],
     ['files and a database', ['package.json'], { database: 'postgres://x' }, /Give either files/],
   ])('%s is said, and is exit 3', async (_, files, options, said) => {

@@ -216,6 +216,8 @@ describe('ideogate audit', () => {
     [{ since: '7' }, /^--since 7 is neither/],
     [{ since: '2026-02-31x' }, /is neither/],
     [{ since: '2026-13-01' }, /is neither/],
+    [{ since: '2026-02-31' }, /is neither/],
+    [{ since: '999999d' }, /is neither .* of 1970 or later/],
     [{ limit: '0' }, /^--limit is a number from 1 to 10000/],
     [{ limit: 'all' }, /^--limit is a number/],
   ])('list %j is refused in words', (options, reason) => {

@@ -26,7 +26,7 @@ export {
   isDatabaseFault,
 } from './database/settings.ts';
 export { ArchiveError, type ArchiveFault } from './archive/archive-error.ts';
-export { type ArchivedMonth, type ArchiveStep, archiveMonth } from './archive/archive-month.ts';
+export { type ArchivedMonth, type ArchiveStep, archiveMonth, noticeOf } from './archive/archive-month.ts';
 export { dropImported, importArchive } from './archive/import-archive.ts';
 export { type RegisteredArchive } from './archive/registered.ts';
 export { dueMonths, removeArchive } from './archive/retention.ts';
@@ -65,6 +65,7 @@ export {
   watchCheckpoints,
 } from './checkpoints/watch-checkpoints.ts';
 export type { Fault, FaultName } from './verify/findings.ts';
+export { NoCheckpointsError } from './verify/evidence.ts';
 export { InterruptedError, type Progress } from './verify/reading.ts';
 export { ResumeError } from './verify/resume.ts';
 export { verifyRecord, type VerifyOptions, type VerifyReport } from './verify/verify.ts';

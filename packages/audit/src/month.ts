@@ -1,9 +1,9 @@
 /** A calendar month in UTC, `YYYY-MM`: what a partition holds, what is archived, what a key is for. */
 export type Month = string & { readonly brand: 'Month' };
 
-/** The month that a person or a file names, or undefined. */
+/** The month that a person or a file names, from 1970 on, or undefined. */
 export function parseMonth(text: string): Month | undefined {
-  return /^[0-9]{4}-(?:0[1-9]|1[0-2])$/.test(text) ? (text as Month) : undefined; // as: it has just been checked
+  return /^(?:19[7-9]|[2-9][0-9]{2})[0-9]-(?:0[1-9]|1[0-2])$/.test(text) ? (text as Month) : undefined; // as: it has just been checked
 }
 
 /** The month that holds a time. */

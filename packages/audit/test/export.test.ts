@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -171,6 +173,42 @@ describe('to a file', () => {
     expect(eventsIn(linesIn(file)).toSorted()).toEqual(await inTheTable());
   });
 
+  test('lines whose cursor could not be written are not there twice', async () => {
+    const file = join(folder, 'again.ndjson');
+    await calls(open(), 4);
+    // In the way of the cursor's next version.
+    const inTheWay = `${file}.cursor.tmp`;
+    const faults: unknown[] = [];
+    await sendOutOnce(toFile(file), never);
+    await calls(open(), 4);
+    mkdirSync(inTheWay);
+    const onFault = (error: unknown) => {
+      faults.push(error);
+      if (faults.length === 3) rmdirSync(inTheWay);
+    };
+    await sendOutOnce(toFile(file, { onFault, firstBackoffMs: 1 }), never);
+    expect(faults).toHaveLength(3);
+    expect(eventsIn(linesIn(file)).toSorted()).toEqual(await inTheTable());
+  });
+
+  test.each([
+    ['of an export to a pipe', '{"bytes":null,"positions":[]}', 'an export to a pipe'],
+    ['with a negative length', '{"bytes":-5,"positions":[]}', 'not a cursor'],
+    ['with half a byte', '{"bytes":1.5,"positions":[]}', 'not a cursor'],
+    ['with a writer that is none', '{"bytes":0,"positions":[["me",1,"1"]]}', 'not a cursor'],
+    [
+      'with half an event',
+      '{"bytes":0,"positions":[["00000000-0000-4000-8000-000000000000",1.5,"1"]]}',
+      'not a cursor',
+    ],
+  ])('a cursor %s is refused, and the file left as it is', async (_, cursor, said) => {
+    const file = join(folder, 'kept.ndjson');
+    writeFileSync(file, 'a line of before\n');
+    writeFileSync(`${file}.cursor`, cursor);
+    await expect(sendOutOnce(toFile(file), never)).rejects.toThrow(said);
+    expect(readFileSync(file, 'utf8')).toBe('a line of before\n');
+  });
+
   test('a file that is not its own, or was cut, is left alone and named; so is one that is being written', async () => {
     const file = join(folder, 'others.txt');
     writeFileSync(file, '{"somebody":"else"}\n');
@@ -198,6 +236,13 @@ function existsWith(file: string): boolean {
     return false;
   }
 }
+
+test('to a pipe, the cursor of a file is refused', async () => {
+  const cursor = join(folder, 'of-a-file.cursor');
+  writeFileSync(cursor, '{"bytes":0,"positions":[]}');
+  const target = streamTarget(new PassThrough(), cursor);
+  await expect(sendOutOnce(toFile('', { target }), never)).rejects.toThrow('an export to a file');
+});
 
 test('to a pipe, the next run goes on behind what the pipe took', async () => {
   const cursor = join(folder, 'pipe.cursor');

@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -13,6 +15,7 @@ import {
   type Fault,
   hashEvent,
   InterruptedError,
+  NoCheckpointsError,
   openCheckpointKeys,
   openRecord,
   prepareNextKey,
@@ -977,6 +980,56 @@ describe('a single checkpoint that somebody kept', () => {
   });
 });
 
+describe('checkpoints that somebody else kept', () => {
+  const forms: readonly (readonly [string, (text: string) => string])[] = [
+    ['as they were sent', (text) => text],
+    ['without a line feed at the end', (text) => text.trimEnd()],
+    [
+      'with what a collector of logs puts before each',
+      (text) => text.replaceAll(/^/gm, '2026-11-29 gateway | '),
+    ],
+    ['as a text file of Windows', (text) => `\uFEFF${text.replaceAll('\n', '\r\n')}`],
+    ['among other lines', (text) => `started\n${text}stopped\n`],
+  ];
+  test.each(forms)('are read %s', async (_, form) => {
+    const file = join(sample.folder, 'kept-in-a-form.ndjson');
+    writeFileSync(file, form(readFileSync(sample.kept, 'utf8')));
+    const { faults } = await verify(inDatabase(sample.backup), { kept: [file] });
+    expect(faults.map(short)).toEqual([['rolled-back', null, 11]]);
+  });
+
+  test('are read from a pipe', async () => {
+    const pipe = join(sample.folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const written = writeFile(pipe, readFileSync(sample.kept));
+    const { faults } = await verify(inDatabase(sample.backup), { kept: [pipe] });
+    await written;
+    expect(faults.map(short)).toEqual([['rolled-back', null, 11]]);
+  });
+
+  test.each([
+    ['an empty file', ''],
+    ['a file of something else', 'root:x:0:0\n'],
+    ['a bare signed note', 'ideogate checkpoint\nenvironment staging\n'],
+  ])('are missed in %s', async (_, text) => {
+    const file = join(sample.folder, 'no-checkpoints');
+    writeFileSync(file, text);
+    await expect(verify(inDatabase(sample.whole), { kept: [file] })).rejects.toThrow(NoCheckpointsError);
+  });
+});
+
+test('a chain of long ago that the last checkpoint does not know is none of the record', async () => {
+  onTestFinished(() => putBack(sample.whole));
+  const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
+  const longAgo = () => nowMicros() - 11n * 86_400_000_000n;
+  const record = openRecord({ ...urls, opening: OPENING, now: longAgo });
+  await record.refuse(refusal({ atMicros: longAgo() }));
+  await record.close(5_000);
+  const file = await exportOf(sample.whole);
+  for (const source of [inDatabase(sample.whole), { kind: 'files' as const, files: [file] }])
+    expect((await verify(source)).faults.map(short)).toEqual([['inserted', record.writer, 1]]);
+});
+
 describe('where there is nothing', () => {
   const NOTHING = { ok: false, events: 0, checkpoints: 0, faults: [{ fault: 'removed', seq: null }] };
 
@@ -1050,12 +1103,25 @@ describe('a verification that was stopped', () => {
     }
   });
 
-  test('is not gone on with over something else', async () => {
+  test('is not gone on with over something else, or by other checkpoints', async () => {
     const resume = join(sample.folder, 'other-state.json');
     const signal = AbortSignal.abort();
     await expect(verify(inDatabase(sample.whole), { resume, signal })).rejects.toThrow(InterruptedError);
     await expect(verify(inDatabase(sample.backup), { resume })).rejects.toThrow('something else');
+    const otherwise = verify(inDatabase(sample.whole), { resume, kept: [sample.kept] });
+    await expect(otherwise).rejects.toThrow('by other keys or checkpoints');
   });
+
+  test.each(['', 'null', '[]', '{"source":"x"}', '{"upTo":1,"parts":"a"}'])(
+    'is not gone on with from a state that is none: %s',
+    async (text) => {
+      const resume = join(sample.folder, 'damaged-state.json');
+      writeFileSync(resume, text);
+      await expect(verify(inDatabase(sample.whole), { resume })).rejects.toThrow(
+        `${resume} does not hold the state of a verification`,
+      );
+    },
+  );
 });
 
 describe('a file', () => {
@@ -1076,7 +1142,7 @@ describe('a file', () => {
     const again = [...rest.slice(0, 9), ...rest.slice(4)];
     expect(await verifyLines([header, ...again, ...rest.slice(-3)])).toMatchObject({ ok: true });
     const twice = rest.flatMap((line) => [line, line]);
-    expect(await verifyLines([header, ...twice])).toMatchObject({ ok: true });
+    expect(await verifyLines([header, ...twice])).toMatchObject({ ok: true, events: sample.events });
     expect(await verifyLines([header, ...rest], 'whole.ndjson.gz')).toMatchObject({ ok: true });
   });
 

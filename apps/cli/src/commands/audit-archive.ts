@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {
   ArchiveError,
@@ -8,14 +8,15 @@ import {
   dueMonths,
   importArchive,
   type Month,
+  noticeOf,
   type RegisteredArchive,
   removeArchive,
 } from '@ideogate/audit';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy, type Retention } from '@ideogate/policy';
 import { CommandError, EXIT } from '../exit-codes.ts';
+import { faultOfInputFile } from '../input-file.ts';
 import { readMonth } from '../month.ts';
-import { detailOf } from '../product/archiving.ts';
 import { codeOf, dataFolder, type ReadyFile, readReadyFile } from '../product/data-folder.ts';
 import { policyPaths, readPolicyFiles } from '../product/product-config.ts';
 import { ownerUrl } from '../product/record-owner.ts';
@@ -40,7 +41,7 @@ export async function auditArchive(env: NodeJS.ProcessEnv, options: AuditArchive
   const folder = resolve(
     options.folder ?? env['IDEOGATE_ARCHIVE_FOLDER'] ?? join(data, ready.environment, 'archive'),
   );
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   return inWords(async () => {
     const due = await dueMonths(owner, retention, BigInt(Date.now()) * 1000n);
     const archived: ArchivedMonth[] = [];
@@ -64,7 +65,7 @@ function archive(ready: ReadyFile, owner: string, folder: string, month: Month):
     folder,
     month,
     now: () => BigInt(Date.now()) * 1000n,
-    announce: (archived) => noteDoing(ready, 'month-archived', 'audit archive', detailOf(archived)),
+    announce: (archived) => noteDoing(ready, 'month-archived', 'audit archive', noticeOf(archived)),
     onStep: (step) => {
       if (process.stderr.isTTY)
         process.stderr.write(step === 'done' ? '\r\x1b[K' : `\r\x1b[K${month}: ${step}`);
@@ -110,8 +111,8 @@ export function auditImport(
 ): Promise<number> {
   if ((file === undefined) === (options.drop !== true))
     throw new CommandError(EXIT.invalidInput, 'Give a file to read back, or --drop to let go of what was.');
-  if (file !== undefined && !existsSync(file))
-    throw new CommandError(EXIT.invalidInput, `${file} is not there: nothing was read back.`);
+  const fault = file === undefined ? null : faultOfInputFile(file, 'more than once');
+  if (fault !== null) throw new CommandError(EXIT.invalidInput, fault);
   const ready = readReadyFile(dataFolder(env));
   const owner = ownerUrl(env, ready);
   return inWords(async () => {
@@ -141,6 +142,17 @@ export function auditImport(
     }
     return EXIT.fine;
   });
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new CommandError(
+      EXIT.invalidInput,
+      `${folder} cannot be a folder for archives (${codeOf(error)}).`,
+    );
+  }
 }
 
 function readRetention(env: NodeJS.ProcessEnv, { environment }: ReadyFile): Retention {

@@ -1,7 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import {
   InterruptedError,
   KeyTextError,
+  NoCheckpointsError,
   parseVerifierKey,
   type Progress,
   ResumeError,
@@ -12,6 +13,7 @@ import {
 } from '@ideogate/audit';
 import { readNamedText } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
+import { faultOfInputFile } from '../input-file.ts';
 import {
   checkpointKeyFile,
   checkpointKeys,
@@ -61,6 +63,8 @@ async function run(options: VerifyOptions, resume: string | undefined): Promise<
     }
     if (error instanceof ResumeError)
       throw new CommandError(EXIT.invalidInput, `${error.message}: remove it to begin anew.`);
+    if (error instanceof NoCheckpointsError)
+      throw new CommandError(EXIT.invalidInput, `${error.message}. Nothing is proved.`);
     const what = options.source.kind === 'database' ? 'The record' : 'A file';
     throw new CommandError(EXIT.failed, `${what} cannot be read (${codeOf(error)}), so nothing is proved.`);
   }
@@ -74,8 +78,13 @@ async function readRequest(
 ): Promise<VerifyOptions> {
   const { archive = [], checkpoints = [], database, resume } = options;
   const faults: string[] = [];
-  for (const file of [...files, ...archive, ...checkpoints])
-    if (!existsSync(file)) faults.push(`${file} is not there.`);
+  const unreadable = [
+    ...[...files, ...archive].map((file) => faultOfInputFile(file, 'more than once')),
+    ...checkpoints.map((file) => faultOfInputFile(file, 'once')),
+  ];
+  faults.push(...unreadable.filter((fault) => fault !== null));
+  if (database !== undefined && !isPostgresUrl(database))
+    faults.push('--database is a URL such as postgres://login:password@host:5432/ideogate.');
   if (files.length > 0 && (database !== undefined || archive.length > 0))
     faults.push('Give either files, or a database with --archive: files alone are verified without one.');
   const gapAfterMs = milliseconds(options.gapAfter);
@@ -111,7 +120,12 @@ async function readSource(
 /** What the product kept of its checkpoints, apart from its database. */
 function ownKept(env: NodeJS.ProcessEnv): readonly string[] {
   const file = keptCheckpoints(environmentFolder(env));
-  return existsSync(file) ? [file] : [];
+  // It is made before the first is written into it.
+  return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0 ? [file] : [];
+}
+
+function isPostgresUrl(text: string): boolean {
+  return /^postgres(?:ql)?:$/.test(URL.parse(text)?.protocol ?? '');
 }
 
 /** Those given, as texts or files of texts; else those of the data folder. */

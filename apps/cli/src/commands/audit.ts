@@ -175,17 +175,23 @@ function isState(text: string): text is Call['state'] {
 function readSince(text: string): Date {
   const ago = milliseconds(text);
   const time = ago === undefined ? timeOf(text) : Date.now() - ago;
-  if (!Number.isFinite(time)) {
+  if (!(time >= EARLIEST)) {
     throw new CommandError(
       EXIT.invalidInput,
-      `--since ${text} is neither a span such as 90s, 15m, 2h, 7d nor a time such as 2026-01-31T09:00:00Z.`,
+      `--since ${text} is neither a span such as 90s, 15m, 2h, 7d nor a time such as 2026-01-31T09:00:00Z, of 1970 or later.`,
     );
   }
   return new Date(time);
 }
 
+/** No record is older than this, and what is far before it no database can name. */
+const EARLIEST = Date.UTC(1970, 0, 1);
+
 /** RFC 3339, or a day of it (in UTC): Date.parse alone would take `7` for a month of 2001. */
 function timeOf(text: string): number {
+  // A day that there isn't is one of the next month to Date.parse.
+  const day = new Date(`${text.slice(0, 10)}T00:00:00Z`);
+  if (Number.isNaN(day.getTime()) || !day.toISOString().startsWith(text.slice(0, 10))) return Number.NaN;
   return /^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:[0-9]{2}))?$/.test(
     text,
   )

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ArchiveError, type ArchivedMonth, archiveMonth, dueMonths, exportName } from '@ideogate/audit';
+import { ArchiveError, archiveMonth, dueMonths, exportName, noticeOf } from '@ideogate/audit';
 import { CommandError } from '../exit-codes.ts';
 import { codeOf } from './data-folder.ts';
 import type { RecordKeeping } from './record-keeping.ts';
@@ -13,17 +13,6 @@ export function readArchiveFolder(env: NodeJS.ProcessEnv, faults: string[]): str
   if (!folder) return null;
   if (!isAbsolute(folder)) faults.push('IDEOGATE_ARCHIVE_FOLDER must be an absolute path.');
   return folder;
-}
-
-/** What the notice of a month that leaves tells. */
-export function detailOf({
-  month,
-  file,
-  sha256,
-  events,
-  checkpoints,
-}: ArchivedMonth): Readonly<Record<string, string>> {
-  return { month, file, sha256, events: String(events), checkpoints: String(checkpoints) };
 }
 
 const HOUR_MS = 3_600_000;
@@ -81,7 +70,7 @@ async function archiveDue(
       month,
       now: nowMicros,
       exports: exports.urls.map(exportName),
-      announce: (archived) => noteDoing(place, 'month-archived', 'start', detailOf(archived)),
+      announce: (archived) => noteDoing(place, 'month-archived', 'start', noticeOf(archived)),
     });
     log.info({ month, file, events, sha256 }, 'a month was archived');
   }

@@ -20,6 +20,16 @@ export interface ChainRange {
   readonly lastHash: string;
 }
 
+/** Over the pieces of all chains, hex: with it, the record itself says which events left. */
+export function digestOfRanges(ranges: readonly ChainRange[]): string {
+  const list = ranges
+    .map(({ writer, firstSeq, firstPrevHash, lastSeq, lastHash }) =>
+      [writer, firstSeq, firstPrevHash, lastSeq, lastHash].join(' '),
+    )
+    .toSorted();
+  return createHash('sha256').update(list.join('\n')).digest('hex');
+}
+
 /** What an archive file was found to hold. */
 export interface ArchiveContent {
   readonly month: Month;

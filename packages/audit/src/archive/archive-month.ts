@@ -7,7 +7,7 @@ import type { Session } from '../database/session.ts';
 import { type Month, startOf } from '../month.ts';
 import { isoFromMicros } from '../timestamp.ts';
 import { ArchiveError } from './archive-error.ts';
-import { type ArchiveContent, readArchive, writeArchive } from './archive-file.ts';
+import { type ArchiveContent, digestOfRanges, readArchive, writeArchive } from './archive-file.ts';
 import { requireContinuity } from './continuity.ts';
 import { detach, drop, monthTables, tableOf } from './month-table.ts';
 import {
@@ -48,6 +48,19 @@ export interface ArchiveOptions {
 export interface ArchivedMonth extends ArchiveContent {
   /** Name of the file in the folder. */
   readonly file: string;
+}
+
+/** What the notice of an archived month holds: `ranges` is a digest of which events left. */
+export function noticeOf(archive: ArchivedMonth): Readonly<Record<string, string>> {
+  const { month, file, sha256, events, checkpoints, ranges } = archive;
+  return {
+    month,
+    file,
+    sha256,
+    events: String(events),
+    checkpoints: String(checkpoints),
+    ranges: digestOfRanges(ranges),
+  };
 }
 
 /** By how much clocks may differ. */

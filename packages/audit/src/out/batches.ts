@@ -107,20 +107,6 @@ export async function readCheckpoints(session: Session, after: number, limit: nu
   };
 }
 
-/**
- * Where the chains go on whose first events left the database: these are found by no first event.
- * @param session of the read login
- */
-export async function archivedUpTo(session: Session): Promise<Positions> {
-  const { rows } = await session.query({
-    text: `SELECT c.writer, max(c.last_seq)::text AS seq
-      FROM ideogate.archive_chain c JOIN ideogate.archive a USING (month)
-      WHERE a.dropped_at IS NOT NULL GROUP BY c.writer`,
-  });
-  const list = rows as { writer: string; seq: string }[]; // as: the columns selected above
-  return new Map(list.map(({ writer, seq }) => [writer, { seq: Number(seq), atMicros: 0n }]));
-}
-
 // One look into the index of `(writer, seq, at)` for each writer there is.
 const BEHEADED = `WITH RECURSIVE chain AS (
     (SELECT writer FROM ideogate.audit_event ORDER BY writer LIMIT 1)

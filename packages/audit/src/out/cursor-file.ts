@@ -5,8 +5,8 @@ import { TargetError } from './target.ts';
 
 /** How far an export to a file or a pipe has come. */
 export interface Cursor {
-  /** Length of the file up to where it is known to be whole; 0 for a pipe. */
-  readonly bytes: number;
+  /** Length of the file up to where it is known to be whole; null for a pipe. */
+  readonly bytes: number | null;
   readonly positions: Positions;
 }
 
@@ -52,6 +52,12 @@ async function syncFolder(file: string): Promise<void> {
   }
 }
 
+const WRITER = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
 function parse(text: string): Cursor | null {
   let value: unknown;
   try {
@@ -62,12 +68,12 @@ function parse(text: string): Cursor | null {
   if (typeof value !== 'object' || value === null || !('bytes' in value) || !('positions' in value))
     return null;
   const { bytes, positions: list } = value;
-  if (typeof bytes !== 'number' || !Array.isArray(list)) return null;
+  if ((bytes !== null && !isCount(bytes)) || !Array.isArray(list)) return null;
   const positions = new Map<string, Position>();
   for (const entry of list as unknown[]) {
     const [writer, seq, atMicros] = Array.isArray(entry) ? (entry as unknown[]) : [];
-    if (typeof writer !== 'string' || typeof seq !== 'number' || typeof atMicros !== 'string') return null;
-    if (!/^[0-9]+$/.test(atMicros)) return null;
+    if (typeof writer !== 'string' || !isCount(seq) || typeof atMicros !== 'string') return null;
+    if (!WRITER.test(writer) || !/^[0-9]{1,16}$/.test(atMicros)) return null;
     positions.set(writer, { seq, atMicros: BigInt(atMicros) });
   }
   return { bytes, positions };

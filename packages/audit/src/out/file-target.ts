@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { headerLine } from '../chain/ndjson.ts';
-import type { Position } from '../following/positions.ts';
+import type { Positions } from '../following/positions.ts';
 import { readCursor, writeCursor } from './cursor-file.ts';
 import { type ExportTarget, TargetError, textOf } from './target.ts';
 
@@ -19,7 +19,7 @@ export interface FileTargetOptions {
  */
 export function fileTarget({ file, header }: FileTargetOptions): ExportTarget {
   const cursorFile = `${file}.cursor`;
-  const positions = new Map<string, Position>();
+  let positions: Positions = new Map();
   let handle: FileHandle | undefined;
   let bytes = 0;
 
@@ -28,41 +28,44 @@ export function fileTarget({ file, header }: FileTargetOptions): ExportTarget {
     const [{ size }, cursor] = [await handle.stat(), await readCursor(cursorFile)];
     if (cursor === null && size > 0)
       throw new TargetError(`${file} is there, and ${cursorFile} of an export isn't: name another file`);
+    if (cursor?.bytes === null)
+      throw new TargetError(`${cursorFile} is the cursor of an export to a pipe: name another file`);
     if (cursor !== null && size < cursor.bytes)
       throw new TargetError(
         `${file} has ${size} bytes where ${cursorFile} says ${cursor.bytes}: it was cut or replaced. ` +
           'Restore it, or remove both to begin anew',
       );
     bytes = cursor?.bytes ?? 0;
-    for (const [writer, position] of cursor?.positions ?? []) positions.set(writer, position);
+    positions = cursor?.positions ?? new Map();
     if (cursor !== null) return;
     // From here on whatever the file holds behind the cursor is known to be ours.
     await writeCursor(cursorFile, { bytes, positions });
     if (header === undefined) return;
     const { atMicros, environment } = header;
-    await write(`${headerLine('export', { at: atMicros.toString(), environment })}\n`);
-    await writeCursor(cursorFile, { bytes, positions });
+    await write(`${headerLine('export', { at: atMicros.toString(), environment })}\n`, positions);
   }
 
-  async function write(text: string): Promise<void> {
+  /** Until the cursor is on disk too, nothing of it has been written: another attempt begins where this one did. */
+  async function write(text: string, moved: Positions): Promise<void> {
     if (handle === undefined) throw new TargetError(`${file} is not open`);
     // What a failed attempt left is taken back first.
     await handle.truncate(bytes);
     await handle.appendFile(text);
     await handle.datasync();
-    bytes += Buffer.byteLength(text);
+    const written = bytes + Buffer.byteLength(text);
+    await writeCursor(cursorFile, { bytes: written, positions: moved });
+    bytes = written;
   }
 
   return {
     async begin() {
-      positions.clear();
       await openFile();
-      return new Map(positions);
+      return positions;
     },
     async deliver(batch) {
-      await write(textOf(batch));
-      for (const [writer, position] of batch.positions) positions.set(writer, position);
-      await writeCursor(cursorFile, { bytes, positions });
+      const moved = new Map([...positions, ...batch.positions]);
+      await write(textOf(batch), moved);
+      positions = moved;
     },
     async end() {
       await handle?.close();

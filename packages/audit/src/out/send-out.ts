@@ -4,7 +4,6 @@ import { openSession, type Session, type SessionTimeouts } from '../database/ses
 import { pause, soleDuty, tryLock } from '../database/sole-duty.ts';
 import type { Position } from '../following/positions.ts';
 import {
-  archivedUpTo,
   type Backlog,
   type Batch,
   beheadedChains,
@@ -135,8 +134,6 @@ class Sending {
   }
 
   async #begin(): Promise<void> {
-    // What is in a file by now isn't sent.
-    for (const [writer, position] of await archivedUpTo(this.#session)) this.#chains.set(writer, position);
     for (const [writer, position] of await this.#options.target.begin(this.#session)) {
       if (writer === CHECKPOINTS) this.#checkpoint = position.seq;
       else this.#chains.set(writer, position);

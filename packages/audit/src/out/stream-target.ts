@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { Position } from '../following/positions.ts';
 import { readCursor, writeCursor } from './cursor-file.ts';
-import { type ExportTarget, textOf } from './target.ts';
+import { type ExportTarget, TargetError, textOf } from './target.ts';
 
 /**
  * Standard output or the like. With a cursor file the next run goes on where this one stopped: behind what the stream
@@ -13,6 +13,8 @@ export function streamTarget(stream: Writable, cursorFile: string | null): Expor
     async begin() {
       if (cursorFile === null) return new Map(positions);
       const cursor = await readCursor(cursorFile);
+      if (typeof cursor?.bytes === 'number')
+        throw new TargetError(`${cursorFile} is the cursor of an export to a file: name another`);
       for (const [writer, position] of cursor?.positions ?? []) positions.set(writer, position);
       return new Map(positions);
     },
@@ -21,7 +23,7 @@ export function streamTarget(stream: Writable, cursorFile: string | null): Expor
         stream.write(textOf(batch), (error) => (error ? reject(error) : resolve()));
       });
       for (const [writer, position] of batch.positions) positions.set(writer, position);
-      if (cursorFile !== null) await writeCursor(cursorFile, { bytes: 0, positions });
+      if (cursorFile !== null) await writeCursor(cursorFile, { bytes: null, positions });
     },
     end: async () => {},
   };

@@ -1,6 +1,9 @@
 import type { ChainRange } from '../archive/archive-file.ts';
 import { EMPTY_CHAIN } from '../chain/chain.ts';
 import type { EventOfLine } from '../chain/ndjson.ts';
+import { listsAll } from '../checkpoints/checkpoint.ts';
+import { type Month, startOf } from '../month.ts';
+import { isoFromMicros } from '../timestamp.ts';
 import type { Findings } from './findings.ts';
 import { type FixedPoint, type FixedPoints, shortened } from './fixed-points.ts';
 import { areExchanged, hashOfForm, originOf } from './places.ts';
@@ -22,6 +25,15 @@ interface Hole {
   readonly after: string;
   /** The hash that the last missing event must have. */
   readonly before: string;
+}
+
+/** Events that are kept elsewhere, and were not looked at. */
+interface Archived {
+  readonly month: Month;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** It was said that others contradict it. */
+  contradicted: boolean;
 }
 
 /** How far a chain has been followed. Plain data, so that a verification can be taken up again. */
@@ -57,6 +69,7 @@ interface Chain {
   broken: { readonly seq: number; readonly number: number } | null;
   /** It was said that an event of it is of another environment. */
   elsewhere: boolean;
+  archived: Archived[];
   /** The last event not after `standingAt`. */
   standing: { readonly seq: number; readonly hash: string } | null;
 }
@@ -84,6 +97,8 @@ interface PartOfRecord {
   readonly lastFrom: number;
   /** The last checkpoint that can fix no event after that month, whatever the clocks say; 0 when there is none. */
   readonly upTo: number;
+  /** Checkpoints between which whatever a chain grew by is of a month that was given: first and last number. */
+  readonly within: readonly (readonly [number, number])[];
 }
 
 const MAX_SUSPECTS = 64;
@@ -115,10 +130,23 @@ export class Chains {
     return this.#chains.size;
   }
 
-  /** A part of a chain that is kept elsewhere and not looked at: what follows it hangs on its last event. */
-  skip({ writer, firstSeq, firstPrevHash, lastSeq, lastHash }: ChainRange): void {
+  /**
+   * A part of a chain that is kept elsewhere and not looked at: what follows it hangs on its last event.
+   * @param month that its events are said to be of
+   * @param settled the first checkpoint of so late that those before it fixed all of the month, if there is one
+   */
+  skip(
+    { writer, firstSeq, firstPrevHash, lastSeq, lastHash }: ChainRange,
+    month: Month,
+    settled: number | undefined,
+  ): void {
     const chain = this.#chain(writer);
     if (lastSeq <= chain.seq) return;
+    const archived = { month, firstSeq, lastSeq, contradicted: false };
+    chain.archived.push(archived);
+    const point = this.#options.fixed.firstFrom(writer, lastSeq);
+    if (settled !== undefined && (point === undefined || point.number >= settled))
+      this.#contradict(writer, archived, `no checkpoint of that time fixes them`);
     if (firstSeq > chain.seq + 1) dig(chain, firstSeq, firstPrevHash);
     else if (firstPrevHash !== chain.hash)
       this.#options.findings.add(
@@ -127,12 +155,14 @@ export class Chains {
         firstSeq,
         `event ${firstSeq}, archived, was chained to another`,
       );
-    Object.assign(chain, { seq: lastSeq, hash: lastHash, odd: false, also: [], sound: true });
+    const at = Math.max(chain.at, Number(startOf(month, 1)) - 1);
+    Object.assign(chain, { seq: lastSeq, hash: lastHash, at, odd: false, also: [], sound: true });
     this.#compare(writer, chain, lastSeq, lastHash);
   }
 
   take(event: EventOfLine): void {
     const chain = this.#chain(event.writer, event);
+    if (chain.archived.length > 0) this.#compareTimes(chain, event);
     const hash = hashOfForm(event.form);
     const sound = hash === event.hash;
     chain.sound ||= sound;
@@ -167,12 +197,27 @@ export class Chains {
     const { partial, fixed } = this.#options;
     return [...fixed.writers()].flatMap((writer) => {
       const chain = this.#chains.get(writer);
-      // Of a chain that has nothing in the last month nobody can say where it ended.
-      if (partial !== null && (chain?.at ?? 0) < partial.lastFrom) return [];
-      const point = fixed.last(writer, partial?.upTo);
+      const point = partial === null ? fixed.last(writer) : this.#fixedIn(partial, writer, chain);
       const has = (chain?.seq ?? 0) + (chain?.lost ?? 0);
       return point === undefined || point.seq <= has || chain?.broken ? [] : [{ writer, has, point }];
     });
+  }
+
+  /** Of months alone: the last place of a chain that must be in one of them. */
+  #fixedIn({ lastFrom, upTo, within }: PartOfRecord, writer: string, chain: Chain | undefined) {
+    const { fixed } = this.#options;
+    if (chain !== undefined && chain.at >= lastFrom) return fixed.last(writer, (number) => number <= upTo);
+    // One that has nothing in the last month may have ended anywhere, but for what it grew by within a month. The
+    // checkpoints that list all chains list those that stood still, too.
+    return fixed.last(
+      writer,
+      (number) => !listsAll(number) && within.some(([first, last]) => number > first && number <= last),
+    );
+  }
+
+  /** Where each chain ends. */
+  ends(): Iterable<{ readonly writer: string; readonly seq: number; readonly at: number }> {
+    return [...this.#chains].map(([writer, { seq, at }]) => ({ writer, seq, at }));
   }
 
   /** Events that no checkpoint fixes yet. */
@@ -225,12 +270,36 @@ export class Chains {
       fixed: 0,
       broken: null,
       elsewhere: false,
+      archived: [],
       standing: null,
     };
     if (this.#options.partial !== null && first !== undefined && first.seq > 1)
       Object.assign(made, { seq: first.seq - 1, hash: first.prevHash });
     this.#chains.set(writer, made);
     return made;
+  }
+
+  /** Times never go back within a chain: what is said to have left with a month must lie between what is here. */
+  #compareTimes(chain: Chain, { writer, seq, at }: EventOfLine): void {
+    for (const archived of chain.archived) {
+      const { month, firstSeq, lastSeq } = archived;
+      const [from, to] = [startOf(month), startOf(month, 1)];
+      if ((seq < firstSeq && at >= to) || (seq > lastSeq && at < from))
+        this.#contradict(writer, archived, `event ${seq} is of ${isoFromMicros(BigInt(at))}`);
+    }
+  }
+
+  /** Said once: these events did not leave with that month. */
+  #contradict(writer: string, archived: Archived, why: string): void {
+    if (archived.contradicted) return;
+    archived.contradicted = true;
+    const { month, firstSeq, lastSeq } = archived;
+    this.#options.findings.add(
+      'removed',
+      writer,
+      firstSeq,
+      `${range('event', firstSeq, lastSeq)} missing: the database says that month ${month} took them, and ${why}`,
+    );
   }
 
   #accept(chain: Chain, event: EventOfLine, hash = event.hash): void {

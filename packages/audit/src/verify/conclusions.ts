@@ -44,6 +44,32 @@ export function concludeNoCheckpoints(evidence: Evidence, events: number, findin
   findings.add('removed', null, null, `there is ${what}, and so no proof of anything`);
 }
 
+/** How long after it is dated an event may reach the record, if its writer was cut off from it; microseconds. */
+const LATE = 3_600_000_000;
+
+/**
+ * Says which ends of chains the last checkpoint should know and doesn't: what was written after it isn't of long before
+ * it.
+ */
+export function concludeTails(evidence: Evidence, chains: Chains, findings: Findings): void {
+  const trails = evidence.trails().filter((trail) => trail.heads().all);
+  const [trail] = trails.toSorted((a, b) => (b.last()?.number ?? 0) - (a.last()?.number ?? 0));
+  const last = trail?.last();
+  if (trail === undefined || last === undefined) return;
+  const { known } = trail.heads();
+  for (const { writer, seq, at } of chains.ends()) {
+    const from = (known.get(writer)?.seq ?? 0) + 1;
+    if (seq < from || at > Number(last.atMicros) - LATE || findings.has(writer, 1, seq)) continue;
+    const what = `${range('event', from, seq)} of ${isoFromMicros(BigInt(at))} and before`;
+    findings.add(
+      'inserted',
+      writer,
+      from,
+      `${what}: checkpoint ${last.number} of later does not know of them`,
+    );
+  }
+}
+
 /** The one checkpoint whose word on all chains has still to be compared: of a trail that began in the middle. */
 export function unprovedTrail(evidence: Evidence): Trail | undefined {
   const trails = evidence.trails().filter((trail) => trail.last() !== undefined);
@@ -78,11 +104,19 @@ export function concludeStanding(trail: Trail, chains: Chains, findings: Finding
   return null;
 }
 
-/** Says which calls nobody told the end of. @returns how many may still be told */
-export function concludeDecisions(decisions: OpenDecisions, before: number, findings: Findings): number {
+/**
+ * Says which calls nobody told the end of.
+ * @param mayEnd whether the end of a call that was allowed then, in microseconds, may still be told, or elsewhere
+ * @returns how many may
+ */
+export function concludeDecisions(
+  decisions: OpenDecisions,
+  mayEnd: (at: number) => boolean,
+  findings: Findings,
+): number {
   let within = 0;
   for (const { callId, writer, seq, at } of decisions.open()) {
-    if (at >= before) {
+    if (mayEnd(at)) {
       within += 1;
       continue;
     }

@@ -11,20 +11,21 @@ export interface CheckpointFile {
   readonly file: string;
   /** How much of it to read, or all. */
   readonly bytes?: number;
+  /** Checkpoints are what it is there for: without any, it is the wrong file. */
+  readonly required?: boolean;
+  /** When what is verified was made, microseconds: younger ones say nothing of it. */
+  readonly notAfter?: number | null;
   /** Its events are read too, and what can't be read is said then. */
   readonly readLater?: boolean;
 }
 
-/** Which checkpoints count. */
-export interface Until {
-  /** The last number, for going on with what was begun before there were more. */
-  readonly number: number;
-  /** The last time, microseconds, or null. */
-  readonly at: number | null;
+/** A file that should hold checkpoints holds none. */
+export class NoCheckpointsError extends Error {
+  override readonly name = 'NoCheckpointsError';
 }
 
 /** What is known of the record's own checkpoints. */
-export type OwnCheckpoints = Pick<TrailOptions, 'place' | 'complete' | 'environment' | 'before'>;
+export type OwnCheckpoints = Pick<TrailOptions, 'place' | 'complete' | 'environment' | 'marks'>;
 
 /** All that checkpoints say: those of the record itself, and those that somebody else kept. */
 export class Evidence {
@@ -34,36 +35,52 @@ export class Evidence {
   readonly #kept: Trail[] = [];
   readonly #keys: readonly VerifierKey[];
   readonly #findings: Findings;
-  readonly #until: Until;
+  readonly #upTo: number;
+  #younger = 0;
 
-  /** @param complete whether the record must have all of its own from the first on */
-  constructor(keys: readonly VerifierKey[], findings: Findings, until: Until, own: OwnCheckpoints) {
+  /** @param upTo the last number that counts, for going on with what was begun before there were more */
+  constructor(keys: readonly VerifierKey[], findings: Findings, upTo: number, own: OwnCheckpoints) {
     this.#keys = keys;
     this.#findings = findings;
-    this.#until = until;
+    this.#upTo = upTo;
     this.own = new Trail({ ...own, keys, fixed: this.fixed, findings });
   }
 
   /** Takes one of the record's own. */
   takeOwn(number: number | null, note: string): void {
-    if ((number ?? checkpointOf(note)?.number ?? 0) <= this.#until.number) this.own.take(number, note);
+    if ((number ?? checkpointOf(note)?.number ?? 0) <= this.#upTo) this.own.take(number, note);
   }
 
-  /** Takes what somebody kept. The record's own must be in. */
-  async takeKept({ file, bytes, readLater = false }: CheckpointFile): Promise<void> {
+  /**
+   * Takes what somebody kept. The record's own must be in.
+   * @throws NoCheckpointsError
+   */
+  async takeKept(kept: CheckpointFile): Promise<void> {
+    const { file, bytes, required = false, readLater = false, notAfter = null } = kept;
     const { fixed, own: beside } = this;
     const keys = this.#keys;
     const findings = this.#findings;
     const { environment } = this;
     const trail = new Trail({ place: file, complete: false, environment, keys, fixed, findings, beside });
     this.#kept.push(trail);
+    let taken = 0;
     try {
-      for await (const lines of linesOf(file, bytes)) for (const line of lines) this.#takeLine(trail, line);
+      for await (const lines of linesOf(file, bytes))
+        for (const line of lines) if (this.#takeLine(trail, line, notAfter)) taken += 1;
     } catch (error) {
       if (!(error instanceof UnreadableFileError)) throw error;
       if (!readLater) findings.add('changed', null, null, `${file}: ${error.message}`);
     }
+    if (required && taken === 0)
+      throw new NoCheckpointsError(
+        `${file} holds no checkpoint: it takes lines {"checkpoint":"…"}, as checkpoints are sent`,
+      );
     trail.end();
+  }
+
+  /** How many were kept that are younger than what is verified. */
+  get younger(): number {
+    return this.#younger;
   }
 
   /** Of the record, as far as its own checkpoints or else the first that were kept say it. */
@@ -113,15 +130,16 @@ export class Evidence {
     return new Set(this.trails().flatMap((trail) => [...trail.numbers()])).size;
   }
 
-  #takeLine(trail: Trail, text: string): void {
-    if (!text.startsWith('{"checkpoint"')) return;
-    const line = readLine(text);
-    if (line.kind !== 'checkpoint') return;
-    const { number, at } = this.#until;
+  /** @returns whether there is a checkpoint in it, be it behind what a collector of logs puts before a line */
+  #takeLine(trail: Trail, text: string, notAfter: number | null): boolean {
+    const from = text.indexOf('{"checkpoint":"');
+    const line = from === -1 ? null : readLine(text.slice(from));
+    if (line?.kind !== 'checkpoint') return false;
     const checkpoint = checkpointOf(line.note);
-    if (checkpoint !== null && checkpoint.number > number) return;
-    if (checkpoint !== null && at !== null && Number(checkpoint.atMicros) > at) return;
-    trail.take(null, line.note);
+    const young = checkpoint !== null && notAfter !== null && Number(checkpoint.atMicros) > notAfter;
+    if (young) this.#younger += 1;
+    else if (checkpoint === null || checkpoint.number <= this.#upTo) trail.take(null, line.note);
+    return true;
   }
 
   #differs(trail: Trail, number: number): boolean {

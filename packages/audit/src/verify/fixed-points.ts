@@ -94,12 +94,22 @@ export class FixedPoints {
     return this.#writers.get(writer)?.at(0);
   }
 
-  /** The last point of a chain, of those that checkpoints up to this number fix. */
-  last(writer: string, upTo = Number.MAX_SAFE_INTEGER): FixedPoint | undefined {
+  /** The first point of a chain that fixes this event or a later one. */
+  firstFrom(writer: string, seq: number): FixedPoint | undefined {
+    const points = this.#writers.get(writer);
+    for (let index = 0; index < (points?.length ?? 0); index++) {
+      const point = points?.at(index);
+      if (point !== undefined && point.seq >= seq) return point;
+    }
+    return undefined;
+  }
+
+  /** The last point of a chain, of those by checkpoints whose numbers count. */
+  last(writer: string, counts: (number: number) => boolean = () => true): FixedPoint | undefined {
     const points = this.#writers.get(writer);
     for (let index = (points?.length ?? 0) - 1; index >= 0; index--) {
       const point = points?.at(index);
-      if (point !== undefined && point.number <= upTo) return point;
+      if (point !== undefined && counts(point.number)) return point;
     }
     return undefined;
   }

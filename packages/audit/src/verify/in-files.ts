@@ -12,7 +12,7 @@ export class UnreadableFileError extends Error {
 
 /**
  * The lines of a file, in batches and without their line feeds; unpacked when the name ends in `.gz`.
- * @param bytes how much of it to read, for a file that grows meanwhile; what is cut by that isn't given
+ * @param bytes how much of it to read at most, for a file that grows meanwhile: its last line may be half a one then
  * @throws UnreadableFileError; what the system says when the file can't be opened
  */
 export async function* linesOf(file: string, bytes?: number): AsyncGenerator<readonly string[]> {
@@ -41,8 +41,8 @@ export async function* linesOf(file: string, bytes?: number): AsyncGenerator<rea
       `it cannot be unpacked beyond line ${count} (${code}): it was changed or cut off`,
     );
   }
-  if (rest !== '' && bytes === undefined)
-    throw new UnreadableFileError(`it ends in the middle of line ${count + 1}`);
+  if (rest !== '' && bytes !== undefined) yield [rest];
+  else if (rest !== '') throw new UnreadableFileError(`it ends in the middle of line ${count + 1}`);
 }
 
 function gunzipOf(raw: NodeJS.ReadableStream) {

@@ -1,8 +1,9 @@
+import { digestOfRanges } from '../archive/archive-file.ts';
 import { type EventOfLine, readLine } from '../chain/ndjson.ts';
-import { type Month, startOf } from '../month.ts';
+import { type Month, monthOf, startOf } from '../month.ts';
 import type { Chains } from './chains.ts';
 import type { Findings } from './findings.ts';
-import type { Position, Snapshot } from './in-database.ts';
+import type { ArchivedMonth, Position, Snapshot } from './in-database.ts';
 import { linesOf, UnreadableFileError } from './in-files.ts';
 import { OpenDecisions } from './open-decisions.ts';
 import { type VerifyState, writeState } from './resume.ts';
@@ -38,6 +39,9 @@ export class Reading {
   readonly #findings: Findings;
   readonly decisions: OpenDecisions;
   readonly #archiveNotices: string[];
+  readonly #months: Set<string>;
+  /** The month of the last event: first instant, and that of the next, microseconds. */
+  #month = { from: 0, to: 0 };
   readonly #begun: VerifyState | null;
   #events: number;
   #lastAt: number;
@@ -52,6 +56,7 @@ export class Reading {
     this.#begun = begun;
     this.decisions = new OpenDecisions(begun?.decisions);
     this.#archiveNotices = [...(begun?.archiveNotices ?? [])];
+    this.#months = new Set(begun?.months);
     this.#events = begun?.events ?? 0;
     this.#lastAt = begun?.lastAt ?? 0;
   }
@@ -65,14 +70,15 @@ export class Reading {
     return this.#lastAt;
   }
 
-  /** Months of which an event of the record says that they went into a file. */
-  saidArchived(): readonly string[] {
-    return this.#archiveNotices.flatMap((notice) => notice.split(' ')[0] || []);
+  /** Months of which an event says that they went into a file, and of which no event was here. */
+  elsewhere(): readonly string[] {
+    const said = new Set(this.#archiveNotices.flatMap((notice) => notice.split(' ')[0] || []));
+    return [...said].filter((month) => !this.#months.has(month)).toSorted();
   }
 
-  /** Whether an event of the record says that this month went into this file. */
-  saysArchived(month: string, sha256: string): boolean {
-    return this.#archiveNotices.includes(`${month} ${sha256}`);
+  /** Whether an event of the record says that just these pieces of chains went into this file. */
+  saysArchived({ month, sha256, ranges }: ArchivedMonth): boolean {
+    return this.#archiveNotices.includes(`${month} ${sha256} ${digestOfRanges(ranges)}`);
   }
 
   /** A part that takes no reading. */
@@ -142,12 +148,22 @@ export class Reading {
   }
 
   #take(event: EventOfLine): void {
-    this.#events += 1;
+    if (!this.#chains.knows(event)) {
+      this.#events += 1;
+      this.decisions.take(event);
+    }
     if (event.at > this.#lastAt) this.#lastAt = event.at;
-    if (!this.#chains.knows(event)) this.decisions.take(event);
+    if (event.at < this.#month.from || event.at >= this.#month.to) this.#enterMonth(event.at);
     this.#chains.take(event);
     if (event.result === 'month-archived' && event.kind === 'notice')
       this.#archiveNotices.push(archivedIn(event.form));
+  }
+
+  #enterMonth(at: number): void {
+    const month = monthOfEvent(at);
+    if (month === null) return;
+    this.#months.add(month);
+    this.#month = { from: Number(startOf(month)), to: Number(startOf(month, 1)) };
   }
 
   /** Between two batches: tells, keeps, or stops. */
@@ -179,17 +195,23 @@ export class Reading {
       decisions: this.decisions.state(),
       faults: this.#findings.all(),
       faultCount: this.#findings.count,
+      months: [...this.#months],
       archiveNotices: this.#archiveNotices,
     };
   }
 }
 
-/** `<month> <SHA-256>` of the notice that a month was archived. A form has hashes of other things in it, too. */
+/** Null for a time that no writer gives. */
+function monthOfEvent(at: number): Month | null {
+  return at > 0 && at < 8e15 ? monthOf(BigInt(at)) : null;
+}
+
+/** `<month> <SHA-256> <digest of ranges>` of the notice that a month was archived. A form has other hashes in it, too. */
 function archivedIn(form: string): string {
   try {
     const { detail } = JSON.parse(form) as { detail: string }; // as: anything else is caught, or is equal to nothing
-    const { month, sha256 } = JSON.parse(detail) as { month: string; sha256: string }; // as: likewise
-    return `${month} ${sha256}`;
+    const { month, sha256, ranges } = JSON.parse(detail) as Record<string, string>; // as: likewise
+    return `${month} ${sha256} ${ranges}`;
   } catch {
     return '';
   }

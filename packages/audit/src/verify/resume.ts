@@ -21,7 +21,9 @@ export interface VerifyState {
   readonly decisions: DecisionsState;
   readonly faults: readonly Fault[];
   readonly faultCount: number;
-  /** What the notices say by which months were archived: `<month> <SHA-256>`. */
+  /** Months of which there were events. */
+  readonly months: readonly string[];
+  /** What the notices say by which months were archived: `<month> <SHA-256> <digest of ranges>`. */
   readonly archiveNotices: readonly string[];
 }
 
@@ -35,14 +37,27 @@ export class ResumeError extends Error {
  */
 export function readState(file: string, source: string): VerifyState | null {
   if (!existsSync(file)) return null;
-  let state: VerifyState;
-  try {
-    state = JSON.parse(readFileSync(file, 'utf8')) as VerifyState; // as: written by writeState, whole or not at all
-  } catch {
-    throw new ResumeError(`${file} does not hold the state of a verification`);
-  }
+  const state = stateIn(readFileSync(file, 'utf8'));
+  if (state === null) throw new ResumeError(`${file} does not hold the state of a verification`);
   if (state.source === source) return state;
-  throw new ResumeError(`${file} holds the state of verifying something else`);
+  throw new ResumeError(
+    `${file} holds the state of verifying something else, or by other keys or checkpoints`,
+  );
+}
+
+function stateIn(text: string): VerifyState | null {
+  try {
+    const state = JSON.parse(text) as Partial<VerifyState> | null; // as: its members are looked at below
+    const { upTo, parts, events, lastAt, faultCount } = state ?? {};
+    const { chains, decisions, faults, archiveNotices, months } = state ?? {};
+    const whole =
+      [upTo, parts, events, lastAt, faultCount].every(Number.isSafeInteger) &&
+      [chains, faults, archiveNotices, months].every(Array.isArray) &&
+      typeof decisions === 'object';
+    return whole ? (state as VerifyState) : null; // as: written by writeState, whole or not at all
+  } catch {
+    return null;
+  }
 }
 
 /** Whole or not at all. */

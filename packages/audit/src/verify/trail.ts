@@ -32,8 +32,8 @@ export interface TrailOptions {
   readonly complete: boolean;
   /** The environment whose record it is; null: what the first genuine one says. */
   readonly environment: string | null;
-  /** For which time to remember the last one before it, microseconds. */
-  readonly before?: bigint;
+  /** Times for which to remember the checkpoints around them, microseconds. */
+  readonly marks?: readonly bigint[];
   readonly fixed: FixedPoints;
   readonly findings: Findings;
   /** Checkpoints elsewhere: what is alike is proved, and what it fixes is fixed, already. */
@@ -51,7 +51,9 @@ export class Trail {
   /** Other environments whose checkpoints are here. */
   readonly #others = new Set<string>();
   #unproved: Candidate[] = [];
-  #lastBefore = 0;
+  /** By mark. */
+  readonly #lastBefore = new Map<bigint, number>();
+  readonly #firstFrom = new Map<bigint, number>();
   #first: Checkpoint | undefined;
   #last: Candidate | undefined;
   #highest = 0;
@@ -114,9 +116,14 @@ export class Trail {
     return this.#environment;
   }
 
-  /** The number of the last genuine one before `before`; 0 when there is none. */
-  get lastBefore(): number {
-    return this.#lastBefore;
+  /** The number of the last genuine one before a time that is among `marks`; 0 when there is none. */
+  lastBefore(mark: bigint): number {
+    return this.#lastBefore.get(mark) ?? 0;
+  }
+
+  /** The number of the first genuine one from a time on that is among `marks`, if there is one. */
+  firstFrom(mark: bigint): number | undefined {
+    return this.#firstFrom.get(mark);
   }
 
   /** The first genuine one. */
@@ -184,7 +191,10 @@ export class Trail {
     this.#hashes.set(number, shortened(textHash));
     this.#requireLink(last, number, previous);
     this.#first ??= checkpoint;
-    if (checkpoint.atMicros < (this.#options.before ?? 0n)) this.#lastBefore = number;
+    for (const mark of this.#options.marks ?? []) {
+      if (checkpoint.atMicros < mark) this.#lastBefore.set(mark, number);
+      else if (!this.#firstFrom.has(mark)) this.#firstFrom.set(mark, number);
+    }
     this.#last = candidate;
     if (checkpoint.nextKey !== null) this.#changeKey(candidate, checkpoint.nextKey);
     this.#fix(checkpoint);

@@ -12,6 +12,7 @@ import {
   concludeNoCheckpoints,
   concludeStanding,
   concludeStrays,
+  concludeTails,
   unprovedTrail,
 } from './conclusions.ts';
 import { type CheckpointFile, Evidence, type OwnCheckpoints } from './evidence.ts';
@@ -77,8 +78,8 @@ export interface VerifyReport {
  */
 export async function verifyRecord(options: VerifyOptions): Promise<VerifyReport> {
   // Before the view of the database is taken: what is in them by then must be in it too.
-  const kept = options.kept.map((file) => ({ file, bytes: statSync(file).size }));
-  const name = nameOf(options.source);
+  const kept = options.kept.map((file) => ({ file, bytes: sizeOf(file), required: true }));
+  const name = nameOf(options);
   const begun = options.resume === undefined ? null : readState(options.resume, name);
   const verification = new Verification(options, name, begun);
   const { source } = options;
@@ -90,7 +91,18 @@ export async function verifyRecord(options: VerifyOptions): Promise<VerifyReport
   return report;
 }
 
-function nameOf(source: VerifyOptions['source']): string {
+/** Of a pipe nobody knows. */
+function sizeOf(file: string): number {
+  const stat = statSync(file);
+  return stat.isFile() ? stat.size : Number.POSITIVE_INFINITY;
+}
+
+/** What is verified, and by what. */
+function nameOf({ source, keys, kept }: VerifyOptions): string {
+  return [placeOf(source), ...keys.map(({ text }) => text), ...kept].join(', ');
+}
+
+function placeOf(source: VerifyOptions['source']): string {
   if (source.kind === 'files') return source.files.map((file) => `${file} ${statSync(file).size}`).join(', ');
   const { host, pathname } = new URL(source.readUrl);
   return [`${host}${pathname}`, ...source.archives].join(', ');
@@ -122,61 +134,81 @@ class Verification {
     try {
       const said = await snapshot.environment();
       const headers = await Promise.all(archives.map((archive) => this.#headerOf(archive)));
-      const evidence = this.#evidence({ place: 'the database', complete: true }, null);
+      const months = await snapshot.archivedMonths();
+      const marks = months.map(({ month }) => settledFrom(month));
+      const evidence = this.#evidence({ place: 'the database', complete: true, marks });
       for await (const { number, note } of snapshot.checkpoints()) evidence.takeOwn(number, note);
       evidence.own.end();
       for (const file of kept) await evidence.takeKept(file);
-      const months = await snapshot.archivedMonths();
       for (const { place: file, month } of headers)
         await evidence.takeKept({ file, readLater: months.some((archived) => archived.month === month) });
       evidence.settle();
       this.#compareEnvironments(evidence, [{ place: 'the database', environment: said }, ...headers]);
       const chains = this.#chains(evidence, { repeats: false, partial: null, environment: said });
       const reading = this.#reading(chains, evidence, await snapshot.estimate());
-      const absent = await this.#readMonths(months, headers, chains, reading);
+      const absent = await this.#readMonths(months, headers, chains, reading, evidence);
       await reading.database(snapshot);
-      this.#requireNotices(absent, reading);
-      return this.#report(evidence, chains, reading, Number(this.#options.now()), absent);
+      this.#requireNotices(months, absent, reading);
+      const before = Number(this.#options.now()) - this.#gapAfter;
+      return this.#report(evidence, chains, reading, { mayEnd: (at) => at >= before, absent });
     } finally {
       await snapshot.close();
     }
   }
 
   async files(files: readonly string[], kept: readonly CheckpointFile[]): Promise<VerifyReport> {
-    const headers = await Promise.all(files.map((file) => this.#headerOf(file)));
-    const lastMonth = headers
-      .flatMap(({ month }) => month ?? [])
-      .toSorted()
-      .at(-1);
-    const readAt = latest(headers.map(({ at }) => at));
-    const before = lastMonth && startOf(lastMonth, 1) - CLOCK_MARGIN_MICROS;
-    const own = { place: 'the file', complete: lastMonth === undefined, ...(before && { before }) };
-    const evidence = this.#evidence(own, readAt);
-    let events = 0;
-    for (const file of files) events += await this.#takeCheckpoints(file, evidence);
+    // Exports have all checkpoints; those of archives are told again.
+    const headers = (await Promise.all(files.map((file) => this.#headerOf(file)))).toSorted(exportsFirst);
+    const months = headers.flatMap(({ month }) => month ?? []).toSorted();
+    const exports = headers.filter(({ month }) => month === null);
+    const part = exports.length > 0 ? null : partOf(months);
+    const own = { place: 'the file', complete: part === null, marks: part?.marks ?? [] };
+    const evidence = this.#evidence(own);
+    const lines = { others: 0, lastAt: 0 };
+    for (const { place, month } of headers) {
+      const { others, lastAt } = await this.#takeCheckpoints(place, evidence);
+      lines.others += others;
+      if (month === null) lines.lastAt = Math.max(lines.lastAt, lastAt);
+    }
     evidence.own.end();
-    for (const file of kept) await evidence.takeKept(file);
+    const notAfter = madeAt(exports, lines.lastAt);
+    for (const file of kept) await evidence.takeKept({ ...file, notAfter });
+    if (evidence.younger > 0 && notAfter !== null)
+      this.#notes.push(
+        `${evidence.younger} checkpoints that were kept are younger than the export, which was made at ${isoFromMicros(BigInt(notAfter))} or soon after: they say nothing of it`,
+      );
     evidence.settle();
     this.#compareEnvironments(evidence, headers);
-    const partial =
-      lastMonth === undefined
-        ? null
-        : { lastFrom: Number(startOf(lastMonth)), upTo: evidence.own.lastBefore };
+    const partial = part && {
+      lastFrom: part.lastFrom,
+      upTo: evidence.own.lastBefore(part.last),
+      within: part.within.flatMap(([from, to]) => {
+        const first = evidence.own.firstFrom(from);
+        return first === undefined ? [] : ([[first, evidence.own.lastBefore(to)]] as const);
+      }),
+    };
     const said = headers.find(({ environment }) => environment !== null)?.environment ?? null;
     const chains = this.#chains(evidence, { repeats: true, partial, environment: said });
-    const reading = this.#reading(chains, evidence, events);
+    const reading = this.#reading(chains, evidence, lines.others);
     for (const { place, month } of headers.toSorted(inOrderOfMonths)) await reading.file(place, month);
     // What the file says of itself is nobody's word: an early time would make every gap one that may still be closed.
-    const now = Math.max(readAt ?? 0, reading.lastAt);
-    const given = new Set<string | null>(headers.map(({ month }) => month));
-    const archived = partial === null ? reading.saidArchived().filter((month) => !given.has(month)) : [];
-    return this.#report(evidence, chains, reading, now, [], archived);
+    const before = Math.max(latest(headers.map(({ at }) => at)) ?? 0, reading.lastAt) - this.#gapAfter;
+    return part === null
+      ? this.#report(evidence, chains, reading, {
+          mayEnd: (at) => at >= before,
+          archived: reading.elsewhere(),
+        })
+      : this.#report(evidence, chains, reading, { mayEnd: (at) => part.mayEndElsewhere(at, this.#gapAfter) });
   }
 
-  #evidence(own: Omit<OwnCheckpoints, 'environment'>, readAt: number | null): Evidence {
+  get #gapAfter(): number {
+    return this.#options.gapAfterMs * 1_000;
+  }
+
+  #evidence(own: Omit<OwnCheckpoints, 'environment'>): Evidence {
     const upTo = this.#begun?.upTo ?? Number.MAX_SAFE_INTEGER;
     const { keys, environment = null } = this.#options;
-    return new Evidence(keys, this.#findings, { number: upTo, at: readAt }, { ...own, environment });
+    return new Evidence(keys, this.#findings, upTo, { ...own, environment });
   }
 
   /** What a place says of itself is nobody's word: it must be what the checkpoints say. */
@@ -219,22 +251,29 @@ class Verification {
     return new Reading(options, chains, this.#eventFindings, this.#begun);
   }
 
-  /** Takes the checkpoints out of a file of the record. @returns how many other lines it has */
-  async #takeCheckpoints(file: string, evidence: Evidence): Promise<number> {
+  /** Takes the checkpoints out of a file of the record. @returns how many other lines it has, and their last time */
+  async #takeCheckpoints(
+    file: string,
+    evidence: Evidence,
+  ): Promise<{ readonly others: number; readonly lastAt: number }> {
     let others = 0;
+    let lastAt = 0;
     try {
       for await (const lines of linesOf(file)) {
         for (const text of lines) {
           const line = text.startsWith('{"checkpoint"') ? readLine(text) : null;
           if (line?.kind === 'checkpoint') evidence.takeOwn(null, line.note);
-          else others += 1;
+          else {
+            others += 1;
+            lastAt = Math.max(lastAt, timeOfLine(text));
+          }
         }
       }
     } catch (error) {
       // Said when its events are read.
       if (!(error instanceof UnreadableFileError)) throw error;
     }
-    return others;
+    return { others, lastAt };
   }
 
   /** Reads the months that left the database from their files. @returns those whose file wasn't given */
@@ -243,23 +282,25 @@ class Verification {
     headers: readonly Header[],
     chains: Chains,
     reading: Reading,
+    evidence: Evidence,
   ): Promise<readonly ArchivedMonth[]> {
-    const given = new Map(headers.map(({ month, place }) => [month, place]));
     const absent: ArchivedMonth[] = [];
     for (const month of months) {
-      const file = given.get(month.month);
-      given.delete(month.month);
+      const given = headers.filter((header) => header.month === month.month);
+      for (const { place } of given) await this.#compareFile(place, month);
+      const [file] = given;
       if (file !== undefined) {
-        await this.#compareFile(file, month);
-        await reading.file(file, month.month);
+        await reading.file(file.place, month.month);
         continue;
       }
       absent.push(month);
+      const settled = evidence.own.firstFrom(settledFrom(month.month));
       reading.skip(() => {
-        for (const each of month.ranges) chains.skip(each);
+        for (const each of month.ranges) chains.skip(each, month.month, settled);
       });
     }
-    for (const [month, file] of given)
+    const left = new Set<string | null>(months.map(({ month }) => month));
+    for (const { month, place: file } of headers.filter((header) => !left.has(header.month)))
       this.#notes.push(
         month === null
           ? `${file} is not the archive of a month: it was looked at for checkpoints alone`
@@ -291,15 +332,20 @@ class Verification {
     );
   }
 
-  /** That a month is elsewhere must be said by the record itself, or deleting it would look the same. */
-  #requireNotices(absent: readonly ArchivedMonth[], reading: Reading): void {
-    for (const { month, file, sha256 } of absent) {
-      if (reading.saysArchived(month, sha256)) continue;
+  /** What left with a month, and where to, must be said by the record itself: what the database says could be false. */
+  #requireNotices(
+    months: readonly ArchivedMonth[],
+    absent: readonly ArchivedMonth[],
+    reading: Reading,
+  ): void {
+    for (const archived of months) {
+      if (reading.saysArchived(archived)) continue;
+      const { month, file } = archived;
       // It is said two months later at the earliest, which may have left since.
       const [elsewhere] = absent.filter((later) => later.month >= monthsFrom(month, 2));
       if (elsewhere !== undefined) {
         this.#notes.push(
-          `month ${month} is not here; where it went is said in a month that was not given, ${elsewhere.month} or a later one`,
+          `what left with month ${month} is said in a month that was not given, ${elsewhere.month} or a later one`,
         );
         continue;
       }
@@ -307,7 +353,7 @@ class Verification {
         'removed',
         null,
         null,
-        `month ${month} is not here, and no event of the record says that it went into ${file}`,
+        `month ${month} left the database, and no event of the record says that it went as it is now said to have, into ${file}`,
       );
     }
   }
@@ -316,10 +362,16 @@ class Verification {
     evidence: Evidence,
     chains: Chains,
     reading: Reading,
-    now: number,
-    absent: readonly ArchivedMonth[],
-    archived: readonly string[] = absent.map(({ month }) => month),
+    how: {
+      /** Whether the end of a call that was allowed then may still be told, or elsewhere. */
+      readonly mayEnd: (at: number) => boolean;
+      /** Months that the database says are in files, which weren't given. */
+      readonly absent?: readonly ArchivedMonth[];
+      /** Default: those that are absent. */
+      readonly archived?: readonly string[];
+    },
   ): VerifyReport {
+    const { mayEnd, absent = [], archived = absent.map(({ month }) => month) } = how;
     const partial = this.#options.source.kind === 'files' && !evidence.own.complete;
     const findings = this.#eventFindings;
     chains.end();
@@ -328,10 +380,11 @@ class Verification {
     const note = unproved === undefined ? null : concludeStanding(unproved, chains, findings);
     if (note !== null) this.#notes.push(note);
     // Where all are forged, that is what there is to say.
-    if (!partial && this.#findings.count === 0) concludeNoCheckpoints(evidence, reading.events, findings);
-    const gapAfter = this.#options.gapAfterMs * 1_000;
-    if (!partial) concludeStrays(reading.decisions, endOfLast(absent) + gapAfter, findings);
-    const open = concludeDecisions(reading.decisions, now - gapAfter, findings);
+    if (this.#findings.count === 0 && (!partial || reading.events > 0))
+      concludeNoCheckpoints(evidence, reading.events, findings);
+    if (!partial) concludeTails(evidence, chains, findings);
+    if (!partial) concludeStrays(reading.decisions, endOfLast(absent) + this.#gapAfter, findings);
+    const open = concludeDecisions(reading.decisions, mayEnd, findings);
     const faults = [...this.#findings.all(), ...findings.all()].slice(0, MAX_FAULTS);
     const count = this.#findings.count + findings.count;
     const last = latest(evidence.trails().map((trail) => numberOrNull(trail.last()?.atMicros)));
@@ -388,6 +441,69 @@ async function headerOf(file: string): Promise<Header> {
     if (!(error instanceof UnreadableFileError)) throw error;
   }
   return none;
+}
+
+/** Months without the record around them. */
+interface MonthsAlone {
+  /** Times around which to know the checkpoints, microseconds. */
+  readonly marks: readonly bigint[];
+  /** When the last of them began. */
+  readonly lastFrom: number;
+  /** Checkpoints before it can fix nothing after the last of them. */
+  readonly last: bigint;
+  /** Between these times checkpoints were signed that fix what the months hold. */
+  readonly within: readonly (readonly [bigint, bigint])[];
+  /** Whether the end of a call that was allowed then may be told in a month that wasn't given. */
+  readonly mayEndElsewhere: (at: number, gapAfter: number) => boolean;
+}
+
+const DAY_MICROS = 86_400_000_000n;
+
+/** @param months in their order */
+function partOf(months: readonly Month[]): MonthsAlone | null {
+  const lastMonth = months.at(-1);
+  if (lastMonth === undefined) return null;
+  const within = months.map(
+    (month) => [startOf(month) + DAY_MICROS, startOf(month, 1) - CLOCK_MARGIN_MICROS] as const,
+  );
+  const last = startOf(lastMonth, 1) - CLOCK_MARGIN_MICROS;
+  const ends = months
+    .filter((month) => !months.includes(monthsFrom(month, 1)))
+    .map((month) => Number(startOf(month, 1)));
+  return {
+    marks: [...within.flat(), last],
+    lastFrom: Number(startOf(lastMonth)),
+    last,
+    within,
+    mayEndElsewhere: (at, gapAfter) => ends.some((end) => at < end && at >= end - gapAfter),
+  };
+}
+
+/** From when on no checkpoint fixes an event of a month that wasn't fixed before: a day for the signing to come back. */
+function settledFrom(month: Month): bigint {
+  return closedFrom(month) + DAY_MICROS;
+}
+
+/** By how much the clocks of the gateways and of whoever signs may differ; microseconds. */
+const CLOCKS_DIFFER = 5_000_000;
+
+/**
+ * When exports were made, as far as they say it: never before the last event in them, less what clocks may differ by.
+ * Null when one of them doesn't say.
+ */
+function madeAt(exports: readonly Header[], lastAt: number): number | null {
+  if (exports.length === 0 || exports.some(({ at }) => at === null)) return null;
+  return Math.max(lastAt - CLOCKS_DIFFER, ...exports.map(({ at }) => at ?? 0));
+}
+
+/** The time in the line of an event; 0 in any other. Within a text, quotes are escaped. */
+function timeOfLine(text: string): number {
+  const at = text.indexOf('"at":"');
+  return at === -1 ? 0 : Number.parseInt(text.slice(at + 6, at + 22), 10) || 0;
+}
+
+function exportsFirst(a: Header, b: Header): number {
+  return (a.month ?? '').localeCompare(b.month ?? '');
 }
 
 function inOrderOfMonths(a: Header, b: Header): number {
