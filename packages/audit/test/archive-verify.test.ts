@@ -17,6 +17,8 @@ import {
   verifyRecord,
   writeNotice,
 } from '../src/index.ts';
+import { digestOfRanges } from '../src/archive/archive-file.ts';
+import { EMPTY_CHAIN } from '../src/chain/chain.ts';
 import { checkpointLine } from '../src/chain/ndjson.ts';
 import { at, month, writeCalls } from './month-of-calls.ts';
 import { OPENING, type RecordDatabase, recordDatabase } from './record-under-test.ts';
@@ -242,13 +244,37 @@ describe('an export that says that it was made long ago', () => {
     expect(short(report)).toContainEqual(['changed', may, 6]);
   });
 
+  test('and whose times do not stand as they were hashed is none of the record', async () => {
+    const file = await altered(await exported('spaced.ndjson'), (lines) =>
+      longAgo(rewritten(lines, may).map((line) => line.replace('"at":"', '"at": "'))).filter(
+        (line) => !isCheckpoint(line),
+      ),
+    );
+    expect(short(await verify([], [january, file], [kept]))).toContainEqual(['changed', null, null]);
+  });
+
+  test('shields no archive beside it', async () => {
+    const changed = await altered(
+      january,
+      (lines) => rewritten(lines, early).filter((line) => !isCheckpoint(line)),
+      'shielded.ndjson',
+    );
+    const file = await altered(await exported('shield.ndjson'), (lines) => [
+      ...longAgo(lines).slice(0, 1),
+      ...lines.filter(isCheckpoint).slice(0, 2),
+    ]);
+    const found = short(await verify([], [changed, file], [kept]));
+    expect(found).toContainEqual(['changed', early, 6]);
+    expect(found).toContainEqual(['removed', null, null]);
+  });
+
   test('and ends before they do: that these say nothing of it is told', async () => {
     const file = await altered(await exported('older.ndjson'), (lines) =>
       longAgo(lines).filter((line) => isOf(change)(line) || line.startsWith('{"export"')),
     );
     const { reported } = await verify([], [january, file], [kept]);
     expect(reported.notes).toEqual([
-      expect.stringMatching(/^6 checkpoints that were kept are younger than the export, which was made at/),
+      expect.stringMatching(/^5 checkpoints that were kept are younger than the export, which was made at/),
     ]);
   });
 });
@@ -306,6 +332,26 @@ test('an archive without a genuine checkpoint proves nothing, however sound its 
   expect(short(await verify([], [file], [kept]))).toContainEqual(['changed', early, 6]);
 });
 
+test('an archive of which nothing but its first line is left is none', async () => {
+  const file = await altered(january, (lines) => lines.slice(0, 1));
+  expect(short(await verify([], [file]))).toEqual([['removed', null, null]]);
+  expect(short(await verify([], [file], [kept]))).toContainEqual(['removed', null, null]);
+});
+
+test('an archive that misses a chain and all its checkpoints is found by those that were kept', async () => {
+  const file = await altered(january, (lines) =>
+    lines.filter((line) => !isOf(middle)(line) && !isCheckpoint(line)),
+  );
+  const found = short(await verify([], [file], [kept]));
+  expect(found).toContainEqual(['removed', null, null]);
+  expect(found.map(([fault]) => fault)).toContain('rolled-back');
+});
+
+test('an archive that misses a checkpoint from its middle is found', async () => {
+  const file = await altered(january, (lines) => lines.toSpliced(lines.findIndex(isCheckpoint) + 2, 1));
+  expect(short(await verify([], [file]))).toContainEqual(['removed', null, 3]);
+});
+
 test('a call whose end is told in the next month is none without an end', async () => {
   const file = await altered(january, (lines) => {
     const last = lines.findLastIndex(isOf(change));
@@ -321,6 +367,12 @@ describe('a superuser who says that a month took what was deleted', () => {
        SELECT '2030-01-01', $1, $2, f.prev_hash, $3, l.hash FROM ideogate.audit_event f, ideogate.audit_event l
        WHERE f.writer = $1 AND f.seq = $2 AND l.writer = $1 AND l.seq = $3`,
       [writer, first, last],
+    );
+
+  const notice = (detail: Readonly<Record<string, string>>) =>
+    writeNotice(
+      { ...database, opening: OPENING, now: () => at('2030-06-01T00:00:00Z') },
+      { result: 'month-archived', subject: null, operation: 'audit archive', detail },
     );
 
   beforeEach(() => database.owner.query('CREATE TABLE public.kept AS TABLE ideogate.audit_event'));
@@ -362,6 +414,36 @@ describe('a superuser who says that a month took what was deleted', () => {
        DROP TABLE public.ranges`,
     );
     expect(short(report)).toEqual([['removed', null, null]]);
+  });
+
+  test('is found where that month is not over, whoever wrote its notice', async () => {
+    const said = [{ writer: may, firstSeq: 1, lastSeq: 6, firstPrevHash: EMPTY_CHAIN.hash, lastHash: '' }];
+    const { rows } = await database.owner.query<{ hash: string }>(
+      `SELECT encode(hash, 'hex') AS hash FROM ideogate.audit_event WHERE writer = $1 AND seq = 6`,
+      [may],
+    );
+    const ranges = said.map((range) => ({ ...range, lastHash: rows[0]?.hash ?? '' }));
+    const sha256 = 'ab'.repeat(32);
+    await database.owner.query(
+      `INSERT INTO ideogate.archive (month, file, sha256, bytes, events, checkpoints, dropped_at)
+         VALUES ('2099-12-01', 'fake', decode('${sha256}', 'hex'), 1, 6, 1, now());
+       INSERT INTO ideogate.archive_chain (month, writer, first_seq, first_prev_hash, last_seq, last_hash)
+         VALUES ('2099-12-01', '${may}', 1, decode('${EMPTY_CHAIN.hash}', 'hex'), 6, decode('${rows[0]?.hash}', 'hex'));
+       DELETE FROM ideogate.audit_event WHERE writer = '${may}'`,
+    );
+    await notice({ month: '2099-12', sha256, ranges: digestOfRanges(ranges) });
+    const found = short(await verify([january], [], [kept]));
+    await database.owner.query(`DELETE FROM ideogate.archive_chain WHERE month = '2099-12-01';
+      DELETE FROM ideogate.archive WHERE month = '2099-12-01'`);
+    expect(found).toEqual([['removed', null, null]]);
+  });
+
+  test('is found by the true notice, though a second one says otherwise', async () => {
+    const { rows } = await database.owner.query<{ sha256: string }>(
+      `SELECT encode(sha256, 'hex') AS sha256 FROM ideogate.archive WHERE month = '2030-01-01'`,
+    );
+    await notice({ month: '2030-01', sha256: rows[0]?.sha256 ?? '', ranges: 'cd'.repeat(32) });
+    expect(short(await verify([], [], [kept]))).toEqual([['removed', null, null]]);
   });
 
   test('keeps no export from sending what is there', async () => {

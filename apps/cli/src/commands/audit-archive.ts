@@ -111,7 +111,7 @@ export function auditImport(
 ): Promise<number> {
   if ((file === undefined) === (options.drop !== true))
     throw new CommandError(EXIT.invalidInput, 'Give a file to read back, or --drop to let go of what was.');
-  const fault = file === undefined ? null : faultOfInputFile(file, 'more than once');
+  const fault = file === undefined ? null : faultOfInputFile(file, 'regular');
   if (fault !== null) throw new CommandError(EXIT.invalidInput, fault);
   const ready = readReadyFile(dataFolder(env));
   const owner = ownerUrl(env, ready);

@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import {
   InterruptedError,
   KeyTextError,
@@ -79,10 +80,15 @@ async function readRequest(
   const { archive = [], checkpoints = [], database, resume } = options;
   const faults: string[] = [];
   const unreadable = [
-    ...[...files, ...archive].map((file) => faultOfInputFile(file, 'more than once')),
-    ...checkpoints.map((file) => faultOfInputFile(file, 'once')),
+    ...[...files, ...archive].map((file) => faultOfInputFile(file, 'regular')),
+    ...checkpoints.map((file) => faultOfInputFile(file, 'any')),
   ];
   faults.push(...unreadable.filter((fault) => fault !== null));
+  if (resume !== undefined && existsSync(resume)) {
+    const fault = faultOfInputFile(resume, 'regular');
+    if (fault !== null) faults.push(`--resume: ${fault}`);
+  } else if (resume !== undefined && !existsSync(dirname(resume)))
+    faults.push(`--resume: ${dirname(resume)} is not there.`);
   if (database !== undefined && !isPostgresUrl(database))
     faults.push('--database is a URL such as postgres://login:password@host:5432/ideogate.');
   if (files.length > 0 && (database !== undefined || archive.length > 0))
@@ -135,9 +141,7 @@ function readKeys(
   faults: string[],
 ): readonly VerifierKey[] {
   if (given === undefined) return ownKeys(env, faults);
-  const texts = given.flatMap((key) =>
-    existsSync(key) ? readNamedText(key).split('\n').filter(Boolean) : [key],
-  );
+  const texts = given.flatMap((key) => textsOfKey(key, faults));
   return texts.flatMap((text) => {
     try {
       return [parseVerifierKey(text)];
@@ -147,6 +151,15 @@ function readKeys(
       return [];
     }
   });
+}
+
+/** A key, or those in a file of that name. */
+function textsOfKey(key: string, faults: string[]): readonly string[] {
+  if (!existsSync(key)) return [key];
+  const fault = faultOfInputFile(key, 'regular');
+  const texts = fault === null ? readNamedText(key).split('\n').filter(Boolean) : [];
+  if (texts.length === 0) faults.push(`--key: ${fault ?? `${key} holds no key.`}`);
+  return texts;
 }
 
 function ownKeys(env: NodeJS.ProcessEnv, faults: string[]): readonly VerifierKey[] {

@@ -93,6 +93,8 @@ function eventOf(line: string, members: Readonly<Record<string, unknown>>): Line
     typeof environment !== 'string' ||
     typeof result !== 'string' ||
     typeof prevHash !== 'string' ||
+    typeof at !== 'string' ||
+    !/^[0-9]{1,16}$/.test(at) ||
     (callId !== undefined && typeof callId !== 'string')
   ) {
     return UNREADABLE;

@@ -92,12 +92,26 @@ export const CHECKPOINTS = '00000000-0000-0000-0000-000000000000';
 /** One may list the heads of all chains. */
 const MAX_CHECKPOINTS = 100;
 
-/** Reads the next checkpoints, at most so many. */
-export async function readCheckpoints(session: Session, after: number, limit: number): Promise<Batch> {
+/** The number of the last checkpoint; 0 when there is none. */
+export async function lastCheckpoint(session: Session): Promise<number> {
+  const { rows } = await session.query({
+    text: 'SELECT coalesce(max(number), 0)::text AS last FROM ideogate.checkpoint',
+  });
+  const [row] = rows as { last: string }[]; // as: the column selected above
+  return Number(row?.last ?? 0);
+}
+
+/** Reads the next checkpoints up to a number, at most so many. */
+export async function readCheckpoints(
+  session: Session,
+  after: number,
+  upTo: number,
+  limit: number,
+): Promise<Batch> {
   const { rows } = await session.query({
     text: `SELECT c.number::text AS place, note FROM ideogate.checkpoint c
-      WHERE c.number > $1 ORDER BY c.number LIMIT $2`,
-    values: [after, Math.min(limit, MAX_CHECKPOINTS)],
+      WHERE c.number > $1 AND c.number <= $2 ORDER BY c.number LIMIT $3`,
+    values: [after, upTo, Math.min(limit, MAX_CHECKPOINTS)],
   });
   const list = rows as { place: string; note: string }[]; // as: the columns selected above
   const last = list.at(-1);

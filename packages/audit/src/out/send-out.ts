@@ -8,6 +8,7 @@ import {
   type Batch,
   beheadedChains,
   CHECKPOINTS,
+  lastCheckpoint,
   type Missing,
   readBatch,
   readCheckpoints,
@@ -145,13 +146,9 @@ class Sending {
   /** All that the record holds at its beginning. @returns how many lines were sent */
   async #round(): Promise<number> {
     // Before the chains' ends: a checkpoint goes out behind everything that it fixes.
-    const checkpoints = await readCheckpoints(this.#session, this.#checkpoint, this.#maxLines);
+    const last = await lastCheckpoint(this.#session);
     const ends = await this.#ends();
-    let sent = await this.#drain(ends);
-    if (checkpoints.lines.length > 0 && (await this.#deliver(checkpoints)) === 'delivered') {
-      this.#checkpoint = checkpoints.positions.get(CHECKPOINTS)?.seq ?? this.#checkpoint;
-      sent += checkpoints.lines.length;
-    }
+    const sent = (await this.#drain(ends)) + (await this.#sendCheckpoints(last));
     for (const { writer, seq, closed } of ends)
       if (closed && this.#position(writer).seq >= seq) this.#finish(writer);
     await this.#measure();
@@ -183,6 +180,19 @@ class Sending {
       }
       backlog = this.#backlog(ends);
       if (performance.now() - this.#measuredAt > MEASURE_MS) await this.#measure();
+    }
+    return sent;
+  }
+
+  /** Those up to this number. @returns how many were sent */
+  async #sendCheckpoints(upTo: number): Promise<number> {
+    let sent = 0;
+    while (this.#checkpoint < upTo && !this.#over.aborted) {
+      const batch = await readCheckpoints(this.#session, this.#checkpoint, upTo, this.#maxLines);
+      if (batch.lines.length === 0) break;
+      if ((await this.#deliver(batch)) !== 'delivered') continue;
+      this.#checkpoint = batch.positions.get(CHECKPOINTS)?.seq ?? upTo;
+      sent += batch.lines.length;
     }
     return sent;
   }

@@ -1,7 +1,7 @@
 import type { ChainRange } from '../archive/archive-file.ts';
 import { EMPTY_CHAIN } from '../chain/chain.ts';
 import type { EventOfLine } from '../chain/ndjson.ts';
-import { listsAll } from '../checkpoints/checkpoint.ts';
+import { type Head, listsAll } from '../checkpoints/checkpoint.ts';
 import { type Month, startOf } from '../month.ts';
 import { isoFromMicros } from '../timestamp.ts';
 import type { Findings } from './findings.ts';
@@ -25,6 +25,8 @@ interface Hole {
   readonly after: string;
   /** The hash that the last missing event must have. */
   readonly before: string;
+  /** Times of the events around it, microseconds. */
+  readonly between: readonly [number, number];
 }
 
 /** Events that are kept elsewhere, and were not looked at. */
@@ -38,6 +40,8 @@ interface Archived {
 
 /** How far a chain has been followed. Plain data, so that a verification can be taken up again. */
 interface Chain {
+  /** The first event that was here. */
+  first: number;
   seq: number;
   /** The hash that the next event must name. */
   hash: string;
@@ -70,6 +74,12 @@ interface Chain {
   /** It was said that an event of it is of another environment. */
   elsewhere: boolean;
   archived: Archived[];
+  /** Events that came again, each chained to the one before: what they are shows at the last of them. */
+  echo: { readonly from: number; readonly seq: number; readonly hash: string } | null;
+  /** Where it stood at the last checkpoint; the greatest number where nobody knows. */
+  head: number;
+  /** The first event that the last checkpoint doesn't know. */
+  unknown: { readonly seq: number; readonly at: number } | null;
   /** The last event not after `standingAt`. */
   standing: { readonly seq: number; readonly hash: string } | null;
 }
@@ -89,6 +99,8 @@ export interface ChainsOptions {
   readonly openedSince: number | null;
   /** For which time to remember where chains stood, or null. */
   readonly standingAt: number | null;
+  /** Where all chains stood at the last checkpoint, where that is known. */
+  readonly lastHeads: ReadonlyMap<string, Head> | null;
 }
 
 /** What is known of a part of the record that is archived. */
@@ -99,6 +111,8 @@ interface PartOfRecord {
   readonly upTo: number;
   /** Checkpoints between which whatever a chain grew by is of a month that was given: first and last number. */
   readonly within: readonly (readonly [number, number])[];
+  /** Whether a month between these times was not given. */
+  readonly lacksBetween: (from: number, to: number) => boolean;
 }
 
 const MAX_SUSPECTS = 64;
@@ -133,7 +147,7 @@ export class Chains {
   /**
    * A part of a chain that is kept elsewhere and not looked at: what follows it hangs on its last event.
    * @param month that its events are said to be of
-   * @param settled the first checkpoint of so late that those before it fixed all of the month, if there is one
+   * @param settled the checkpoint by which all of the month was fixed, if there is one
    */
   skip(
     { writer, firstSeq, firstPrevHash, lastSeq, lastHash }: ChainRange,
@@ -145,9 +159,9 @@ export class Chains {
     const archived = { month, firstSeq, lastSeq, contradicted: false };
     chain.archived.push(archived);
     const point = this.#options.fixed.firstFrom(writer, lastSeq);
-    if (settled !== undefined && (point === undefined || point.number >= settled))
+    if (settled !== undefined && (point === undefined || point.number > settled))
       this.#contradict(writer, archived, `no checkpoint of that time fixes them`);
-    if (firstSeq > chain.seq + 1) dig(chain, firstSeq, firstPrevHash);
+    if (firstSeq > chain.seq + 1) dig(chain, firstSeq, firstPrevHash, Number(startOf(month)));
     else if (firstPrevHash !== chain.hash)
       this.#options.findings.add(
         'changed',
@@ -160,24 +174,22 @@ export class Chains {
     this.#compare(writer, chain, lastSeq, lastHash);
   }
 
-  take(event: EventOfLine): void {
+  /** @returns whether it is new: neither one that came before, nor what looks like one until its run has ended */
+  take(event: EventOfLine): boolean {
     const chain = this.#chain(event.writer, event);
     if (chain.archived.length > 0) this.#compareTimes(chain, event);
     const hash = hashOfForm(event.form);
     const sound = hash === event.hash;
     chain.sound ||= sound;
     // The hash as it was made here: that of the event is a piece of all that was read with it.
+    let isNew = true;
     if (sound && event.seq === chain.seq + 1 && event.prevHash === chain.hash && !chain.closed)
       this.#accept(chain, event, hash);
-    else this.#doubt(chain, event, sound);
+    else isNew = this.#doubt(chain, event, sound);
     this.#environment ??= event.environment;
     if (event.environment !== this.#environment && sound) this.#ofAnother(chain, event);
     if (this.#options.repeats) this.#remember(event);
-  }
-
-  /** Whether this very event was taken a little while ago, as in what is sent at least once. */
-  knows(event: EventOfLine): boolean {
-    return this.#options.repeats && this.#recent.get(placeOf(event)) === event.hash;
+    return isNew;
   }
 
   /** What can be said of a chain once no more of it comes. To be called for all, once. */
@@ -186,7 +198,9 @@ export class Chains {
       this.#nameExchanged(writer, chain);
       this.#nameMoved(writer, chain);
       this.#nameForeign(writer, chain);
+      this.#nameEcho(writer, chain);
       this.#nameHoles(writer, chain);
+      this.#nameBeginning(writer, chain);
       this.#nameRewritten(writer, chain);
       this.#nameUnopened(writer, chain);
     }
@@ -204,20 +218,24 @@ export class Chains {
   }
 
   /** Of months alone: the last place of a chain that must be in one of them. */
-  #fixedIn({ lastFrom, upTo, within }: PartOfRecord, writer: string, chain: Chain | undefined) {
+  #fixedIn(partial: PartOfRecord, writer: string, chain: Chain | undefined) {
     const { fixed } = this.#options;
-    if (chain !== undefined && chain.at >= lastFrom) return fixed.last(writer, (number) => number <= upTo);
-    // One that has nothing in the last month may have ended anywhere, but for what it grew by within a month. The
-    // checkpoints that list all chains list those that stood still, too.
-    return fixed.last(
-      writer,
-      (number) => !listsAll(number) && within.some(([first, last]) => number > first && number <= last),
-    );
+    // One that has nothing in the last month may have ended anywhere, but for what it grew by within a month.
+    return chain !== undefined && chain.at >= partial.lastFrom
+      ? fixed.last(writer, ({ number }) => number <= partial.upTo)
+      : fixed.last(writer, (point) => isGrowth(partial, point));
   }
 
-  /** Where each chain ends. */
-  ends(): Iterable<{ readonly writer: string; readonly seq: number; readonly at: number }> {
-    return [...this.#chains].map(([writer, { seq, at }]) => ({ writer, seq, at }));
+  /** What each chain has beyond the last checkpoint, and when that begins. */
+  unknown(): Iterable<{
+    readonly writer: string;
+    readonly from: number;
+    readonly to: number;
+    readonly at: number;
+  }> {
+    return [...this.#chains].flatMap(([writer, { unknown, seq }]) =>
+      unknown === null ? [] : [{ writer, from: unknown.seq, to: seq, at: unknown.at }],
+    );
   }
 
   /** Events that no checkpoint fixes yet. */
@@ -252,6 +270,7 @@ export class Chains {
     const known = this.#chains.get(writer);
     if (known !== undefined) return known;
     const made: Chain = {
+      first: first?.seq ?? 0,
       seq: 0,
       hash: EMPTY_CHAIN.hash,
       before: '',
@@ -271,6 +290,12 @@ export class Chains {
       broken: null,
       elsewhere: false,
       archived: [],
+      echo: null,
+      unknown: null,
+      head:
+        this.#options.lastHeads === null
+          ? Number.MAX_SAFE_INTEGER
+          : (this.#options.lastHeads.get(writer)?.seq ?? 0),
       standing: null,
     };
     if (this.#options.partial !== null && first !== undefined && first.seq > 1)
@@ -311,6 +336,7 @@ export class Chains {
     chain.foreign = false;
     if (chain.also.length > 0) chain.also = [];
     if (event.kind === 'notice' && event.result === 'writer-closed') chain.closed = true;
+    if (event.seq > chain.head && chain.unknown === null) chain.unknown = { seq: event.seq, at: event.at };
     const { standingAt } = this.#options;
     if (standingAt !== null && event.at <= standingAt) chain.standing = { seq: event.seq, hash };
     this.#compare(event.writer, chain, event.seq, event.hash);
@@ -323,18 +349,21 @@ export class Chains {
     else chain.broken ??= { seq, number: point.number };
   }
 
-  #doubt(chain: Chain, event: EventOfLine, sound: boolean): void {
+  /** @returns whether it is new */
+  #doubt(chain: Chain, event: EventOfLine, sound: boolean): boolean {
     const { findings } = this.#options;
     const { writer, seq, prevHash } = event;
-    if (!Number.isSafeInteger(seq) || seq < 1)
-      return findings.add('inserted', writer, null, 'an event has a place that no writer gives');
+    if (!Number.isSafeInteger(seq) || seq < 1) {
+      findings.add('inserted', writer, null, 'an event has a place that no writer gives');
+      return true;
+    }
     if (seq <= chain.seq) return this.#again(chain, event, sound);
     if (chain.closed) {
       findings.add('inserted', writer, seq, `event ${seq} stands after its writer had closed the chain`);
-      return;
+      return true;
     }
     const hole = seq > chain.seq + 1;
-    if (hole) dig(chain, seq, prevHash);
+    if (hole) dig(chain, seq, prevHash, event.at);
     if (sound) {
       const linked = prevHash === chain.hash || chain.also.includes(prevHash);
       if (!hole && !linked && !chain.odd)
@@ -344,9 +373,9 @@ export class Chains {
           chain.seq,
           `event ${chain.seq} is not the one that event ${seq} was chained to`,
         );
-      return this.#accept(chain, event);
-    }
-    return this.#unsound(chain, event);
+      this.#accept(chain, event);
+    } else this.#unsound(chain, event);
+    return true;
   }
 
   /** An event whose hash isn't that of its columns. */
@@ -364,22 +393,26 @@ export class Chains {
     return undefined;
   }
 
-  /** An event at a place that is behind. */
-  #again(chain: Chain, event: EventOfLine, sound: boolean): void {
+  /** An event at a place that is behind. @returns whether it is new */
+  #again(chain: Chain, event: EventOfLine, sound: boolean): boolean {
     const { findings, repeats } = this.#options;
     const { writer, seq, hash, prevHash } = event;
-    if (repeats && sound && this.#recent.get(placeOf(event)) === hash) return;
+    if (repeats && sound && this.#recent.get(placeOf(event)) === hash) {
+      if (chain.echo?.seq === seq - 1 && chain.echo.hash === prevHash) chain.echo = null;
+      return false;
+    }
     if (sound && fill(chain, event)) {
       if (seq !== chain.late + 1)
         findings.add('reordered', writer, seq, `event ${seq} comes after event ${chain.seq}`);
       chain.late = seq;
-      return;
+      return true;
     }
+    if (repeats && sound && this.#echoes(chain, event)) return false;
     const fits = seq === chain.seq && sound && prevHash === chain.before;
     if (fits && !chain.odd) {
       chain.also.push(hash);
       findings.add('forked', writer, seq, `two sound events stand at place ${seq}, after the same one`);
-      return;
+      return true;
     }
     if (fits) {
       // The one before was the stranger.
@@ -388,6 +421,31 @@ export class Chains {
       Object.assign(chain, { hash, odd: false, foreign: false, also: [] });
     }
     findings.add('inserted', writer, seq, `a second event stands at place ${seq}`);
+    return true;
+  }
+
+  /**
+   * Whether it may be one of a long run that came before, longer than is remembered: each is chained to the one before
+   * it, so that all of them are those of before if the last one is.
+   */
+  #echoes(chain: Chain, { writer, seq, hash, prevHash }: EventOfLine): boolean {
+    const { echo } = chain;
+    const goesOn = echo !== null && seq === echo.seq + 1 && prevHash === echo.hash;
+    if (!goesOn) this.#nameEcho(writer, chain);
+    if (seq === chain.seq) {
+      if (hash !== chain.hash) return false;
+      chain.echo = null;
+    } else chain.echo = { from: goesOn ? echo.from : seq, seq, hash };
+    return true;
+  }
+
+  /** A run that came again, and didn't come to where the chain was. */
+  #nameEcho(writer: string, chain: Chain): void {
+    if (chain.echo === null) return;
+    const { from, seq } = chain.echo;
+    chain.echo = null;
+    const what = from === seq ? 'a second event stands at place' : 'second events stand at places from';
+    this.#options.findings.add('inserted', writer, from, `${what} ${from}`);
   }
 
   #remember(event: EventOfLine): void {
@@ -460,8 +518,25 @@ export class Chains {
   }
 
   #nameHoles(writer: string, { holes }: Chain): void {
-    for (const { from, to } of holes)
-      this.#options.findings.add('removed', writer, from, `${range('event', from, to)} missing`);
+    const { partial } = this.#options;
+    for (const { from, to, between } of holes)
+      if (partial?.lacksBetween(...between) !== true)
+        this.#options.findings.add('removed', writer, from, `${range('event', from, to)} missing`);
+  }
+
+  /** Of months alone: a chain may have begun before them, but not with what it grew by within one. */
+  #nameBeginning(writer: string, { first }: Chain): void {
+    const { partial, fixed, findings } = this.#options;
+    if (partial === null || first <= 1) return;
+    const point = fixed.last(writer, (each) => each.seq < first && isGrowth(partial, each));
+    if (point === undefined) return;
+    const what = `${range('event', point.seq, first - 1)} missing`;
+    findings.add(
+      'removed',
+      writer,
+      point.seq,
+      `${what}, and whatever checkpoint ${point.number} fixes before`,
+    );
   }
 
   #nameRewritten(writer: string, { broken, fixed, seq }: Chain): void {
@@ -502,6 +577,14 @@ function placeOf({ writer, seq }: EventOfLine): string {
   return `${writer} ${seq}`;
 }
 
+/**
+ * Whether a chain grew to this point within one of the months that were given. The checkpoints that list all chains
+ * list those that stood still, too.
+ */
+function isGrowth({ within }: PartOfRecord, { number }: FixedPoint): boolean {
+  return !listsAll(number) && within.some(([first, last]) => number > first && number <= last);
+}
+
 function move(chain: Chain, seq: number, by: number): void {
   const last = chain.moved.at(-1);
   if (last !== undefined && last.to === seq - 1 && last.by === by)
@@ -509,10 +592,11 @@ function move(chain: Chain, seq: number, by: number): void {
   else chain.moved.push({ from: seq, to: seq, by });
 }
 
-/** Notes that everything up to `seq` is missing. */
-function dig(chain: Chain, seq: number, before: string): void {
-  if (chain.holes.length < MAX_HOLES)
-    chain.holes.push({ from: chain.seq + 1, to: seq - 1, after: chain.hash, before });
+/** Notes that everything up to `seq` is missing. @param at time of the event there */
+function dig(chain: Chain, seq: number, before: string, at: number): void {
+  if (chain.holes.length >= MAX_HOLES) return;
+  const between = [chain.at, at] as const;
+  chain.holes.push({ from: chain.seq + 1, to: seq - 1, after: chain.hash, before, between });
 }
 
 /** Puts an event into the hole it is missing from; false when it fits none. */

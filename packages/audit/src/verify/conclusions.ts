@@ -52,15 +52,11 @@ const LATE = 3_600_000_000;
  * it.
  */
 export function concludeTails(evidence: Evidence, chains: Chains, findings: Findings): void {
-  const trails = evidence.trails().filter((trail) => trail.heads().all);
-  const [trail] = trails.toSorted((a, b) => (b.last()?.number ?? 0) - (a.last()?.number ?? 0));
-  const last = trail?.last();
-  if (trail === undefined || last === undefined) return;
-  const { known } = trail.heads();
-  for (const { writer, seq, at } of chains.ends()) {
-    const from = (known.get(writer)?.seq ?? 0) + 1;
-    if (seq < from || at > Number(last.atMicros) - LATE || findings.has(writer, 1, seq)) continue;
-    const what = `${range('event', from, seq)} of ${isoFromMicros(BigInt(at))} and before`;
+  const last = evidence.lastOfAll()?.last();
+  if (last === undefined) return;
+  for (const { writer, from, to, at } of chains.unknown()) {
+    if (at > Number(last.atMicros) - LATE || findings.has(writer, 1, to)) continue;
+    const what = `${range('event', from, to)}, from ${isoFromMicros(BigInt(at))} on`;
     findings.add(
       'inserted',
       writer,

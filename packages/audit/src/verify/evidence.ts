@@ -13,7 +13,7 @@ export interface CheckpointFile {
   readonly bytes?: number;
   /** Checkpoints are what it is there for: without any, it is the wrong file. */
   readonly required?: boolean;
-  /** When what is verified was made, microseconds: younger ones say nothing of it. */
+  /** When what is verified was made, microseconds: younger ones than it has itself say nothing of it. */
   readonly notAfter?: number | null;
   /** Its events are read too, and what can't be read is said then. */
   readonly readLater?: boolean;
@@ -36,6 +36,7 @@ export class Evidence {
   readonly #keys: readonly VerifierKey[];
   readonly #findings: Findings;
   readonly #upTo: number;
+  readonly #marks: readonly bigint[];
   #younger = 0;
 
   /** @param upTo the last number that counts, for going on with what was begun before there were more */
@@ -43,6 +44,7 @@ export class Evidence {
     this.#keys = keys;
     this.#findings = findings;
     this.#upTo = upTo;
+    this.#marks = own.marks ?? [];
     this.own = new Trail({ ...own, keys, fixed: this.fixed, findings });
   }
 
@@ -61,21 +63,50 @@ export class Evidence {
     const keys = this.#keys;
     const findings = this.#findings;
     const { environment } = this;
-    const trail = new Trail({ place: file, complete: false, environment, keys, fixed, findings, beside });
+    const marks = this.#marks;
+    const trail = new Trail({
+      place: file,
+      complete: false,
+      environment,
+      keys,
+      fixed,
+      findings,
+      beside,
+      marks,
+    });
     this.#kept.push(trail);
     let taken = 0;
+    let unreadable = '';
     try {
       for await (const lines of linesOf(file, bytes))
         for (const line of lines) if (this.#takeLine(trail, line, notAfter)) taken += 1;
     } catch (error) {
       if (!(error instanceof UnreadableFileError)) throw error;
+      unreadable = `: ${error.message}`;
       if (!readLater) findings.add('changed', null, null, `${file}: ${error.message}`);
     }
     if (required && taken === 0)
       throw new NoCheckpointsError(
-        `${file} holds no checkpoint: it takes lines {"checkpoint":"…"}, as checkpoints are sent`,
+        `${file} holds no checkpoint${unreadable || ', which are lines {"checkpoint":"…"}, as they are sent'}`,
       );
     trail.end();
+  }
+
+  /** The places' last word on where all chains stood, if one has it. */
+  lastOfAll(): Trail | undefined {
+    const trails = this.trails().filter((trail) => trail.heads().all && trail.last() !== undefined);
+    return trails.toSorted((a, b) => (b.last()?.number ?? 0) - (a.last()?.number ?? 0))[0];
+  }
+
+  /** The number of the last checkpoint before a time that is among the marks, wherever it is; 0 when there is none. */
+  lastBefore(mark: bigint): number {
+    return Math.max(...this.trails().map((trail) => trail.lastBefore(mark)));
+  }
+
+  /** The number of the first one from a time on that is among the marks, wherever it is. */
+  firstFrom(mark: bigint): number | undefined {
+    const numbers = this.trails().flatMap((trail) => trail.firstFrom(mark) ?? []);
+    return numbers.length === 0 ? undefined : Math.min(...numbers);
   }
 
   /** How many were kept that are younger than what is verified. */
@@ -136,7 +167,11 @@ export class Evidence {
     const line = from === -1 ? null : readLine(text.slice(from));
     if (line?.kind !== 'checkpoint') return false;
     const checkpoint = checkpointOf(line.note);
-    const young = checkpoint !== null && notAfter !== null && Number(checkpoint.atMicros) > notAfter;
+    const young =
+      checkpoint !== null &&
+      notAfter !== null &&
+      Number(checkpoint.atMicros) > notAfter &&
+      checkpoint.number > (this.own.last()?.number ?? 0);
     if (young) this.#younger += 1;
     else if (checkpoint === null || checkpoint.number <= this.#upTo) trail.take(null, line.note);
     return true;

@@ -104,12 +104,12 @@ export class FixedPoints {
     return undefined;
   }
 
-  /** The last point of a chain, of those by checkpoints whose numbers count. */
-  last(writer: string, counts: (number: number) => boolean = () => true): FixedPoint | undefined {
+  /** The last point of a chain, of those that count. */
+  last(writer: string, counts: (point: FixedPoint) => boolean = () => true): FixedPoint | undefined {
     const points = this.#writers.get(writer);
     for (let index = (points?.length ?? 0) - 1; index >= 0; index--) {
       const point = points?.at(index);
-      if (point !== undefined && counts(point.number)) return point;
+      if (point !== undefined && counts(point)) return point;
     }
     return undefined;
   }

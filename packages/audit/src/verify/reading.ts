@@ -22,6 +22,8 @@ export class InterruptedError extends Error {
 export interface ReadingOptions {
   readonly source: string;
   readonly upTo: number;
+  /** When it was begun, microseconds. */
+  readonly now: number;
   readonly of: number;
   readonly onProgress: (progress: Progress) => void;
   /** Where to keep how far it came, or null. */
@@ -70,15 +72,20 @@ export class Reading {
     return this.#lastAt;
   }
 
-  /** Months of which an event says that they went into a file, and of which no event was here. */
+  /** Months of which an event says that they went into a file with what they held, and of which no event was here. */
   elsewhere(): readonly string[] {
-    const said = new Set(this.#archiveNotices.flatMap((notice) => notice.split(' ')[0] || []));
+    const held = this.#archiveNotices.filter((notice) => !notice.endsWith(` ${digestOfRanges([])}`));
+    const said = new Set(held.flatMap((notice) => notice.split(' ')[0] || []));
     return [...said].filter((month) => !this.#months.has(month)).toSorted();
   }
 
-  /** Whether an event of the record says that just these pieces of chains went into this file. */
+  /** Whether an event of the record says that just these pieces of chains went into this file, and none says otherwise. */
   saysArchived({ month, sha256, ranges }: ArchivedMonth): boolean {
-    return this.#archiveNotices.includes(`${month} ${sha256} ${digestOfRanges(ranges)}`);
+    const digest = digestOfRanges(ranges);
+    const said = this.#archiveNotices.filter((notice) => notice.startsWith(`${month} `));
+    return (
+      said.includes(`${month} ${sha256} ${digest}`) && said.every((notice) => notice.endsWith(` ${digest}`))
+    );
   }
 
   /** A part that takes no reading. */
@@ -148,13 +155,12 @@ export class Reading {
   }
 
   #take(event: EventOfLine): void {
-    if (!this.#chains.knows(event)) {
+    if (this.#chains.take(event)) {
       this.#events += 1;
       this.decisions.take(event);
     }
     if (event.at > this.#lastAt) this.#lastAt = event.at;
     if (event.at < this.#month.from || event.at >= this.#month.to) this.#enterMonth(event.at);
-    this.#chains.take(event);
     if (event.result === 'month-archived' && event.kind === 'notice')
       this.#archiveNotices.push(archivedIn(event.form));
   }
@@ -183,10 +189,11 @@ export class Reading {
   }
 
   #state(position: Position | number): VerifyState {
-    const { source, upTo } = this.#options;
+    const { source, upTo, now } = this.#options;
     return {
       source,
       upTo,
+      now,
       parts: this.#parts,
       position,
       events: this.#events,

@@ -10,6 +10,8 @@ export interface VerifyState {
   readonly source: string;
   /** The last checkpoint that counts: later ones fix events that the parts already read didn't have. */
   readonly upTo: number;
+  /** When it was begun, microseconds: what was read then may have gone on since. */
+  readonly now: number;
   /** Parts read to their end. */
   readonly parts: number;
   /** How far the part after them was read: lines of a file, or a place in the database. */
@@ -48,10 +50,10 @@ export function readState(file: string, source: string): VerifyState | null {
 function stateIn(text: string): VerifyState | null {
   try {
     const state = JSON.parse(text) as Partial<VerifyState> | null; // as: its members are looked at below
-    const { upTo, parts, events, lastAt, faultCount } = state ?? {};
+    const { upTo, now, parts, events, lastAt, faultCount } = state ?? {};
     const { chains, decisions, faults, archiveNotices, months } = state ?? {};
     const whole =
-      [upTo, parts, events, lastAt, faultCount].every(Number.isSafeInteger) &&
+      [upTo, now, parts, events, lastAt, faultCount].every(Number.isSafeInteger) &&
       [chains, faults, archiveNotices, months].every(Array.isArray) &&
       typeof decisions === 'object';
     return whole ? (state as VerifyState) : null; // as: written by writeState, whole or not at all

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { digestOfFile } from '../archive/archive-file.ts';
 import { CLOCK_MARGIN_MICROS, closedFrom } from '../archive/archive-month.ts';
 import { readLine } from '../chain/ndjson.ts';
+import { checkpointOf } from '../checkpoints/checkpoint.ts';
 import type { VerifierKey } from '../checkpoints/note.ts';
 import { type Month, monthsFrom, parseMonth, startOf } from '../month.ts';
 import { isoFromMicros } from '../timestamp.ts';
@@ -20,6 +21,7 @@ import { type Fault, Findings, MAX_FAULTS } from './findings.ts';
 import { type ArchivedMonth, openSnapshot } from './in-database.ts';
 import { linesOf, UnreadableFileError } from './in-files.ts';
 import { type Progress, Reading } from './reading.ts';
+import { range } from './trail.ts';
 import { readState, removeState, type VerifyState } from './resume.ts';
 
 export interface VerifyOptions {
@@ -117,11 +119,14 @@ class Verification {
   /** Of events. */
   readonly #eventFindings: Findings;
   readonly #notes: string[] = [];
+  /** When it was begun, microseconds. */
+  readonly #now: number;
 
   constructor(options: VerifyOptions, name: string, begun: VerifyState | null) {
     this.#options = options;
     this.#name = name;
     this.#begun = begun;
+    this.#now = begun?.now ?? Number(options.now());
     this.#eventFindings = new Findings(begun?.faults, begun?.faultCount);
   }
 
@@ -135,7 +140,8 @@ class Verification {
       const said = await snapshot.environment();
       const headers = await Promise.all(archives.map((archive) => this.#headerOf(archive)));
       const months = await snapshot.archivedMonths();
-      const marks = months.map(({ month }) => settledFrom(month));
+      const marks = months.map(({ month }) => fixedFrom(month));
+      this.#requireClosed(months);
       const evidence = this.#evidence({ place: 'the database', complete: true, marks });
       for await (const { number, note } of snapshot.checkpoints()) evidence.takeOwn(number, note);
       evidence.own.end();
@@ -149,7 +155,7 @@ class Verification {
       const absent = await this.#readMonths(months, headers, chains, reading, evidence);
       await reading.database(snapshot);
       this.#requireNotices(months, absent, reading);
-      const before = Number(this.#options.now()) - this.#gapAfter;
+      const before = this.#now - this.#gapAfter;
       return this.#report(evidence, chains, reading, { mayEnd: (at) => at >= before, absent });
     } finally {
       await snapshot.close();
@@ -166,9 +172,10 @@ class Verification {
     const evidence = this.#evidence(own);
     const lines = { others: 0, lastAt: 0 };
     for (const { place, month } of headers) {
-      const { others, lastAt } = await this.#takeCheckpoints(place, evidence);
+      const { others, lastAt, numbers } = await this.#takeCheckpoints(place, evidence);
       lines.others += others;
-      if (month === null) lines.lastAt = Math.max(lines.lastAt, lastAt);
+      lines.lastAt = Math.max(lines.lastAt, lastAt);
+      if (month !== null) this.#requireNumbers(place, numbers);
     }
     evidence.own.end();
     const notAfter = madeAt(exports, lines.lastAt);
@@ -181,22 +188,28 @@ class Verification {
     this.#compareEnvironments(evidence, headers);
     const partial = part && {
       lastFrom: part.lastFrom,
-      upTo: evidence.own.lastBefore(part.last),
+      upTo: evidence.lastBefore(part.last),
       within: part.within.flatMap(([from, to]) => {
-        const first = evidence.own.firstFrom(from);
-        return first === undefined ? [] : ([[first, evidence.own.lastBefore(to)]] as const);
+        const first = evidence.firstFrom(from);
+        return first === undefined ? [] : ([[first, evidence.lastBefore(to)]] as const);
       }),
+      lacksBetween: part.lacksBetween,
     };
     const said = headers.find(({ environment }) => environment !== null)?.environment ?? null;
     const chains = this.#chains(evidence, { repeats: true, partial, environment: said });
     const reading = this.#reading(chains, evidence, lines.others);
     for (const { place, month } of headers.toSorted(inOrderOfMonths)) await reading.file(place, month);
+    // The times were looked for as text, as they stand in the form that was hashed.
+    if (reading.lastAt > lines.lastAt)
+      this.#findings.add('changed', null, null, 'a line of an event is not in the form that was hashed');
+    if (part !== null)
+      this.#notes.push(`only ${months.join(', ')} was given: of the record around that nothing is proved`);
     // What the file says of itself is nobody's word: an early time would make every gap one that may still be closed.
     const before = Math.max(latest(headers.map(({ at }) => at)) ?? 0, reading.lastAt) - this.#gapAfter;
     return part === null
       ? this.#report(evidence, chains, reading, {
           mayEnd: (at) => at >= before,
-          archived: reading.elsewhere(),
+          archived: reading.elsewhere().filter((month) => !months.some((given) => given === month)),
         })
       : this.#report(evidence, chains, reading, { mayEnd: (at) => part.mayEndElsewhere(at, this.#gapAfter) });
   }
@@ -231,6 +244,7 @@ class Verification {
   #chains(evidence: Evidence, how: Pick<ChainsOptions, 'repeats' | 'partial' | 'environment'>): Chains {
     const first = evidence.own.first();
     const unproved = how.partial !== null ? undefined : unprovedTrail(evidence)?.last();
+    const lastOfAll = how.partial !== null ? undefined : evidence.lastOfAll();
     return new Chains(
       {
         ...how,
@@ -238,6 +252,7 @@ class Verification {
         fixed: evidence.fixed,
         findings: this.#eventFindings,
         openedSince: first?.number === 1 ? Number(first.atMicros) : null,
+        lastHeads: lastOfAll?.heads().known ?? null,
         standingAt: unproved === undefined ? null : Number(unproved.atMicros),
       },
       this.#begun?.chains,
@@ -247,23 +262,51 @@ class Verification {
   #reading(chains: Chains, evidence: Evidence, of: number): Reading {
     const { onProgress = () => {}, resume = null, signal } = this.#options;
     const upTo = Math.max(0, ...evidence.trails().map((trail) => trail.last()?.number ?? 0));
-    const options = { source: this.#name, upTo, of, onProgress, resume, signal };
+    const options = { source: this.#name, upTo, now: this.#now, of, onProgress, resume, signal };
     return new Reading(options, chains, this.#eventFindings, this.#begun);
+  }
+
+  /** What the database says has left must have been over. */
+  #requireClosed(months: readonly ArchivedMonth[]): void {
+    for (const { month } of months) {
+      if (closedFrom(month) <= this.#now) continue;
+      const what = `the database says that month ${month} left it, which isn't over long enough`;
+      this.#findings.add('removed', null, null, what);
+    }
+  }
+
+  /** An archive has the checkpoints of its month without a hole, and the one after it. */
+  #requireNumbers(file: string, numbers: readonly number[]): void {
+    if (numbers.length === 0)
+      this.#findings.add('removed', null, null, `${file} holds no checkpoint, and so no proof of anything`);
+    for (const [index, number] of numbers.entries()) {
+      const before = numbers[index - 1];
+      if (before !== undefined && number > before + 1)
+        this.#findings.add(
+          'removed',
+          null,
+          before + 1,
+          `${file} lacks ${range('checkpoint', before + 1, number - 1)}`,
+        );
+    }
   }
 
   /** Takes the checkpoints out of a file of the record. @returns how many other lines it has, and their last time */
   async #takeCheckpoints(
     file: string,
     evidence: Evidence,
-  ): Promise<{ readonly others: number; readonly lastAt: number }> {
+  ): Promise<{ readonly others: number; readonly lastAt: number; readonly numbers: readonly number[] }> {
     let others = 0;
     let lastAt = 0;
+    const numbers: number[] = [];
     try {
       for await (const lines of linesOf(file)) {
         for (const text of lines) {
           const line = text.startsWith('{"checkpoint"') ? readLine(text) : null;
-          if (line?.kind === 'checkpoint') evidence.takeOwn(null, line.note);
-          else {
+          if (line?.kind === 'checkpoint') {
+            evidence.takeOwn(null, line.note);
+            numbers.push(checkpointOf(line.note)?.number ?? Number.NaN);
+          } else {
             others += 1;
             lastAt = Math.max(lastAt, timeOfLine(text));
           }
@@ -273,7 +316,7 @@ class Verification {
       // Said when its events are read.
       if (!(error instanceof UnreadableFileError)) throw error;
     }
-    return { others, lastAt };
+    return { others, lastAt, numbers };
   }
 
   /** Reads the months that left the database from their files. @returns those whose file wasn't given */
@@ -294,7 +337,7 @@ class Verification {
         continue;
       }
       absent.push(month);
-      const settled = evidence.own.firstFrom(settledFrom(month.month));
+      const settled = evidence.firstFrom(fixedFrom(month.month));
       reading.skip(() => {
         for (const each of month.ranges) chains.skip(each, month.month, settled);
       });
@@ -380,8 +423,7 @@ class Verification {
     const note = unproved === undefined ? null : concludeStanding(unproved, chains, findings);
     if (note !== null) this.#notes.push(note);
     // Where all are forged, that is what there is to say.
-    if (this.#findings.count === 0 && (!partial || reading.events > 0))
-      concludeNoCheckpoints(evidence, reading.events, findings);
+    if (this.#findings.count === 0) concludeNoCheckpoints(evidence, reading.events, findings);
     if (!partial) concludeTails(evidence, chains, findings);
     if (!partial) concludeStrays(reading.decisions, endOfLast(absent) + this.#gapAfter, findings);
     const open = concludeDecisions(reading.decisions, mayEnd, findings);
@@ -455,6 +497,8 @@ interface MonthsAlone {
   readonly within: readonly (readonly [bigint, bigint])[];
   /** Whether the end of a call that was allowed then may be told in a month that wasn't given. */
   readonly mayEndElsewhere: (at: number, gapAfter: number) => boolean;
+  /** Whether a month between these times was not given. */
+  readonly lacksBetween: (from: number, to: number) => boolean;
 }
 
 const DAY_MICROS = 86_400_000_000n;
@@ -475,30 +519,33 @@ function partOf(months: readonly Month[]): MonthsAlone | null {
     lastFrom: Number(startOf(lastMonth)),
     last,
     within,
-    mayEndElsewhere: (at, gapAfter) => ends.some((end) => at < end && at >= end - gapAfter),
+    // A gateway that was killed is closed by another, perhaps when somebody comes in the morning.
+    mayEndElsewhere: (at, gapAfter) =>
+      ends.some((end) => at < end && at >= end - Math.max(gapAfter, Number(DAY_MICROS))),
+    lacksBetween: (from, to) => ends.some((end) => from < end && to >= end),
   };
 }
 
-/** From when on no checkpoint fixes an event of a month that wasn't fixed before: a day for the signing to come back. */
-function settledFrom(month: Month): bigint {
-  return closedFrom(month) + DAY_MICROS;
+/** The first checkpoint from then on fixes all of a month: a day is for gateways that were cut off at its end. */
+function fixedFrom(month: Month): bigint {
+  return startOf(month, 1) + DAY_MICROS;
 }
 
 /** By how much the clocks of the gateways and of whoever signs may differ; microseconds. */
 const CLOCKS_DIFFER = 5_000_000;
 
 /**
- * When exports were made, as far as they say it: never before the last event in them, less what clocks may differ by.
- * Null when one of them doesn't say.
+ * When exports were made: as they say, if they do, and never before the last event, less what clocks may differ by.
+ * Null when nobody can say.
  */
 function madeAt(exports: readonly Header[], lastAt: number): number | null {
-  if (exports.length === 0 || exports.some(({ at }) => at === null)) return null;
-  return Math.max(lastAt - CLOCKS_DIFFER, ...exports.map(({ at }) => at ?? 0));
+  const at = Math.max(lastAt, ...exports.map((header) => header.at ?? 0));
+  return exports.length === 0 || at === 0 ? null : at - CLOCKS_DIFFER;
 }
 
 /** The time in the line of an event; 0 in any other. Within a text, quotes are escaped. */
 function timeOfLine(text: string): number {
-  const at = text.indexOf('"at":"');
+  const at = /^\{"(?:archive|export)"/.test(text) ? -1 : text.indexOf('"at":"');
   return at === -1 ? 0 : Number.parseInt(text.slice(at + 6, at + 22), 10) || 0;
 }
 
