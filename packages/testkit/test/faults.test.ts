@@ -40,7 +40,7 @@ test('whatever fails, nothing is lost, told or sent twice, or told as it was not
   const played = await runFaults({ faults: SCENES, seeds: [1], form: 'short', lanes: 2 });
   for (const { fault, seed, lost, double, wrong } of played)
     expect({ fault, seed, lost, double, wrong }).toEqual({ fault, seed, lost: [], double: [], wrong: [] });
-  expect(played.map(({ kills }) => kills)).toEqual(expect.arrayContaining([4, 1]));
+  expect(played.map(({ kills }) => kills)).toEqual([4, 0, 1]);
 }, 180_000);
 
 test('every fault has a name of its own', () => {

@@ -33,7 +33,7 @@ interface Play {
 
 const IDENTIFIER = 'http://127.0.0.1:8';
 
-/** Plays every fault with every seed. Each lane has a Postgres of its own, so that a fault may strike all of it. */
+/** Plays every fault with every seed, and gives them in that order. Each lane has a Postgres of its own, so that a fault may strike all of it. */
 export async function runFaults(options: FaultRunOptions): Promise<readonly PlayedFault[]> {
   const { faults, seeds, lanes } = options;
   const waiting = faults.flatMap((fault) => seeds.map((seed) => ({ fault, seed })));
@@ -47,7 +47,9 @@ export async function runFaults(options: FaultRunOptions): Promise<readonly Play
         playLane(waiting, options, { ...world, folder: join(folder, `postgres-${lane}`) }),
       ),
     );
-    return played.flat();
+    const places = new Map(faults.map(({ name }, place) => [name, place]));
+    const placeOf = ({ fault }: PlayedFault) => places.get(fault) ?? 0;
+    return played.flat().toSorted((a, b) => placeOf(a) - placeOf(b) || a.seed - b.seed);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
