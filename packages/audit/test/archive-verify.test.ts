@@ -5,22 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import {
-  archiveMonth,
-  fileTarget,
-  noticeOf,
-  openCheckpointKeys,
-  sendOutOnce,
-  signCheckpoints,
-  topUpPartitions,
-  type VerifyReport,
-  verifyRecord,
-  writeNotice,
-} from '../src/index.ts';
+import { topUpPartitions, type VerifyReport, verifyRecord, writeNotice } from '../src/index.ts';
 import { digestOfRanges } from '../src/archive/archive-file.ts';
 import { EMPTY_CHAIN } from '../src/chain/chain.ts';
 import { checkpointLine } from '../src/chain/ndjson.ts';
-import { at, month, writeCalls } from './month-of-calls.ts';
+import { at, writeCalls } from './month-of-calls.ts';
+import { archiveThen, exportThen, keysIn, signThen } from './record-of-then.ts';
 import { OPENING, type RecordDatabase, recordDatabase } from './record-under-test.ts';
 
 /** A record from January on, with signed checkpoints, whose January is archived and dropped. */
@@ -66,47 +56,14 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-const keys = () => openCheckpointKeys(join(folder, 'checkpoint-key'), 'ideogate.test/staging');
+const then = (time: string) => ({ database, folder, now: () => at(time) });
+const signAt = (time: string) => signThen(then(time));
 
-/** Two checkpoints, one when the signing begins and one when it ends. */
-function signAt(time: string): Promise<void> {
-  const now = () => at(time);
-  const { appendUrl, readUrl } = database;
-  return signCheckpoints({
-    appendUrl,
-    readUrl,
-    environment: 'staging',
-    keys: keys(),
-    destinations: [],
-    now,
-  }).stop();
-}
-
-/** Archives a month as the command does, its notice written first. @returns the file */
-async function archive(text: string, time: string, dieAt?: string): Promise<string> {
-  const now = () => at(time);
-  const { ownerUrl, appendUrl, readUrl } = database;
-  const { file } = await archiveMonth({
-    ownerUrl,
-    environment: 'staging',
-    folder,
-    month: month(text),
-    now,
-    announce: (archived) =>
-      writeNotice(
-        { appendUrl, readUrl, opening: OPENING, now },
-        {
-          result: 'month-archived',
-          subject: null,
-          operation: 'audit archive',
-          detail: noticeOf(archived),
-        },
-      ),
-    onStep: (step) => {
-      if (step === dieAt) throw new Error(`died at ${step}`);
-    },
+/** Archives a month. @returns the file */
+function archive(text: string, time: string, dieAt?: string): Promise<string> {
+  return archiveThen(then(time), text, (step) => {
+    if (step === dieAt) throw new Error(`died at ${step}`);
   });
-  return join(folder, file);
 }
 
 function verify(
@@ -115,7 +72,7 @@ function verify(
   keptElsewhere: readonly string[] = [],
 ): Promise<VerifyReport> {
   return verifyRecord({
-    keys: keys().publicKeys(),
+    keys: keysIn(folder).publicKeys(),
     source:
       files.length > 0 ? { kind: 'files', files } : { kind: 'database', readUrl: database.readUrl, archives },
     kept: keptElsewhere,
@@ -156,19 +113,7 @@ test('the notice of a month speaks for the file it names, not for other hashes t
 });
 
 /** An export of the database as it is, made in June. */
-async function exported(name: string): Promise<string> {
-  const file = join(folder, name);
-  await sendOutOnce(
-    {
-      readUrl: database.readUrl,
-      target: fileTarget({ file, header: { atMicros: at('2030-06-02T00:00:00Z'), environment: 'staging' } }),
-      name: `export ${file}`,
-      now: () => at('2030-06-02T00:00:00Z'),
-    },
-    new AbortController().signal,
-  );
-  return file;
-}
+const exported = (name: string) => exportThen(then('2030-06-02T00:00:00Z'), name);
 
 /** A copy of an export or archive with other lines, not packed. */
 async function altered(
@@ -417,18 +362,18 @@ describe('a superuser who says that a month took what was deleted', () => {
   });
 
   test('is found where that month is not over, whoever wrote its notice', async () => {
-    const said = [{ writer: may, firstSeq: 1, lastSeq: 6, firstPrevHash: EMPTY_CHAIN.hash, lastHash: '' }];
     const { rows } = await database.owner.query<{ hash: string }>(
       `SELECT encode(hash, 'hex') AS hash FROM ideogate.audit_event WHERE writer = $1 AND seq = 6`,
       [may],
     );
-    const ranges = said.map((range) => ({ ...range, lastHash: rows[0]?.hash ?? '' }));
+    const lastHash = rows[0]?.hash ?? '';
+    const ranges = [{ writer: may, firstSeq: 1, lastSeq: 6, firstPrevHash: EMPTY_CHAIN.hash, lastHash }];
     const sha256 = 'ab'.repeat(32);
     await database.owner.query(
       `INSERT INTO ideogate.archive (month, file, sha256, bytes, events, checkpoints, dropped_at)
          VALUES ('2099-12-01', 'fake', decode('${sha256}', 'hex'), 1, 6, 1, now());
        INSERT INTO ideogate.archive_chain (month, writer, first_seq, first_prev_hash, last_seq, last_hash)
-         VALUES ('2099-12-01', '${may}', 1, decode('${EMPTY_CHAIN.hash}', 'hex'), 6, decode('${rows[0]?.hash}', 'hex'));
+         VALUES ('2099-12-01', '${may}', 1, decode('${EMPTY_CHAIN.hash}', 'hex'), 6, decode('${lastHash}', 'hex'));
        DELETE FROM ideogate.audit_event WHERE writer = '${may}'`,
     );
     await notice({ month: '2099-12', sha256, ranges: digestOfRanges(ranges) });

@@ -4,22 +4,16 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
-  archiveMonth,
   type AuditRecord,
-  fileTarget,
   InterruptedError,
-  noticeOf,
-  openCheckpointKeys,
   openRecord,
-  sendOutOnce,
-  signCheckpoints,
   topUpPartitions,
   type VerifyOptions,
   type VerifyReport,
   verifyRecord,
-  writeNotice,
 } from '../src/index.ts';
-import { at, month } from './month-of-calls.ts';
+import { at } from './month-of-calls.ts';
+import { archiveThen, exportThen, keysIn, signThen } from './record-of-then.ts';
 import {
   decision,
   OPENING,
@@ -46,7 +40,7 @@ afterEach(async () => {
 });
 
 const clock = () => at(now);
-const keys = () => openCheckpointKeys(join(folder, 'checkpoint-key'), 'ideogate.test/staging');
+const then = () => ({ database, folder, now: clock });
 const open = () => openRecord({ ...database, opening: OPENING, now: clock });
 
 async function call(record: AuditRecord): Promise<void> {
@@ -55,46 +49,24 @@ async function call(record: AuditRecord): Promise<void> {
   record.outcome(outcome({ callId: call_.callId, atMicros: clock() }));
 }
 
-/** Two checkpoints, one when the signing begins and one when it ends. */
 function sign(time: string): Promise<void> {
   now = time;
-  const { appendUrl, readUrl } = database;
-  const options = { appendUrl, readUrl, environment: 'staging', destinations: [], now: clock } as const;
-  return signCheckpoints({ ...options, keys: keys() }).stop();
+  return signThen(then());
 }
 
-async function archiveJanuary(time: string): Promise<string> {
+function archiveJanuary(time: string): Promise<string> {
   now = time;
-  const { ownerUrl } = database;
-  const { file } = await archiveMonth({
-    ownerUrl,
-    environment: 'staging',
-    folder,
-    month: month('2030-01'),
-    now: clock,
-    announce: (archived) =>
-      writeNotice(
-        { ...database, opening: OPENING, now: clock },
-        { result: 'month-archived', subject: null, operation: 'audit archive', detail: noticeOf(archived) },
-      ),
-  });
-  return join(folder, file);
+  return archiveThen(then(), '2030-01');
 }
 
-async function exported(time: string): Promise<string> {
+function exported(time: string): Promise<string> {
   now = time;
-  const file = join(folder, 'export.ndjson');
-  const header = { atMicros: clock(), environment: 'staging' };
-  await sendOutOnce(
-    { readUrl: database.readUrl, target: fileTarget({ file, header }), name: 'export', now: clock },
-    new AbortController().signal,
-  );
-  return file;
+  return exportThen(then(), 'export.ndjson');
 }
 
 function verify(files: readonly string[], changes: Partial<VerifyOptions> = {}): Promise<VerifyReport> {
   return verifyRecord({
-    keys: keys().publicKeys(),
+    keys: keysIn(folder).publicKeys(),
     source:
       files.length > 0
         ? { kind: 'files', files }

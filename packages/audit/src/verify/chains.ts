@@ -34,6 +34,9 @@ interface Archived {
   readonly month: Month;
   readonly firstSeq: number;
   readonly lastSeq: number;
+  /** When the month began, and the next one, microseconds. */
+  readonly from: number;
+  readonly to: number;
   /** It was said that others contradict it. */
   contradicted: boolean;
 }
@@ -156,12 +159,13 @@ export class Chains {
   ): void {
     const chain = this.#chain(writer);
     if (lastSeq <= chain.seq) return;
-    const archived = { month, firstSeq, lastSeq, contradicted: false };
+    const [from, to] = [Number(startOf(month)), Number(startOf(month, 1))];
+    const archived = { month, firstSeq, lastSeq, from, to, contradicted: false };
     chain.archived.push(archived);
     const point = this.#options.fixed.firstFrom(writer, lastSeq);
     if (settled !== undefined && (point === undefined || point.number > settled))
       this.#contradict(writer, archived, `no checkpoint of that time fixes them`);
-    if (firstSeq > chain.seq + 1) dig(chain, firstSeq, firstPrevHash, Number(startOf(month)));
+    if (firstSeq > chain.seq + 1) dig(chain, firstSeq, firstPrevHash, from);
     else if (firstPrevHash !== chain.hash)
       this.#options.findings.add(
         'changed',
@@ -169,7 +173,7 @@ export class Chains {
         firstSeq,
         `event ${firstSeq}, archived, was chained to another`,
       );
-    const at = Math.max(chain.at, Number(startOf(month, 1)) - 1);
+    const at = Math.max(chain.at, to - 1);
     Object.assign(chain, { seq: lastSeq, hash: lastHash, at, odd: false, also: [], sound: true });
     this.#compare(writer, chain, lastSeq, lastHash);
   }
@@ -307,8 +311,7 @@ export class Chains {
   /** Times never go back within a chain: what is said to have left with a month must lie between what is here. */
   #compareTimes(chain: Chain, { writer, seq, at }: EventOfLine): void {
     for (const archived of chain.archived) {
-      const { month, firstSeq, lastSeq } = archived;
-      const [from, to] = [startOf(month), startOf(month, 1)];
+      const { firstSeq, lastSeq, from, to } = archived;
       if ((seq < firstSeq && at >= to) || (seq > lastSeq && at < from))
         this.#contradict(writer, archived, `event ${seq} is of ${isoFromMicros(BigInt(at))}`);
     }

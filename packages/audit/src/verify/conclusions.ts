@@ -1,7 +1,7 @@
 import { digestOfHeads, type Head } from '../checkpoints/checkpoint.ts';
 import { isoFromMicros } from '../timestamp.ts';
 import type { Chains } from './chains.ts';
-import type { Evidence } from './evidence.ts';
+import { type Evidence, newest } from './evidence.ts';
 import type { Findings } from './findings.ts';
 import type { OpenDecisions } from './open-decisions.ts';
 import { range, type Trail } from './trail.ts';
@@ -68,9 +68,7 @@ export function concludeTails(evidence: Evidence, chains: Chains, findings: Find
 
 /** The one checkpoint whose word on all chains has still to be compared: of a trail that began in the middle. */
 export function unprovedTrail(evidence: Evidence): Trail | undefined {
-  const trails = evidence.trails().filter((trail) => trail.last() !== undefined);
-  if (trails.some((trail) => trail.heads().all)) return undefined;
-  return trails.toSorted((a, b) => (b.last()?.number ?? 0) - (a.last()?.number ?? 0))[0];
+  return evidence.lastOfAll() === undefined ? newest(evidence.trails()) : undefined;
 }
 
 /** Chains that were quiet for so long when a checkpoint was made had nothing under way; microseconds. */

@@ -27,6 +27,13 @@ export class NoCheckpointsError extends Error {
 /** What is known of the record's own checkpoints. */
 export type OwnCheckpoints = Pick<TrailOptions, 'place' | 'complete' | 'environment' | 'marks'>;
 
+/** The trail that goes furthest, of those that have any checkpoint. */
+export function newest(trails: readonly Trail[]): Trail | undefined {
+  return trails
+    .filter((trail) => trail.last() !== undefined)
+    .toSorted((a, b) => (b.last()?.number ?? 0) - (a.last()?.number ?? 0))[0];
+}
+
 /** All that checkpoints say: those of the record itself, and those that somebody else kept. */
 export class Evidence {
   readonly fixed = new FixedPoints();
@@ -48,9 +55,11 @@ export class Evidence {
     this.own = new Trail({ ...own, keys, fixed: this.fixed, findings });
   }
 
-  /** Takes one of the record's own. */
-  takeOwn(number: number | null, note: string): void {
-    if ((number ?? checkpointOf(note)?.number ?? 0) <= this.#upTo) this.own.take(number, note);
+  /** Takes one of the record's own. @returns its number, if it has one */
+  takeOwn(number: number | null, note: string): number | null {
+    const place = number ?? checkpointOf(note)?.number ?? null;
+    if ((place ?? 0) <= this.#upTo) this.own.take(number, note);
+    return place;
   }
 
   /**
@@ -94,8 +103,7 @@ export class Evidence {
 
   /** The places' last word on where all chains stood, if one has it. */
   lastOfAll(): Trail | undefined {
-    const trails = this.trails().filter((trail) => trail.heads().all && trail.last() !== undefined);
-    return trails.toSorted((a, b) => (b.last()?.number ?? 0) - (a.last()?.number ?? 0))[0];
+    return newest(this.trails().filter((trail) => trail.heads().all));
   }
 
   /** The number of the last checkpoint before a time that is among the marks, wherever it is; 0 when there is none. */

@@ -2,7 +2,6 @@ import { statSync } from 'node:fs';
 import { digestOfFile } from '../archive/archive-file.ts';
 import { CLOCK_MARGIN_MICROS, closedFrom } from '../archive/archive-month.ts';
 import { readLine } from '../chain/ndjson.ts';
-import { checkpointOf } from '../checkpoints/checkpoint.ts';
 import type { VerifierKey } from '../checkpoints/note.ts';
 import { type Month, monthsFrom, parseMonth, startOf } from '../month.ts';
 import { isoFromMicros } from '../timestamp.ts';
@@ -304,8 +303,7 @@ class Verification {
         for (const text of lines) {
           const line = text.startsWith('{"checkpoint"') ? readLine(text) : null;
           if (line?.kind === 'checkpoint') {
-            evidence.takeOwn(null, line.note);
-            numbers.push(checkpointOf(line.note)?.number ?? Number.NaN);
+            numbers.push(evidence.takeOwn(null, line.note) ?? Number.NaN);
           } else {
             others += 1;
             lastAt = Math.max(lastAt, timeOfLine(text));

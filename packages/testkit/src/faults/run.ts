@@ -33,7 +33,10 @@ interface Play {
 
 const IDENTIFIER = 'http://127.0.0.1:8';
 
-/** Plays every fault with every seed, and gives them in that order. Each lane has a Postgres of its own, so that a fault may strike all of it. */
+/**
+ * Plays every fault with every seed, and gives them in that order. Each lane has a Postgres of its own, so that a fault
+ * may strike all of it.
+ */
 export async function runFaults(options: FaultRunOptions): Promise<readonly PlayedFault[]> {
   const { faults, seeds, lanes } = options;
   const waiting = faults.flatMap((fault) => seeds.map((seed) => ({ fault, seed })));
