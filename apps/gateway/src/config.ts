@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto';
+import { type Environment, readNumbers } from '@ideogate/config';
 import { type EnvironmentName, isLoopback } from '@ideogate/contract';
 import { readNamedText } from '@ideogate/upstream-keys';
-import { type Numbers, readNumbers, type Environment } from './settings.ts';
+import { type Numbers, SETTINGS } from './settings.ts';
 
 /** All a gateway needs to know, already valid. */
 export interface GatewayConfig {
@@ -66,7 +67,7 @@ export const PLAIN_HTTP_WORDS = 'i-terminate-tls-in-front-of-this';
  */
 export function readGatewayConfig(place: GatewayPlace, env: Environment): GatewayConfig {
   const faults: string[] = [];
-  const numbers = readNumbers(env, faults);
+  const numbers = readNumbers(SETTINGS, env, faults);
   if (numbers.headersMs > numbers.requestMs) {
     faults.push(
       `IDEOGATE_REQUEST_TIMEOUT_MS (${numbers.requestMs} ms) must not be shorter than IDEOGATE_HEADERS_TIMEOUT_MS (${numbers.headersMs} ms)`,

@@ -1,6 +1,8 @@
+import { number, type Numbers as NumbersOf, type NumberSetting } from '@ideogate/config';
+
 /**
- * Every number an operator can set: its variable, default, unit, bounds and meaning. The one table; the docs are
- * generated from it.
+ * Every number of the gateway that an operator can set: its variable, default, unit, bounds and meaning. The one
+ * table; the docs are generated from it.
  */
 export const SETTINGS = {
   maxTargetBytes: number('IDEOGATE_MAX_TARGET_BYTES', 4096, 'bytes', 256, 16_384, 'Longest request target.'),
@@ -219,42 +221,4 @@ export const SETTINGS = {
   ),
 } as const satisfies Record<string, NumberSetting>;
 
-interface NumberSetting {
-  readonly variable: string;
-  readonly fallback: number;
-  readonly unit: string;
-  readonly min: number;
-  readonly max: number;
-  readonly meaning: string;
-}
-
-export type Numbers = { readonly [name in keyof typeof SETTINGS]: number };
-
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** Reads every number; what is wrong with each goes to `faults`, in the words of the operator. */
-export function readNumbers(env: Environment, faults: string[]): Numbers {
-  const entries = Object.entries(SETTINGS).map(([name, setting]) => [name, readNumber(setting, env, faults)]);
-  return Object.fromEntries(entries) as Numbers; // as: one entry per setting
-}
-
-function readNumber(setting: NumberSetting, env: Environment, faults: string[]): number {
-  const { variable, fallback, unit, min, max } = setting;
-  const text = env[variable];
-  if (text === undefined || text === '') return fallback;
-  const value = /^[0-9]{1,12}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  faults.push(`${variable} must be a whole number of ${unit} from ${min} to ${max}`);
-  return fallback;
-}
-
-function number(
-  variable: string,
-  fallback: number,
-  unit: string,
-  min: number,
-  max: number,
-  meaning: string,
-): NumberSetting {
-  return { variable, fallback, unit, min, max, meaning };
-}
+export type Numbers = NumbersOf<typeof SETTINGS>;

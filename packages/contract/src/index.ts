@@ -9,6 +9,7 @@ export type {
 } from './audit-event.ts';
 export { type CallId, parseCallId } from './call-id.ts';
 export { ENVIRONMENTS, type EnvironmentName, isEnvironmentName } from './environments.ts';
+export { faultOf } from './fault-of.ts';
 export { isLoopback } from './loopback.ts';
 export type { Bound, Capability, ContentType, Field, Method, Operation, PriceRule } from './operation.ts';
 export { isProblemCode, PROBLEMS, type Problem, type ProblemCode } from './problems.ts';

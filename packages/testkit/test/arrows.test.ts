@@ -13,6 +13,7 @@ const ARROWS: Readonly<Record<string, { readonly to: readonly string[]; readonly
   },
   'apps/gateway': { to: ['packages'], why: 'apps are made of packages, and run alone in a container' },
   'apps/issuer': { to: ['packages'], why: 'apps are made of packages, and run alone in a container' },
+  'packages/config': { to: [], why: 'it reads settings by tables that others give it' },
   'packages/contract': { to: [], why: 'the words on the wire stand on nothing' },
   'packages/ideogram': { to: ['packages/contract'], why: 'the catalogue is written in those words' },
   'packages/policy': {

@@ -1,0 +1,7 @@
+export {
+  type Environment,
+  number,
+  type NumberSetting,
+  type Numbers,
+  readNumbers,
+} from './number-settings.ts';
