@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Verified } from '@ideogate/access-token';
 import type { CallId, Operation, ScopeName } from '@ideogate/contract';
 import type { UpstreamKey } from '@ideogate/upstream-keys';
+import type { Lease } from './admission/shared-pool.ts';
 import type { Refusal } from './refusal.ts';
 import type { Answer } from './upstream/answer.ts';
 import type { UpstreamProblem } from './upstream/upstream-problem.ts';
@@ -82,6 +83,8 @@ export interface Call {
   cutByStop: boolean;
   /** Refused, or its outcome written: later endings are echoes of the first. */
   ended: boolean;
+  /** What it holds of what callers share, or waits for; given back with its end. */
+  readonly leases: Lease[];
   /** Where it stands among the calls in flight; null when it is none of them. */
   place: number | null;
 }
@@ -124,6 +127,7 @@ export function newCall(
     interruption: null,
     cutByStop: false,
     ended: false,
+    leases: [],
     place: null,
   };
 }
@@ -147,6 +151,11 @@ export function callOf(request: object & Named): Call {
   const call = request[CALL];
   if (call === undefined) throw new Error('a request reached the application without passing the listener');
   return call;
+}
+
+/** True while more of its body is to come from its caller. */
+export function isUploading({ hasBody, ended, request }: Call): boolean {
+  return hasBody && !ended && request !== null && !request.complete && !request.destroyed;
 }
 
 /** True when nobody is there any more to answer. */

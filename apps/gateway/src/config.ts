@@ -22,7 +22,7 @@ export interface GatewayConfig {
     readonly proxy: EgressProxy | null;
     /** PEM certificates trusted besides the system's, for the upstream and the proxy before it. */
     readonly extraCa: string | null;
-  } & Pick<Numbers, 'connectMs' | 'firstByteMs' | 'wholeMs' | 'connections'>;
+  } & Pick<Numbers, 'connectMs' | 'firstByteMs' | 'wholeMs' | 'connections' | 'readConnections'>;
   readonly limits: Omit<Numbers, keyof GatewayConfig['upstream'] | keyof GatewayConfig['rates']>;
   readonly rates: Pick<Numbers, 'perAddress' | 'perSubject' | 'windowMs' | 'replicas'>;
   readonly redisUrl: string | null;
@@ -94,6 +94,7 @@ export function readGatewayConfig(place: GatewayPlace, env: Environment): Gatewa
     firstByteMs,
     wholeMs,
     connections,
+    readConnections,
     perAddress,
     perSubject,
     windowMs,
@@ -105,7 +106,7 @@ export function readGatewayConfig(place: GatewayPlace, env: Environment): Gatewa
     identifier: place.identifier.replace(/\/$/, ''),
     issuers: place.issuers,
     listen: { host: place.host, port: place.port, tls },
-    upstream: { origin, proxy, extraCa, connectMs, firstByteMs, wholeMs, connections },
+    upstream: { origin, proxy, extraCa, connectMs, firstByteMs, wholeMs, connections, readConnections },
     limits,
     rates: { perAddress, perSubject, windowMs, replicas },
     redisUrl,

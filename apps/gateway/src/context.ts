@@ -6,6 +6,7 @@ import type { Router } from '@ideogate/ideogram';
 import type { KillSwitch } from '@ideogate/kill-switch';
 import type { Release, WebhookUrls } from '@ideogate/policy';
 import type { KeyRing } from '@ideogate/upstream-keys';
+import type { Admission } from './admission/admission.ts';
 import type { Brakes } from './brakes.ts';
 import type { Call } from './call.ts';
 import type { GatewayConfig } from './config.ts';
@@ -56,6 +57,7 @@ export interface Gateway extends GatewayDeps {
   readonly config: GatewayConfig;
   readonly router: Router;
   readonly brakes: Brakes;
+  readonly admission: Admission;
   readonly metrics: Metrics;
   readonly strangerRows: StrangerRows;
   /** Address of the protected-resource metadata (RFC 9728 section 3.1). */
@@ -65,6 +67,8 @@ export interface Gateway extends GatewayDeps {
   newCallId(): CallId;
   remember(call: Call): void;
   forget(call: Call): void;
+  /** Ends a call whose body is still coming: its answer goes out on its connection, which closes with it. */
+  readonly interrupt: (call: Call, refusal: Refusal) => void;
   /** Why no call is let in right now, or null. */
   closedDoor(): Refusal | null;
 }

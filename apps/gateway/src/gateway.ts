@@ -2,12 +2,14 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { CallId } from '@ideogate/contract';
 import { buildRouter } from '@ideogate/ideogram';
 import Fastify, { type FastifyInstance } from 'fastify';
+import { createAdmission, poolsOf } from './admission/admission.ts';
+import { releaseLeases } from './admission/admit.ts';
 import { createBrakes } from './brakes.ts';
 import { callOf } from './call.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Gateway, GatewayDeps } from './context.ts';
-import { createListener, onClientError } from './edge/listener.ts';
+import { createListener, interruptUpload, onClientError } from './edge/listener.ts';
 import { followSockets } from './edge/sockets.ts';
 import { cutForStop, failForwarded, isOwnPage, refuse } from './endings.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -56,7 +58,9 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   });
   const sockets = followSockets(app.server);
   const brakes = await createBrakes(app, config);
-  const metrics = createMetrics({
+  const admission = createAdmission(config, (...done) => metrics.claimed(...done));
+  const metrics: Metrics = createMetrics({
+    pools: poolsOf(admission),
     inFlight: () => calls.size,
     waiting: () => deps.record.waiting(),
     notWritten: () => deps.record.notWritten(),
@@ -72,18 +76,22 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     config,
     router: buildRouter(deps.release.operations),
     brakes,
+    admission,
     metrics,
     strangerRows: createStrangerRows(config.limits.strangerRows, config.rates.windowMs),
     metadataUrl: metadataUrlOf(config.identifier),
     webhookUrls: webhookUrlsOf(config.identifier, deps.webhooks),
     newCallId: () => randomUUIDv7() as CallId, // as: it makes what the brand says
     remember: (call) => calls.add(call),
-    forget: (call) => calls.delete(call),
+    forget(call) {
+      calls.delete(call);
+      releaseLeases(call);
+    },
+    interrupt: (call, refusal) => interruptUpload(call, refusal, ready()),
     closedDoor() {
-      if (stopping) return { problem: 'shutting-down', reason: 'stopping', headers: { 'retry-after': '1' } };
-      if (calls.size > config.limits.maxInFlight)
-        return { problem: 'overloaded', reason: 'in-flight', headers: { 'retry-after': '1' } };
-      return null;
+      return stopping
+        ? { problem: 'shutting-down', reason: 'stopping', headers: { 'retry-after': '1' } }
+        : null;
     },
   };
 

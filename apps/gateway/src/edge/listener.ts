@@ -49,7 +49,9 @@ export function createListener(
       ? createServer(options)
       : createTlsServer({ ...options, handshakeTimeout: limits.headersMs });
   limitSockets(server, limits.maxSocketsPerAddress, (socket) => refuseSocket(socket, gateway()));
-  const stopWatching = watchUploads(inFlight, limits.bodyIdleMs, (call) => interruptIdle(call, gateway()));
+  const stopWatching = watchUploads(inFlight, limits, (call, reason) =>
+    interruptUpload(call, { problem: 'request-timeout', reason }, gateway()),
+  );
   server.once('close', stopWatching);
   if (listen.tls !== null) followCertificate(server, listen.tls, gateway);
   const arrive = (request: IncomingMessage, response: ServerResponse) => {
@@ -120,11 +122,13 @@ function refuseSocket(socket: Socket, gateway: Gateway): void {
     );
 }
 
-function interruptIdle(call: Call, gateway: Gateway): void {
+/** Ends a call whose body is still coming, whatever it has come to, for a reason that lies in no byte of it. */
+export function interruptUpload(call: Call, refusal: Refusal, gateway: Gateway): void {
   const socket = call.request?.socket;
   if (socket === undefined || SEEN.has(socket)) return;
   SEEN.add(socket);
-  interrupt(call, { problem: 'request-timeout', reason: 'body-idle' }, socket, gateway);
+  const ahead = (PROGRESS.get(socket)?.calls ?? []).filter((other) => other !== call);
+  interrupt(call, refusal, socket, gateway, ahead);
 }
 
 /** The gateway's own pages end with their response and have no outcome. */

@@ -6,6 +6,7 @@ import { refuse } from '../endings.ts';
 import type { Gateway } from '../context.ts';
 import type { Refusal } from '../refusal.ts';
 import { walk } from '../request-path.ts';
+import { admitAddress, admitCaller } from '../steps/admit.ts';
 import { authenticate } from '../steps/authenticate.ts';
 import { brakeSubject } from '../steps/brake.ts';
 import { isWebhookPath } from '../webhook-door.ts';
@@ -48,7 +49,7 @@ export async function ownPages(app: FastifyInstance, options: { gateway: Gateway
 
   app.get('/-/whoami', async (request, reply) => {
     const call = callOf(request.raw);
-    const refusal = await walk([authenticate, brakeSubject], call, gateway);
+    const refusal = await walk([admitAddress, authenticate, admitCaller, brakeSubject], call, gateway);
     if (refusal !== null) {
       reply.hijack();
       return refuse(call, refusal, gateway);
