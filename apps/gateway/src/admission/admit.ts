@@ -59,7 +59,7 @@ const UNITS: Readonly<Record<PoolName, string>> = {
 const RETRY_AFTER_SECONDS = 1;
 
 /** In words that say which pool, whose share of it, and when to try again. */
-export function admissionRefusal({ pool, because, held, share, size, waitedMs }: PoolRefusal): Refusal {
+function admissionRefusal({ pool, because, held, share, size, waitedMs }: PoolRefusal): Refusal {
   if (because === 'left') return CALLER_LEFT;
   const byAddress = pool === 'unauthenticated-calls' || pool === 'webhooks';
   const [who, whose] = byAddress ? ['This address', 'its'] : ['This caller', 'its'];
@@ -79,7 +79,7 @@ export function admissionRefusal({ pool, because, held, share, size, waitedMs }:
 }
 
 /** What was taken back from a call that held more than its share, so that somebody else is served. */
-export function revokedRefusal(pool: SharedPool): Refusal {
+function revokedRefusal(pool: SharedPool): Refusal {
   return {
     problem: 'too-many-requests',
     reason: `${pool.name}-revoked`,
