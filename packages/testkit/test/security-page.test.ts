@@ -15,6 +15,7 @@ const RULES = [
   ...range(48, 56).map((n) => `E.${n}`),
   ...range(57, 60).map((n) => `F.${n}`),
   'G.61',
+  ...range(66, 67).map((n) => `I.${n}`),
 ];
 const TRAPS = range(1, 39).map(String);
 
@@ -56,7 +57,7 @@ test.each([
     'rule',
     rules,
     (id: string, name: string) =>
-      new RegExp(`\\((?:[A-G]\\.\\d+, )*${id.replace('.', '\\.')}(?:, [A-G]\\.\\d+)*\\)`).test(name),
+      new RegExp(`\\((?:[A-I]\\.\\d+, )*${id.replace('.', '\\.')}(?:, [A-I]\\.\\d+)*\\)`).test(name),
   ],
   ['trap', traps, (id: string, name: string) => name.startsWith(`trap ${id}: `)],
 ] as const)(
