@@ -4,6 +4,7 @@ import type { Verified } from '@ideogate/access-token';
 import type { CallId, Operation, ScopeName } from '@ideogate/contract';
 import type { UpstreamKey } from '@ideogate/upstream-keys';
 import type { Lease } from './admission/shared-pool.ts';
+import type { Origin } from './edge/caller-address.ts';
 import type { Refusal } from './refusal.ts';
 import type { Answer } from './upstream/answer.ts';
 import type { UpstreamProblem } from './upstream/upstream-problem.ts';
@@ -39,7 +40,10 @@ export interface Call {
   readonly id: CallId;
   /** Monotonic arrival time, milliseconds. */
   readonly arrivedAt: number;
+  /** Who called; behind a listed proxy, whom that proxy named. */
   readonly address: string | null;
+  /** The listed proxy through which it came, or null. */
+  readonly proxy: string | null;
   readonly request: IncomingMessage | null;
   readonly response: ServerResponse | null;
   method: string | null;
@@ -92,14 +96,15 @@ export interface Call {
 export function newCall(
   id: CallId,
   arrivedAt: number,
-  address: string | null,
+  origin: Origin | null,
   request: IncomingMessage | null,
   response: ServerResponse | null,
 ): Call {
   return {
     id,
     arrivedAt,
-    address,
+    address: origin?.address ?? null,
+    proxy: origin?.proxy ?? null,
     request,
     response,
     method: request?.method ?? null,

@@ -26,6 +26,10 @@ export interface ExchangeOptions {
   readonly cut?: boolean;
   /** Over TLS, whoever the peer says it is. */
   readonly tls?: boolean;
+  /** Loopback address to come from. */
+  readonly from?: string;
+  /** Bytes that go before all others, and before TLS: a header of the PROXY protocol. */
+  readonly before?: string | Buffer;
   /** Bytes that follow once the first answer is there. */
   readonly next?: string | Buffer;
 }
@@ -43,9 +47,13 @@ export function exchange(
 ): Promise<Exchange> {
   const { answers: awaited = 1, head = false, end = false, tls = false, cut = false } = options;
   return new Promise((resolve) => {
-    const socket: Socket = tls
-      ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
-      : connect({ port, host: '127.0.0.1' });
+    const plain = connect({
+      port,
+      host: '127.0.0.1',
+      ...(options.from === undefined ? {} : { localAddress: options.from }),
+    });
+    if (options.before !== undefined) plain.write(options.before);
+    const socket: Socket = tls ? connectTls({ socket: plain, rejectUnauthorized: false }) : plain;
     let received = '';
     let following = options.next;
     const finish = (closed: boolean) => {

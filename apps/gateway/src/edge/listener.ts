@@ -17,7 +17,8 @@ import { faultOf } from '../log.ts';
 import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 import { ARRIVAL, walk } from '../request-path.ts';
 import { followCertificate } from './certificate.ts';
-import { limitSockets } from './sockets.ts';
+import { letConnectionsIn, originOf } from './connections.ts';
+import { type Origin, originOfRequest } from './caller-address.ts';
 import { watchUploads } from './uploads.ts';
 
 type Application = (request: IncomingMessage, response: ServerResponse) => void;
@@ -48,7 +49,19 @@ export function createListener(
     listen.tls === null
       ? createServer(options)
       : createTlsServer({ ...options, handshakeTimeout: limits.headersMs });
-  limitSockets(server, limits.maxSocketsPerAddress, (socket) => refuseSocket(socket, gateway()));
+  const connected = listen.tls === null ? 'connection' : 'secureConnection';
+  server.on(connected, (socket: Socket) => watchForHalfRequests(socket, gateway()));
+  // After all who are told of connections: they are told of those that were let in.
+  letConnectionsIn(server, {
+    proxies: config.trustedProxies,
+    maxPerAddress: limits.maxSocketsPerAddress,
+    proxyHeaderMs: limits.headersMs,
+    onSurplus: (socket) => refuseSocket(socket, gateway()),
+    onProxyFault(socket, fault) {
+      countWithoutRow(fault, gateway());
+      socket.destroy();
+    },
+  });
   const stopWatching = watchUploads(inFlight, limits, (call, reason) =>
     interruptUpload(call, { problem: 'request-timeout', reason }, gateway()),
   );
@@ -70,8 +83,6 @@ export function createListener(
     followTunnel(socket, ahead);
     turnAway(request, socket, { problem: 'upgrade-refused', reason: 'connect' }, gateway(), ahead);
   });
-  const connected = listen.tls === null ? 'connection' : 'secureConnection';
-  server.on(connected, (socket: Socket) => watchForHalfRequests(socket, gateway()));
   return server;
 }
 
@@ -83,13 +94,8 @@ async function admit(
 ): Promise<void> {
   // Its connection is closing with the answer to a fault: what comes late, or behind that, is not acted on.
   if (SEEN.has(request.socket)) return;
-  const call = newCall(
-    gateway.newCallId(),
-    performance.now(),
-    request.socket.remoteAddress ?? null,
-    request,
-    response,
-  );
+  const origin = originOfRequest(originOf(request.socket), request.rawHeaders, gateway.config.trustedProxies);
+  const call = newCall(gateway.newCallId(), performance.now(), origin, request, response);
   rememberCall(request, call);
   gateway.remember(call);
   followRequest(call, request.socket);
@@ -241,10 +247,13 @@ function turnAway(
   gateway: Gateway,
   ahead: readonly Call[] = [],
 ): void {
-  const address =
-    'remoteAddress' in socket && typeof socket.remoteAddress === 'string' ? socket.remoteAddress : null;
+  const connection = originOf(socket);
+  const origin: Origin =
+    request === null
+      ? unnamed(connection, gateway)
+      : originOfRequest(connection, request.rawHeaders, gateway.config.trustedProxies);
   socket.on('error', () => socket.destroy());
-  const call = newCall(gateway.newCallId(), performance.now(), address, request, null);
+  const call = newCall(gateway.newCallId(), performance.now(), origin, request, null);
   gateway.remember(call);
   walk(ARRIVAL.slice(0, 1), call, gateway)
     .then(async (braked) => {
@@ -255,6 +264,12 @@ function turnAway(
       answerOnSocket(call, final, socket, gateway);
     })
     .catch(() => socket.destroy());
+}
+
+/** What could not be read says nothing of who is behind a proxy: it counts as the proxy's, which is named as one. */
+function unnamed(connection: Origin, gateway: Gateway): Origin {
+  const isProxy = gateway.config.trustedProxies.formOf(connection.address) !== null;
+  return isProxy ? { ...connection, proxy: connection.proxy ?? connection.address } : connection;
 }
 
 /** What a connection has brought so far: calls under way, and the bytes read when the last one ended. */
@@ -282,7 +297,8 @@ function followTunnel(socket: Duplex, ahead: readonly Call[]): void {
 
 /** Half a header and then nothing: no event of Node's tells the application. */
 function watchForHalfRequests(socket: Socket, gateway: Gateway): void {
-  const progress: Progress = { calls: [], bytes: 0 };
+  // A header of the PROXY protocol came before, and is nobody's request.
+  const progress: Progress = { calls: [], bytes: bytesOf(socket) - socket.readableLength };
   PROGRESS.set(socket, progress);
   socket.once('close', () => {
     if (progress.calls.length > 0 || SEEN.has(socket) || socket.bytesRead <= progress.bytes) return;

@@ -1,31 +1,5 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { peerOf } from './peer.ts';
-
-/**
- * Lets each peer address hold so many connections. One too many goes to `surplus` before a parser or TLS sees it, so
- * that it costs next to nothing and no request of its is ever read.
- */
-export function limitSockets(server: Server, max: number, surplus: (socket: Socket) => void): void {
-  const held = new Map<string, number>();
-  const accept = server.listeners('connection');
-  server.removeAllListeners('connection');
-  server.on('connection', (socket: Socket) => {
-    const peer = peerOf(socket.remoteAddress ?? 'unknown');
-    const others = held.get(peer) ?? 0;
-    if (others >= max) {
-      surplus(socket);
-      return;
-    }
-    held.set(peer, others + 1);
-    socket.once('close', () => {
-      const left = (held.get(peer) ?? 1) - 1;
-      if (left === 0) held.delete(peer);
-      else held.set(peer, left);
-    });
-    for (const listener of accept) Reflect.apply(listener, server, [socket]);
-  });
-}
 
 /** Ends all connections: idle ones at once, others when their time is up, TLS agreed on or not. None is let in after. */
 export function followSockets(server: Server): { end(milliseconds: number): Promise<void> } {
