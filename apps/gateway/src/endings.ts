@@ -170,7 +170,7 @@ export function failForwarded(call: Call, error: unknown, gateway: Gateway): voi
   const failed: Refusal = byBody
     ? error.refusal
     : error instanceof UpstreamProblem
-      ? error.refusal
+      ? { problem: error.problem, reason: error.reason }
       : { problem: 'internal-error', reason: 'forwarding' };
   call.upstreamEnd ??= { failed, byBody };
   answer(call, failed, gateway);

@@ -472,7 +472,6 @@ describe('rows that Postgres will not take', () => {
       tokenId: text,
       actor: text,
       address: text,
-      proxy: text,
       method: text,
       resource: text,
       operation: text,

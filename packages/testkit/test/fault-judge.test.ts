@@ -22,7 +22,6 @@ const NOTHING = {
   reason: null,
   status: null,
   address: null,
-  proxy: null,
   method: null,
   resource: null,
   operation: null,

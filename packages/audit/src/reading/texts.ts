@@ -13,7 +13,6 @@ const COLUMNS = [
   'client_id',
   'token_id',
   'address',
-  'proxy',
   'method',
   'resource',
   'scope_held',

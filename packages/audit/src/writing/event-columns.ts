@@ -15,7 +15,6 @@ export type EventColumns = Omit<Row, ChainColumn> & {
 
 type OnlyDecision =
   | 'address'
-  | 'proxy'
   | 'method'
   | 'resource'
   | 'scopeNeeded'
@@ -41,7 +40,6 @@ type OnlyOutcome =
 
 const NO_DECISION: Pick<EventColumns, OnlyDecision> = {
   address: null,
-  proxy: null,
   method: null,
   resource: null,
   scopeNeeded: null,
@@ -138,7 +136,6 @@ function decisionColumns(event: DecisionEvent): EventColumns {
     kind: 'decision',
     detail: null,
     address: textOrNull(event.address),
-    proxy: textOrNull(event.proxy),
     method: textOrNull(event.method),
     resource: textOrNull(event.resource),
     scopeNeeded: textOrNull(event.scopeNeeded),

@@ -1,2 +1,0 @@
-export { FairPool, type Claim, type Standing } from './fair-pool.ts';
-export { FairQueue } from './fair-queue.ts';
