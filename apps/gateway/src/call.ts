@@ -3,6 +3,8 @@ import type { Readable } from 'node:stream';
 import type { Verified } from '@ideogate/access-token';
 import type { CallId, Operation, ScopeName } from '@ideogate/contract';
 import type { UpstreamKey } from '@ideogate/upstream-keys';
+import type { Lease } from './admission/shared-pool.ts';
+import type { Origin } from './edge/caller-address.ts';
 import type { Refusal } from './refusal.ts';
 import type { Answer } from './upstream/answer.ts';
 import type { UpstreamProblem } from './upstream/upstream-problem.ts';
@@ -38,13 +40,14 @@ export interface Call {
   readonly id: CallId;
   /** Monotonic arrival time, milliseconds. */
   readonly arrivedAt: number;
+  /** Who called; behind a listed proxy, whom that proxy named. */
   readonly address: string | null;
+  /** The listed proxy through which it came, or null. */
+  readonly proxy: string | null;
   readonly request: IncomingMessage | null;
   readonly response: ServerResponse | null;
   method: string | null;
-  /** The request line as it came, without its line end; null where it was not seen. */
-  requestLine: string | null;
-  /** The request target as it is forwarded: byte for byte as received, but for a scheme and host before it. */
+  /** The request target, byte for byte as received and as forwarded. */
   target: string;
   path: string | null;
   query: string;
@@ -53,8 +56,6 @@ export interface Call {
   /** True when the caller waits for `100 Continue` before it sends the body. */
   awaitsContinue: boolean;
   hasBody: boolean;
-  /** Of the body, as received and as forwarded; null without one. */
-  contentType: string | null;
   token: Verified | null;
   operation: Operation | null;
   /** A v2 call with exactly `?dry_run=true`: priced, never run. */
@@ -86,6 +87,8 @@ export interface Call {
   cutByStop: boolean;
   /** Refused, or its outcome written: later endings are echoes of the first. */
   ended: boolean;
+  /** What it holds of what callers share, or waits for; given back with its end. */
+  readonly leases: Lease[];
   /** Where it stands among the calls in flight; null when it is none of them. */
   place: number | null;
 }
@@ -93,25 +96,24 @@ export interface Call {
 export function newCall(
   id: CallId,
   arrivedAt: number,
-  address: string | null,
+  origin: Origin | null,
   request: IncomingMessage | null,
   response: ServerResponse | null,
 ): Call {
   return {
     id,
     arrivedAt,
-    address,
+    address: origin?.address ?? null,
+    proxy: origin?.proxy ?? null,
     request,
     response,
     method: request?.method ?? null,
-    requestLine: null,
     target: request?.url ?? '',
     path: null,
     query: '',
     traceId: null,
     awaitsContinue: false,
     hasBody: false,
-    contentType: null,
     token: null,
     operation: null,
     quote: false,
@@ -130,6 +132,7 @@ export function newCall(
     interruption: null,
     cutByStop: false,
     ended: false,
+    leases: [],
     place: null,
   };
 }
@@ -153,6 +156,11 @@ export function callOf(request: object & Named): Call {
   const call = request[CALL];
   if (call === undefined) throw new Error('a request reached the application without passing the listener');
   return call;
+}
+
+/** True while more of its body is to come from its caller. */
+export function isUploading({ hasBody, ended, request }: Call): boolean {
+  return hasBody && !ended && request !== null && !request.complete && !request.destroyed;
 }
 
 /** True when nobody is there any more to answer. */

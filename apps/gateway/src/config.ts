@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { type Environment, readNumbers } from '@ideogate/config';
 import { type EnvironmentName, isLoopback } from '@ideogate/contract';
 import { readNamedText } from '@ideogate/upstream-keys';
+import { readTrustedProxies, type TrustedProxies } from './edge/trusted-proxies.ts';
 import { type Numbers, SETTINGS } from './settings.ts';
 
 /** All a gateway needs to know, already valid. */
@@ -16,13 +17,15 @@ export interface GatewayConfig {
     readonly port: number;
     readonly tls: { certFile: string; keyFile: string } | null;
   };
+  /** Proxies in front of the gateway whose word is taken on who calls. */
+  readonly trustedProxies: TrustedProxies;
   readonly upstream: {
     readonly origin: string;
     /** Through which an https upstream is reached; null: straight. */
     readonly proxy: EgressProxy | null;
     /** PEM certificates trusted besides the system's, for the upstream and the proxy before it. */
     readonly extraCa: string | null;
-  } & Pick<Numbers, 'connectMs' | 'firstByteMs' | 'wholeMs' | 'connections'>;
+  } & Pick<Numbers, 'connectMs' | 'firstByteMs' | 'wholeMs' | 'connections' | 'readConnections'>;
   readonly limits: Omit<Numbers, keyof GatewayConfig['upstream'] | keyof GatewayConfig['rates']>;
   readonly rates: Pick<Numbers, 'perAddress' | 'perSubject' | 'windowMs' | 'replicas'>;
   readonly redisUrl: string | null;
@@ -74,6 +77,7 @@ export function readGatewayConfig(place: GatewayPlace, env: Environment): Gatewa
     );
   }
   const tls = readTls(env, faults);
+  const trustedProxies = readTrustedProxies(env['IDEOGATE_TRUSTED_PROXIES'], faults);
   const origin = readUpstream(place.upstream, faults);
   const proxy = readEgressProxy(env['IDEOGATE_EGRESS_PROXY'], faults);
   const extraCa = readExtraCa(env['IDEOGATE_EXTRA_CA'], faults);
@@ -94,6 +98,7 @@ export function readGatewayConfig(place: GatewayPlace, env: Environment): Gatewa
     firstByteMs,
     wholeMs,
     connections,
+    readConnections,
     perAddress,
     perSubject,
     windowMs,
@@ -105,7 +110,8 @@ export function readGatewayConfig(place: GatewayPlace, env: Environment): Gatewa
     identifier: place.identifier.replace(/\/$/, ''),
     issuers: place.issuers,
     listen: { host: place.host, port: place.port, tls },
-    upstream: { origin, proxy, extraCa, connectMs, firstByteMs, wholeMs, connections },
+    trustedProxies,
+    upstream: { origin, proxy, extraCa, connectMs, firstByteMs, wholeMs, connections, readConnections },
     limits,
     rates: { perAddress, perSubject, windowMs, replicas },
     redisUrl,

@@ -6,6 +6,7 @@ import type { Router } from '@ideogate/ideogram';
 import type { KillSwitch } from '@ideogate/kill-switch';
 import type { Release, WebhookUrls } from '@ideogate/policy';
 import type { KeyRing } from '@ideogate/upstream-keys';
+import type { Admission } from './admission/admission.ts';
 import type { Brakes } from './brakes.ts';
 import type { Call } from './call.ts';
 import type { GatewayConfig } from './config.ts';
@@ -56,17 +57,18 @@ export interface Gateway extends GatewayDeps {
   readonly config: GatewayConfig;
   readonly router: Router;
   readonly brakes: Brakes;
+  readonly admission: Admission;
   readonly metrics: Metrics;
   readonly strangerRows: StrangerRows;
   /** Address of the protected-resource metadata (RFC 9728 section 3.1). */
   readonly metadataUrl: string;
   /** Addresses of our own to which callers may have Ideogram send results. */
   readonly webhookUrls: WebhookUrls;
-  /** Whether an authority in a target, under its scheme, is the gateway's own. */
-  readonly isOwnHost: (scheme: string, authority: string) => boolean;
   newCallId(): CallId;
   remember(call: Call): void;
   forget(call: Call): void;
+  /** Ends a call whose body is still coming: its answer goes out on its connection, which closes with it. */
+  readonly interrupt: (call: Call, refusal: Refusal) => void;
   /** Why no call is let in right now, or null. */
   closedDoor(): Refusal | null;
 }

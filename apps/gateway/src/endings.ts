@@ -170,7 +170,7 @@ export function failForwarded(call: Call, error: unknown, gateway: Gateway): voi
   const failed: Refusal = byBody
     ? error.refusal
     : error instanceof UpstreamProblem
-      ? { problem: error.problem, reason: error.reason }
+      ? error.refusal
       : { problem: 'internal-error', reason: 'forwarding' };
   call.upstreamEnd ??= { failed, byBody };
   answer(call, failed, gateway);

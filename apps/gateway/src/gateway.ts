@@ -2,22 +2,22 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { CallId } from '@ideogate/contract';
 import { buildRouter } from '@ideogate/ideogram';
 import Fastify, { type FastifyInstance } from 'fastify';
+import { createAdmission, poolsOf } from './admission/admission.ts';
+import { releaseLeases } from './admission/admit.ts';
 import { createBrakes } from './brakes.ts';
 import { callOf } from './call.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Gateway, GatewayDeps } from './context.ts';
-import { createListener, onClientError } from './edge/listener.ts';
+import { createListener, interruptUpload, onClientError } from './edge/listener.ts';
 import { followSockets } from './edge/sockets.ts';
-import { ownHosts } from './edge/target.ts';
 import { cutForStop, failForwarded, isOwnPage, refuse } from './endings.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { answerOptions, ownPages, pageMethodRefusal } from './pages/own-pages.ts';
+import { ownPages, pageMethodRefusal } from './pages/own-pages.ts';
 import { webhookPages } from './pages/webhook-pages.ts';
 import { forwarding } from './forwarding.ts';
 import type { Refusal } from './refusal.ts';
 import { DECISION, walk } from './request-path.ts';
-import { refuseBodyOnGet } from './steps/refuse-body-on-get.ts';
 import { createStrangerRows } from './stranger-rows.ts';
 import { webhookUrlsOf } from './webhook-door.ts';
 
@@ -58,7 +58,9 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   });
   const sockets = followSockets(app.server);
   const brakes = await createBrakes(app, config);
-  const metrics = createMetrics({
+  const admission = createAdmission(config, (...done) => metrics.claimed(...done));
+  const metrics: Metrics = createMetrics({
+    pools: poolsOf(admission),
     inFlight: () => calls.size,
     waiting: () => deps.record.waiting(),
     notWritten: () => deps.record.notWritten(),
@@ -74,19 +76,22 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     config,
     router: buildRouter(deps.release.operations),
     brakes,
+    admission,
     metrics,
     strangerRows: createStrangerRows(config.limits.strangerRows, config.rates.windowMs),
     metadataUrl: metadataUrlOf(config.identifier),
     webhookUrls: webhookUrlsOf(config.identifier, deps.webhooks),
-    isOwnHost: ownHosts(config.identifier),
     newCallId: () => randomUUIDv7() as CallId, // as: it makes what the brand says
     remember: (call) => calls.add(call),
-    forget: (call) => calls.delete(call),
+    forget(call) {
+      calls.delete(call);
+      releaseLeases(call);
+    },
+    interrupt: (call, refusal) => interruptUpload(call, refusal, ready()),
     closedDoor() {
-      if (stopping) return { problem: 'shutting-down', reason: 'stopping', headers: { 'retry-after': '1' } };
-      if (calls.size > config.limits.maxInFlight)
-        return { problem: 'overloaded', reason: 'in-flight', headers: { 'retry-after': '1' } };
-      return null;
+      return stopping
+        ? { problem: 'shutting-down', reason: 'stopping', headers: { 'retry-after': '1' } }
+        : null;
     },
   };
 
@@ -94,11 +99,8 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   app.addHook('onRequest', async (request, reply) => {
     const call = callOf(request.raw);
     const own = call.path !== null && isOwnPage(call.path);
-    const refusal = own
-      ? (pageMethodRefusal(call) ?? (await walk([refuseBodyOnGet], call, ready())))
-      : await walk(DECISION, call, ready());
+    const refusal = own ? pageMethodRefusal(call) : await walk(DECISION, call, ready());
     if (refusal === null) {
-      if (own && call.method === 'OPTIONS') return answerOptions(call, reply);
       if (!own) metrics.decided(performance.now() - call.arrivedAt);
       return;
     }

@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http';
+import type { PoolName, SharedPool } from './admission/shared-pool.ts';
 import type { LastCheckpoint } from '@ideogate/audit';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Call } from './call.ts';
@@ -10,6 +11,8 @@ export interface Metrics {
   keyRefused(id: string): void;
   ended(call: Call, ending: { result: string }): void;
   decided(milliseconds: number): void;
+  /** How a claim on a pool went, and how long it waited, milliseconds. */
+  claimed(pool: PoolName, how: string, waitedMs: number): void;
   readonly batch: (rows: number, milliseconds: number) => void;
 }
 
@@ -30,6 +33,7 @@ export interface KeyAgeInSight {
 export interface Watched {
   readonly killOrders: () => number;
   readonly keyAges: () => readonly KeyAgeInSight[];
+  readonly pools: readonly SharedPool[];
   readonly inFlight: () => number;
   readonly waiting: () => number;
   readonly notWritten: () => ReadonlyMap<string, number>;
@@ -109,6 +113,39 @@ export function createMetrics(watched: Watched): Metrics {
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000],
     registers,
   });
+  for (const [name, help, read] of [
+    ['size', 'Units that callers share of a pool.', (pool: SharedPool) => pool.size],
+    ['held', 'Units of a pool that are held now.', (pool: SharedPool) => pool.held],
+    ['most_held', 'Units of a pool held by whoever holds most.', (pool: SharedPool) => pool.mostHeld],
+    [
+      'share',
+      'Units of a pool that each caller may hold while others want them.',
+      (pool: SharedPool) => pool.share,
+    ],
+    ['waiting', 'Claims on a pool that wait.', (pool: SharedPool) => pool.waiting],
+  ] as const)
+    new Gauge({
+      name: `ideogate_pool_${name}`,
+      help,
+      labelNames: ['pool'],
+      registers,
+      collect() {
+        for (const pool of watched.pools) this.set({ pool: pool.name }, read(pool));
+      },
+    });
+  const claims = new Counter({
+    name: 'ideogate_pool_claims_total',
+    help: 'Claims on a pool that did not go through at once: `share` and `full` were refused, `left` gave up, `revoked` was taken back for another caller, `granted` waited.',
+    labelNames: ['pool', 'result'],
+    registers,
+  });
+  const poolWait = new Histogram({
+    name: 'ideogate_pool_wait_seconds',
+    help: 'How long claims on a pool waited that had to wait.',
+    labelNames: ['pool'],
+    buckets: LATENCY,
+    registers,
+  });
   gauge('ideogate_calls_in_flight', 'Calls now between arrival and end.', watched.inFlight);
   gauge('ideogate_kill_orders', 'Orders in force that stop calls.', watched.killOrders);
   gauge('ideogate_rows_waiting', 'Rows now waiting for a commit.', watched.waiting);
@@ -184,6 +221,11 @@ export function createMetrics(watched: Watched): Metrics {
         upstream.observe((call.answer.startedAt - call.decidedAt) / 1000);
     },
     decided: (milliseconds) => decision.observe(milliseconds / 1000),
+    claimed(pool, how, waitedMs) {
+      if (how === 'granted' && waitedMs === 0) return;
+      claims.inc({ pool, result: how });
+      if (waitedMs > 0) poolWait.observe({ pool }, waitedMs / 1000);
+    },
     batch(count, milliseconds) {
       rows.observe(count);
       commit.observe(milliseconds / 1000);

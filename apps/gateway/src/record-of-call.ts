@@ -51,6 +51,7 @@ function decisionBase(call: Call, gateway: Gateway) {
     ...eventBase(call, gateway),
     kind: 'decision',
     address: call.address,
+    proxy: call.proxy,
     method: call.method,
     resource: withoutCredentials(call.path ?? pathOf(call.target), gateway),
     scopeNeeded: call.allowed?.scope ?? (call.quote ? 'read:quote' : (call.operation?.scope ?? null)),

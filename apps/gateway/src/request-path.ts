@@ -3,6 +3,7 @@ import type { Gateway } from './context.ts';
 import { faultOf } from './log.ts';
 import type { Refusal } from './refusal.ts';
 import type { Step } from './step.ts';
+import { admitAddress, admitCaller } from './steps/admit.ts';
 import { authenticate } from './steps/authenticate.ts';
 import { brakeStrangers, brakeSubject } from './steps/brake.ts';
 import { checkQueryBounds, readBody } from './steps/check-bounds.ts';
@@ -12,7 +13,6 @@ import { obeyOrders } from './steps/obey-orders.ts';
 import { pickKey } from './steps/pick-key.ts';
 import { readHead } from './steps/read-head.ts';
 import { readTarget } from './steps/read-target.ts';
-import { refuseBodyOnGet } from './steps/refuse-body-on-get.ts';
 import { letBodyIn, writeDecision } from './steps/write-decision.ts';
 
 /*
@@ -28,12 +28,13 @@ export const ARRIVAL: readonly Step[] = [brakeStrangers, readHead, readTarget];
 
 /** For everything that is not one of the gateway's own pages. */
 export const DECISION: readonly Step[] = [
+  admitAddress,
   authenticate,
+  admitCaller,
   brakeSubject,
   findOperation,
   decideByPolicy,
   checkQueryBounds,
-  refuseBodyOnGet,
   readBody,
   pickKey,
   obeyOrders,

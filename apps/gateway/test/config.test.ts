@@ -62,10 +62,11 @@ test('every fault is told at once, each with the variable and what it takes', ()
       IDEOGATE_MAX_IN_FLIGHT: 'many',
       IDEOGATE_DRAIN_MS: '-1',
       IDEOGATE_TLS_CERT: 'a.pem',
+      IDEOGATE_TRUSTED_PROXIES: '10.0.0.1/8=forwarded,10.0.0.0/8=xff',
       REDIS_URL: 'localhost:6379',
     },
   );
-  expect(told).toHaveLength(6);
+  expect(told).toHaveLength(8);
   expect(told.join('\n')).toMatch(/IDEOGATE_MAX_IN_FLIGHT must be a whole number of calls from 1 to 100000/);
 });
 

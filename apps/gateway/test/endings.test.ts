@@ -157,7 +157,7 @@ describe('when the caller leaves', () => {
       const upstream = await startRawUpstream();
       const narrow = await startTestGateway({
         upstream: `http://127.0.0.1:${upstream.port}`,
-        settings: { IDEOGATE_UPSTREAM_CONNECTIONS: '1' },
+        settings: { IDEOGATE_UPSTREAM_CONNECTIONS: '1', IDEOGATE_UPSTREAM_READ_CONNECTIONS: '1' },
       });
       try {
         const ok = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
@@ -171,7 +171,10 @@ describe('when the caller leaves', () => {
         });
         const release = () => held?.write(ok);
         const full = await narrow.token('full');
-        const first = await callFrom(narrow.port, postJson(GENERATE, full, PAID));
+        const first = await callFrom(
+          narrow.port,
+          kind === 'a read' ? get(READ, full) : postJson(GENERATE, full, PAID),
+        );
         await until(() => upstream.bytes() > 0);
         const form = `${bodyOf(beginUpload(REMIX, full, 0))}fake-image\r\n--XXXX--\r\n`;
         const request = {
@@ -304,7 +307,7 @@ describe('when the gateway stops', () => {
       await gateway.fault({ neverAnswer: true });
       const paid = traced(postJson(GENERATE, token, PAID));
       const read = traced(get(READ, token));
-      const upload = traced(beginUpload(REMIX, token, 1_000_000));
+      const upload = traced(beginUpload(REMIX, token, 1_000_000) + 'x'.repeat(70_000));
       const callers = await Promise.all(
         [paid, read, upload].map(({ bytes }) => callFrom(gateway.port, bytes)),
       );

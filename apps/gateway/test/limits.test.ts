@@ -123,8 +123,8 @@ callers:
   }
 });
 
-test('calls beyond those that may be in flight get 503 with Retry-After and a row', () =>
-  withGateway({ IDEOGATE_MAX_IN_FLIGHT: '2' }, async (gateway) => {
+test('calls beyond those that may be in flight get 429 from a caller that has its share, 503 from others, with Retry-After and a row', () =>
+  withGateway({ IDEOGATE_MAX_IN_FLIGHT: '2', IDEOGATE_QUEUE_MS: '200' }, async (gateway) => {
     const headers = { 'api-key': await gateway.token('reader') };
     await gateway.fault({ latencyMs: 60_000, match: { path: '/models' } });
     const stop = new AbortController();
@@ -133,12 +133,18 @@ test('calls beyond those that may be in flight get 503 with Retry-After and a ro
     );
     await expect.poll(async () => (await gateway.received()).length, { timeout: 5000 }).toBe(2);
     const third = await fetch(`${gateway.url}/models`, { headers });
-    expect(third.status).toBe(503);
+    expect(third.status).toBe(429);
     expect(Number(third.headers.get('retry-after'))).toBeGreaterThan(0);
-    expect(await gateway.call(third)).toMatchObject({ problem: 'overloaded', reason: 'in-flight' });
+    expect(await third.json()).toMatchObject({ pool: 'calls', held: 2, share: 1, size: 2 });
+    expect(await gateway.call(third)).toMatchObject({ problem: 'too-many-requests', reason: 'calls-share' });
+    const other = await fetch(`${gateway.url}/models`, {
+      headers: { 'api-key': await gateway.token('writer') },
+    });
+    expect(other.status).toBe(503);
+    expect(await gateway.call(other)).toMatchObject({ problem: 'overloaded', reason: 'calls-full' });
     stop.abort();
     await Promise.all(held);
-    await gateway.ended(3);
+    await gateway.ended(4);
     await gateway.fault({});
     expect((await fetch(`${gateway.url}/models`, { headers })).status).toBe(200);
   }));
@@ -341,7 +347,7 @@ test('an idle connection is kept for its time and then closed, with no row of it
   }));
 
 test('no more connections are opened to Ideogram than may be; other calls wait their turn', () =>
-  withGateway({ IDEOGATE_UPSTREAM_CONNECTIONS: '2' }, async (gateway) => {
+  withGateway({ IDEOGATE_UPSTREAM_READ_CONNECTIONS: '2' }, async (gateway) => {
     const headers = { 'api-key': await gateway.token('reader') };
     await gateway.fault({ latencyMs: 300 });
     const calls = Array.from({ length: 5 }, () => fetch(`${gateway.url}/models`, { headers }));

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { selfSigned, startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { peerOf } from '../src/edge/sockets.ts';
+import { peerOf } from '../src/edge/peer.ts';
 import { beginUpload, callFrom, callIdOf } from './raw-caller.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ideogate-slow-'));
@@ -81,13 +81,19 @@ describe('slow senders (D.46)', () => {
 
   const bodies: readonly [what: string, bytes: () => string, next: string, reason: string][] = [
     ['a JSON body that stops', () => `${json(100)}{"prompt":`, '', 'body-idle'],
-    ['a JSON body that comes byte by byte', () => `${json(100_000)}{"prompt":"`, 'a', 'request-timeout'],
+    ['a JSON body that comes byte by byte', () => `${json(100_000)}{"prompt":"`, 'a', 'body-slow'],
+    [
+      'a JSON body that comes quickly enough, and never ends,',
+      () => `${json(100_000)}{"prompt":"`,
+      'a'.repeat(100),
+      'request-timeout',
+    ],
     ['an upload that stops', () => beginUpload('/v1/ideogram-v3/remix', token, 9000), '', 'body-idle'],
     [
       'an upload that comes byte by byte',
       () => beginUpload('/v1/ideogram-v3/remix', token, 9000),
       'a',
-      'request-timeout',
+      'body-slow',
     ],
   ];
   test.each(bodies)(

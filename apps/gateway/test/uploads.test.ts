@@ -16,6 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway?.close());
 
+const CALLERS = ['full', 'writer'] as const;
 const REMIX = '/v1/ideogram-v3/remix';
 const PICTURE = '\x89PNG\r\n\x1a\n\x00\xff--\r\n--b';
 
@@ -38,13 +39,8 @@ const SPEED = text('rendering_speed', 'TURBO');
 const PROMPT = text('prompt', 'a lighthouse');
 const PNG = 'Content-Type: image/png';
 
-/** Forms as clients write them. `boundary` as on the wire; `limited`: also taken from a caller under bounds. */
-const FORMS: readonly {
-  readonly what: string;
-  readonly type: string;
-  readonly body: Buffer;
-  readonly limited: boolean;
-}[] = [
+/** Forms as clients write them; the type as on the wire. */
+const FORMS: readonly { readonly what: string; readonly type: string; readonly body: Buffer }[] = [
   {
     what: 'undici: a file without a name of its own, before the texts',
     type: 'multipart/form-data; boundary=----formdata-undici-012345678901',
@@ -53,31 +49,26 @@ const FORMS: readonly {
       PROMPT,
       SPEED,
     ]),
-    limited: true,
   },
   {
     what: 'form-data: a long boundary of dashes',
     type: 'multipart/form-data; boundary=--------------------------735323031399963166993862',
     body: form('--------------------------735323031399963166993862', [PROMPT, SPEED, file('photo.jpg', PNG)]),
-    limited: true,
   },
   {
     what: 'WebKit: mixed case in the boundary',
     type: 'multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW',
     body: form('----WebKitFormBoundary7MA4YWxkTrZu0gW', [PROMPT, file('photo.jpg', PNG), SPEED]),
-    limited: true,
   },
   {
     what: 'a file with a name and no Content-Type',
     type: 'multipart/form-data; boundary=b0',
     body: form('b0', [file('photo.png'), PROMPT, SPEED]),
-    limited: true,
   },
   {
     what: 'a file name in UTF-8, with spaces, and a quote escaped as browsers do',
     type: 'multipart/form-data; boundary=b0',
     body: form('b0', [PROMPT, SPEED, file(Buffer.from('a %22photo%22 – 照片.png').toString('latin1'), PNG)]),
-    limited: true,
   },
   {
     what: 'a prompt in UTF-8 with line breaks and what begins like a delimiter',
@@ -87,19 +78,16 @@ const FORMS: readonly {
       SPEED,
       file('photo.png', PNG),
     ]),
-    limited: true,
   },
   {
     what: 'no line break after the last delimiter',
     type: 'multipart/form-data; boundary=b0',
     body: form('b0', [PROMPT, SPEED, file('photo.png', PNG)]).subarray(0, -2),
-    limited: true,
   },
   {
     what: 'a boundary in quotes',
     type: 'multipart/form-data; boundary="b0"',
     body: form('b0', [PROMPT, SPEED, file('photo.png', PNG)]),
-    limited: true,
   },
   {
     what: 'OkHttp: Content-Length in every part',
@@ -109,7 +97,6 @@ const FORMS: readonly {
       text('rendering_speed', 'TURBO', 'Content-Length: 5'),
       file('photo.png', PNG, `Content-Length: ${PICTURE.length}`),
     ]),
-    limited: true,
   },
   {
     what: 'HttpClient of .NET: names without quotes, charset on texts',
@@ -120,11 +107,14 @@ const FORMS: readonly {
         'a lighthouse',
       ],
       [
+        ['Content-Type: text/plain; charset=utf-8', 'Content-Disposition: form-data; name=rendering_speed'],
+        'TURBO',
+      ],
+      [
         ["Content-Disposition: form-data; name=image; filename=photo.png; filename*=utf-8''photo.png"],
         PICTURE,
       ],
     ]),
-    limited: false,
   },
   {
     what: 'multipart-post of Ruby: a transfer encoding that encodes nothing',
@@ -134,36 +124,70 @@ const FORMS: readonly {
       SPEED,
       file('photo.png', PNG, 'Content-Transfer-Encoding: binary'),
     ]),
-    limited: false,
   },
 ];
 
 describe('a form as some client writes it', () => {
-  test.each(FORMS)('$what: arrives byte for byte (D.45)', async ({ type, body }) => {
-    const status = await post(tokens.full, { 'content-type': type, 'content-length': body.length }, [body]);
-    expect(status).toBe(200);
-    expect(await lastUpload()).toEqual(uploadOf(type, body));
-  });
-
-  test.each(FORMS.filter(({ limited }) => limited))(
-    '$what: from a caller under bounds too',
-    async ({ type, body }) => {
-      const status = await post(tokens.writer, { 'content-type': type, 'content-length': body.length }, [
-        body,
-      ]);
-      expect(status).toBe(200);
+  test.each(FORMS.flatMap((one) => CALLERS.map((caller) => ({ ...one, caller }))))(
+    '$what: arrives byte for byte (D.45), $caller',
+    async ({ type, body, caller }) => {
+      const headers = { 'content-type': type, 'content-length': body.length };
+      expect(await post(tokens[caller], headers, [body])).toBe(200);
       expect(await lastUpload()).toEqual(uploadOf(type, body));
     },
   );
+});
 
-  test.each(FORMS.filter(({ limited }) => !limited))(
-    '$what: refused to a caller under bounds, for readers differ about it; nothing whole goes out',
-    async ({ type, body }) => {
+/** Inputs that two readers took apart differently: what one of them saw is in no way what was decided. */
+const UNCLEAR: readonly {
+  readonly what: string;
+  readonly type: string;
+  readonly body: string;
+  readonly reason: string;
+}[] = [
+  {
+    what: 'a boundary that some end at its comma: eight pictures in QUALITY to them',
+    type: 'multipart/form-data; boundary="aa,bb"',
+    reason: 'multipart-boundary',
+    body: [
+      ['--aa,bb', named('prompt'), '', 'x'],
+      ['--aa', named('num_images'), '', '8'],
+      ['--aa', named('rendering_speed'), '', 'QUALITY'],
+      ['--aa--', ''],
+      ['--aa,bb', named('rendering_speed'), '', 'TURBO'],
+      ['--aa,bb--', ''],
+    ]
+      .flat()
+      .join('\r\n'),
+  },
+  {
+    what: 'a field in whose name some find Content-Disposition: a webhook_url to them',
+    type: 'multipart/form-data; boundary=abc',
+    reason: 'part-headers',
+    body: [
+      '--abc',
+      `X-${named('webhook_url')}`,
+      named('prompt'),
+      '',
+      'https://elsewhere.example/x',
+      '--abc--',
+      '',
+    ].join('\r\n'),
+  },
+];
+
+describe('a form that readers take apart differently goes nowhere (I.66)', () => {
+  test.each(UNCLEAR.flatMap((one) => CALLERS.map((caller) => ({ ...one, caller }))))(
+    '$what: refused, nothing whole goes out ($caller)',
+    async ({ type, body, reason, caller }) => {
       const before = (await gateway.received()).length;
-      const status = await post(tokens.writer, { 'content-type': type, 'content-length': body.length }, [
+      const response = await fetch(gateway.url + REMIX, {
+        method: 'POST',
+        headers: { 'api-key': tokens[caller], 'content-type': type },
         body,
-      ]);
-      expect(status).toBe(400);
+      });
+      expect(response.status).toBe(400);
+      expect(JSON.stringify(await gateway.call(response))).toContain(reason);
       expect((await gateway.received()).slice(before).filter(({ complete }) => complete)).toEqual([]);
     },
   );

@@ -26,8 +26,10 @@ export interface ExchangeOptions {
   readonly cut?: boolean;
   /** Over TLS, whoever the peer says it is. */
   readonly tls?: boolean;
-  /** Bytes that follow, each in a packet of its own. */
-  readonly pieces?: readonly string[];
+  /** Loopback address to come from. */
+  readonly from?: string;
+  /** Bytes that go before all others, and before TLS: a header of the PROXY protocol. */
+  readonly before?: string | Buffer;
   /** Bytes that follow once the first answer is there. */
   readonly next?: string | Buffer;
 }
@@ -43,11 +45,15 @@ export function exchange(
   bytes: string | Buffer,
   options: ExchangeOptions = {},
 ): Promise<Exchange> {
-  const { answers: awaited = 1, head = false, end = false, tls = false, cut = false, pieces = [] } = options;
+  const { answers: awaited = 1, head = false, end = false, tls = false, cut = false } = options;
   return new Promise((resolve) => {
-    const socket: Socket = tls
-      ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
-      : connect({ port, host: '127.0.0.1' });
+    const plain = connect({
+      port,
+      host: '127.0.0.1',
+      ...(options.from === undefined ? {} : { localAddress: options.from }),
+    });
+    if (options.before !== undefined) plain.write(options.before);
+    const socket: Socket = tls ? connectTls({ socket: plain, rejectUnauthorized: false }) : plain;
     let received = '';
     let following = options.next;
     const finish = (closed: boolean) => {
@@ -69,13 +75,7 @@ export function exchange(
       if (answers.length >= awaited && awaited > 0 && last?.headers.get('connection') !== 'close')
         finish(false);
     });
-    socket.setNoDelay(true);
-    const [next, ...others] = pieces;
-    const writeOn = (piece: string | undefined, rest: readonly string[]) => {
-      if (piece !== undefined)
-        setTimeout(() => socket.write(piece, 'latin1', () => writeOn(rest[0], rest.slice(1))), 5);
-    };
-    socket.write(bytes, () => (cut ? socket.resetAndDestroy() : writeOn(next, others)));
+    socket.write(bytes, () => cut && socket.resetAndDestroy());
     if (end) socket.end();
   });
 }
@@ -107,9 +107,6 @@ function readBody(
   headers: ReadonlyMap<string, string>,
 ): { readonly text: string; readonly rest: string } | null {
   if (headers.get('transfer-encoding') !== 'chunked') {
-    // All until the connection closes (RFC 9112 section 6.3).
-    if (!headers.has('content-length') && headers.get('connection') === 'close')
-      return { text: from, rest: '' };
     const length = Number(headers.get('content-length') ?? 0);
     return from.length < length ? null : { text: from.slice(0, length), rest: from.slice(length) };
   }

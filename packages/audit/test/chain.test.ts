@@ -59,6 +59,14 @@ describe('the hash chain', () => {
     expect(event?.hash).toBe(createHash('sha256').update(form).digest('hex'));
   });
 
+  test('what a row has no value for is left out, so that rows from before a column keep their hash', () => {
+    const place = { writer: WRITER, seq: 1n, atMicros: 1n, prevHash: '0'.repeat(64) };
+    const event = decision();
+    const form = (proxy: string | null) => canonicalForm(eventColumns({ ...event, proxy }), place);
+    expect(form(null)).not.toContain('proxy');
+    expect(form('192.0.2.7')).toBe(form(null).replace(',"release"', ',"proxy":"192.0.2.7","release"'));
+  });
+
   test('the form that is hashed is the RFC 8785 form, as a library writes it', () => {
     fc.assert(
       fc.property(

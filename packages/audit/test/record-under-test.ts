@@ -108,6 +108,7 @@ export function decision(changes: Partial<DecisionEvent> = {}): DecisionEvent {
     reason: null,
     status: null,
     address: '127.0.0.1',
+    proxy: null,
     method: 'POST',
     resource: '/v1/ideogram-v3/generate',
     operation: 'v3.generate',

@@ -472,6 +472,7 @@ describe('rows that Postgres will not take', () => {
       tokenId: text,
       actor: text,
       address: text,
+      proxy: text,
       method: text,
       resource: text,
       operation: text,

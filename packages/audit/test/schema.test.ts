@@ -190,7 +190,7 @@ describe('migrations', () => {
         CREATE TABLE ideogate_imported.audit_event (LIKE ideogate.audit_event);`);
       await migrate(early.url);
       for (const table of [`ideogate.${month}`, 'ideogate_imported.audit_event', 'ideogate.audit_event'])
-        expect((await client.query(`SELECT prompt_sealed FROM ${table}`)).rows).toEqual([]);
+        expect((await client.query(`SELECT prompt_sealed, proxy FROM ${table}`)).rows).toEqual([]);
     } finally {
       await client.end();
       await early.drop();

@@ -195,15 +195,15 @@ async function notesOf(client: Client): Promise<readonly string[]> {
   return rows.map(({ note }) => note);
 }
 
-/** The record as an export writes it. */
-async function exportOf(database: string): Promise<string> {
+/** The record as an export writes it. @param at when it says that it was made */
+async function exportOf(database: string, at = nowMicros()): Promise<string> {
   const lines = await asSuperuser(database, async (client) => {
     const { rows } = await client.query<(string | null)[]>({
       text: `SELECT ${LINE_TEXTS} FROM ideogate.audit_event ORDER BY writer, seq, at`,
       rowMode: 'array',
     });
     return [
-      headerLine('export', { at: nowMicros().toString(), environment: 'staging' }),
+      headerLine('export', { at: at.toString(), environment: 'staging' }),
       ...rows.map((texts) => eventLine(texts)),
       ...(await notesOf(client)).map((note) => checkpointLine(note)),
     ];
@@ -211,6 +211,12 @@ async function exportOf(database: string): Promise<string> {
   const file = join(sample.folder, `${database}.ndjson`);
   writeFileSync(file, `${lines.join('\n')}\n`);
   return file;
+}
+
+/** When a checkpoint was signed that somebody else kept. */
+async function signedAt(number: number): Promise<bigint> {
+  const note = (await asSuperuser(sample.database.name, notesOf))[number - 1] ?? '';
+  return checkpointOf(note)?.atMicros ?? 0n;
 }
 
 function verify(
@@ -569,13 +575,12 @@ describe('an untouched record', () => {
   });
 
   test('an export of an older state is no rolled-back one: it says when it was made', async () => {
-    const file = await exportOf(sample.backup);
-    const [header = '', ...rest] = readFileSync(file, 'utf8').split('\n');
-    const last = checkpointOf((await asSuperuser(sample.backup, notesOf)).at(-1) ?? '');
-    const then = header.replace(/"at":"[0-9]+"/, `"at":"${last?.atMicros}"`);
-    writeFileSync(file, [then, ...rest].join('\n'));
+    const file = await exportOf(sample.backup, await signedAt(10));
     const report = await verify({ kind: 'files', files: [file] }, { kept: [sample.kept] });
     expect(report).toMatchObject({ ok: true, checkpoints: 10 });
+    expect(report.reported.notes).toEqual([
+      expect.stringMatching(/^2 checkpoints that were kept are younger than the export, which was made at/),
+    ]);
   });
 });
 
@@ -590,6 +595,80 @@ describe('what a superuser did to the record is named:', () => {
     expect(fromDatabase.faults.map(short)).toEqual(faults());
     expect(fromExport.faults.map(short)).toEqual(faults());
     expect([fromDatabase.ok, fromExport.ok]).toEqual([false, false]);
+  });
+});
+
+describe('checkpoints kept elsewhere, of about when an export was made, whose clock it is not:', () => {
+  const seconds = (count: number) => BigInt(count) * 1_000_000n;
+  const kept = () => ({ kept: [sample.kept] });
+  const inExport = async (name: string, at: bigint) =>
+    verify({ kind: 'files', files: [await exportOf(name, at)] }, kept());
+  /** Takes away what was written and signed after a place of the open chain and a checkpoint. */
+  const endAt = (seq: number, checkpoint: number) => async (client: Client) => {
+    await client.query(`DELETE FROM ideogate.audit_event WHERE writer = '${sample.open}' AND seq > ${seq}`);
+    await client.query('DELETE FROM ideogate.checkpoint WHERE number > $1', [checkpoint]);
+  };
+
+  test.each([0, 1, 4, 5, 6, 3_600])(
+    'what one fixes that was signed %i seconds before is missed, if it is not there',
+    async (after) => {
+      const { faults } = await inExport(sample.backup, (await signedAt(11)) + seconds(after));
+      expect(faults.map(short)).toEqual([['rolled-back', null, 11]]);
+    },
+  );
+
+  test('what a younger one fixes must be as it is there, and may not be there yet', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    const at = await signedAt(10);
+    await asSuperuser(sample.whole, endAt(17, 10));
+    expect(await inExport(sample.whole, at)).toMatchObject({ ok: true, checkpoints: 10 });
+    await asSuperuser(sample.whole, async (client) => {
+      await changed(`subject = 'nobody' WHERE ${event(sample.open, 15)}`)(client);
+      await rehash(client, sample.open, 15);
+    });
+    const { faults } = await inExport(sample.whole, at);
+    expect(faults.map(short)).toEqual([['changed', sample.open, 17]]);
+    await asSuperuser(sample.whole, endAt(16, 10));
+    expect(await inExport(sample.whole, at)).toMatchObject({ ok: true, reported: { tail: 7 } });
+  });
+
+  test('a younger one proves no export that has none itself', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    await asSuperuser(sample.whole, endAt(0, 0));
+    const { faults, checkpoints } = await inExport(sample.whole, (await signedAt(1)) - 1n);
+    expect([checkpoints, faults.map(short)]).toEqual([0, [['removed', null, null]]]);
+  });
+
+  test('one that was signed while it was made is not missed where all that it fixes is there, and one of before is', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    await asSuperuser(sample.whole, endAt(17, 11));
+    const meanwhile = await inExport(sample.whole, (await signedAt(12)) + seconds(4));
+    expect(meanwhile).toMatchObject({
+      ok: true,
+      reported: {
+        notes: [
+          'checkpoint 12, kept elsewhere: signed while the export was being made or just before, and not in it; all that was fixed by then is',
+        ],
+      },
+    });
+    const later = await inExport(sample.whole, (await signedAt(12)) + seconds(6));
+    expect(later.faults.map(short)).toEqual([['removed', null, 12]]);
+  });
+
+  test('a verification that was stopped knows younger ones still', async () => {
+    onTestFinished(() => putBack(sample.whole));
+    await asSuperuser(sample.whole, async (client) => {
+      await endAt(17, 10)(client);
+      await changed(`subject = 'nobody' WHERE ${event(sample.open, 15)}`)(client);
+      await rehash(client, sample.open, 15);
+    });
+    const source = { kind: 'files', files: [await exportOf(sample.whole, await signedAt(10))] } as const;
+    const resume = join(sample.folder, 'state-with-younger.json');
+    const stopped = verify(source, { ...kept(), resume, signal: AbortSignal.abort() });
+    await expect(stopped).rejects.toThrow(InterruptedError);
+    const goneOn = await verify(source, { ...kept(), resume });
+    expect(goneOn.faults.map(short)).toEqual([['changed', sample.open, 17]]);
+    expect(goneOn).toEqual(await verify(source, kept()));
   });
 });
 

@@ -121,6 +121,7 @@ function decision(): DecisionEvent {
     tokenId: randomUUID(),
     actor: null,
     address: '127.0.0.1',
+    proxy: null,
     method: 'POST',
     resource: '/v1/ideogram-v3/generate',
     operation: 'v3.generate',

@@ -143,6 +143,7 @@ function decision(): DecisionEvent {
     result: 'allowed',
     status: null,
     address: '10.0.0.1',
+    proxy: null,
     method: 'POST',
     resource: '/v1/ideogram-v3/generate',
     scopeNeeded: 'write:generate',

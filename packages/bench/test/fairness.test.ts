@@ -89,14 +89,15 @@ test('percentiles are of what was answered, and what was not is counted beside t
 
 test('the table has a line a cell, with the kind that fared worst, health apart', () => {
   const pairs = [pair('models', 10, 30), pair('generate', 10, 20), pair('health', 1, 40)];
+  const refused = [...pairs, pair('ready', 10, 10, { 503: 7 })];
   const table = tableOf([
     { cell: 'a cell', attack: '', pairs, strain: { alone: CALM, beside: CALM }, seen: {}, faults: ['one'] },
-    { cell: 'gone', attack: '', pairs, strain: { alone: CALM, beside: null }, seen: {}, faults: [] },
+    { cell: 'gone', attack: '', pairs: refused, strain: { alone: CALM, beside: null }, seen: {}, faults: [] },
   ]);
   expect(table.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
     ['cell', 'p99 alone', 'p99 beside', 'errors', 'health p99', 'loop late', 'memory'],
-    ['a cell', 'models 10.0 ms', '30.0 ms', '0', '40.0 ms', '8.0 ms', '250 MB', 'FAILED'],
-    ['gone', 'models 10.0 ms', '30.0 ms', '0', '40.0 ms', 'gone', 'gone', 'ok'],
+    ['a cell', 'models 10.0 ms', '30.0 ms', '0 of 300', '40.0 ms', '8.0 ms', '250 MB', 'FAILED'],
+    ['gone', 'ready 10.0 ms', '10.0 ms', '7 of 407', '40.0 ms', 'gone', 'gone', 'ok'],
   ]);
 });
 

@@ -34,8 +34,10 @@ export interface DecisionEvent extends EventBase, Caller {
   readonly reason: string | null;
   /** HTTP status answered for a refusal; null when allowed, or when no answer could be sent. */
   readonly status: number | null;
-  /** Peer address. */
+  /** Who called: the peer's address, or what a listed proxy said of the peer before it. IPv4 as IPv4. */
   readonly address: string | null;
+  /** The listed proxy through which it came; null when it came straight. */
+  readonly proxy: string | null;
   readonly method: string | null;
   /** Path without query, as received; hostile bytes are made storable by the record. */
   readonly resource: string | null;

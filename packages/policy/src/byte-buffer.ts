@@ -23,6 +23,11 @@ export class ByteBuffer {
     return true;
   }
 
+  /** How many more bytes it takes. */
+  get room(): number {
+    return this.#limit - this.#length;
+  }
+
   /** The bytes so far, less `dropped` from the end. A view, good until the next `add`. */
   bytes(dropped = 0): Uint8Array {
     return this.#block.subarray(0, Math.max(0, this.#length - dropped));

@@ -13,6 +13,7 @@ export { expandPattern, type Grant, grantedScopes, grantOf } from './scope-patte
 export { checkQuery, type Level } from './check-query.ts';
 export type { BodyOptions, BodyReader } from './body-reader.ts';
 export type { WebhookUrls } from './own-webhook.ts';
+export { ByteBuffer } from './byte-buffer.ts';
 export { openBody } from './open-body.ts';
 export type { RequestFault, RequestFaultReason } from './request-fault.ts';
 export type { FieldValue } from './watched-fields.ts';

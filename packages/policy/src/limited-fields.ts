@@ -30,33 +30,22 @@ export class LimitedFields {
   readonly #rules: Rules;
   /** Paths of bounded fields that were sent. */
   readonly #sent = new Set<string>();
-  /** Names of top-level multipart fields that were begun. */
-  readonly #begun = new Set<string>();
 
   constructor(operation: Operation) {
     this.#rules = rules(operation);
   }
 
   /** A multipart field begins, as text or as a file. */
-  begin(name: string, file: 'none' | 'plain' | 'unclear'): RequestFault | null {
+  begin(name: string, file: boolean): RequestFault | null {
     const field = this.#rules.fields.get(name);
     if (field === undefined) return unknownField(name, this.#rules.fields.keys());
-    if (this.#begun.has(name) && !field.type.endsWith('[]')) return repeated(name);
-    this.#begun.add(name);
     const bound = this.#rules.bounds.get(name);
     if (bound !== undefined && 'forbidden' in bound) return forbidden(name);
     const wantsFile = field.type === 'file' || field.type === 'file[]';
-    if (file === 'unclear') {
-      return fieldFault(
-        'text-as-file',
-        name,
-        `It is not clear whether ${name} is sent as a file or as text.`,
-      );
-    }
-    if (wantsFile && file === 'none') {
+    if (wantsFile && !file) {
       return fieldFault('file-as-text', name, `${name} is a file, so it must be sent with a file name.`);
     }
-    if (!wantsFile && file === 'plain') {
+    if (!wantsFile && file) {
       return fieldFault('text-as-file', name, `${name} is no file, so it must be sent without a file name.`);
     }
     return null;
@@ -227,7 +216,8 @@ function forbidden(path: string): RequestFault {
   });
 }
 
-function repeated(name: string): RequestFault {
+/** A field that is no list, sent again. */
+export function repeatedField(name: string): RequestFault {
   return fieldFault('repeated-field', name, `${name} may be sent once only.`, { bound: 'once' });
 }
 

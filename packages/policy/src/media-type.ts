@@ -6,9 +6,6 @@ export interface MediaType {
 
 const TYPE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+/;
 const PARAMETER = /[ \t]*;[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)|"([^"\\]*)")/y;
-/** RFC 2046 section 5.1.1: 1 to 70 of these, the last no space. */
-const BOUNDARY = /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/;
-
 /** Null when the text has more than one meaning: repeated parameters, escapes in quotes, anything left over. */
 export function parseMediaType(text: string): MediaType | null {
   if (text.length > 512 || !/^[\t\x20-\x7e]*$/.test(text)) return null;
@@ -26,21 +23,6 @@ export function parseMediaType(text: string): MediaType | null {
     at = PARAMETER.lastIndex;
   }
   return { type: type.toLowerCase(), parameters };
-}
-
-/** The boundary of a multipart type whose only parameter it is, or null. */
-export function boundaryOf(media: MediaType): string | null {
-  const boundary = media.parameters.get('boundary');
-  if (boundary === undefined || media.parameters.size !== 1 || mayBeEncodedWord(boundary)) return null;
-  return BOUNDARY.test(boundary) ? boundary : null;
-}
-
-/**
- * An encoded word (RFC 2047 section 2). It has no place in a quoted string (section 5), yet some widely used readers
- * decode every parameter of a header, and would see another boundary or another name.
- */
-export function mayBeEncodedWord(text: string): boolean {
-  return text.includes('=?');
 }
 
 export function isJsonType(media: MediaType): boolean {

@@ -1,12 +1,15 @@
 import type { Field, Operation } from '@ideogate/contract';
 import type { BodyOptions, BodyReader } from './body-reader.ts';
 import { jsonTooLarge, readJson } from './json-body.ts';
-import { fieldsOf, type LimitedFields } from './limited-fields.ts';
+import { fieldsOf, type LimitedFields, repeatedField } from './limited-fields.ts';
 import { isJsonType, type MediaType } from './media-type.ts';
-import { type Keep, MultipartScanner, type PartHandler } from './multipart-scanner.ts';
+import { type Keep, type Look, MultipartScanner, type PartHandler } from './multipart-scanner.ts';
+import type { MultipartType } from './multipart-type.ts';
 import { isPlainWebhookPart, longestOf, type WebhookUrls } from './own-webhook.ts';
-import type { PartHead } from './part-head.ts';
-import { dryRunInBody, fault, fieldFault, type RequestFault, webhookFault } from './request-fault.ts';
+import { partFault } from './part-fault.ts';
+import type { PartHead, UnclearHead } from './part-head.ts';
+import { dryRunInBody, fieldFault, type RequestFault, webhookFault } from './request-fault.ts';
+import { type Charset, TextCheck } from './text-check.ts';
 import { MAX_WATCHED_BYTES, type WatchedFields } from './watched-fields.ts';
 import { holdsWebhookUrl, mentionsWebhookUrl, namesDryRun, namesWebhookUrl } from './webhook-name.ts';
 
@@ -24,16 +27,15 @@ type Reading =
 /** Reads a multipart/form-data body as it streams. `limits` is null for a caller with the full grant. */
 export function readMultipart(
   operation: Operation,
-  boundary: string,
+  { boundary, charset }: MultipartType,
   limits: LimitedFields | null,
   watched: WatchedFields,
   options: Options,
 ): BodyReader {
-  const parts = new Parts(operation, limits, watched, options);
+  const parts = new Parts(operation, charset, limits, watched, options);
   const scanner = new MultipartScanner(boundary, parts, {
     maxParts: options.maxParts,
     maxNameBytes: options.maxFieldNameBytes,
-    allowLeadingCrlf: limits === null,
   });
   return {
     kind: 'multipart',
@@ -47,53 +49,86 @@ type Options = BodyOptions & { readonly webhookUrls: WebhookUrls };
 
 class Parts implements PartHandler {
   readonly #fields: ReadonlyMap<string, Field>;
+  readonly #charset: Charset | null;
   readonly #limits: LimitedFields | null;
   readonly #watched: WatchedFields;
   readonly #options: Options;
   #reading: Reading = 'opaque';
   #webhooks = 0;
+  /** Names of declared fields, but for lists, that were begun. */
+  readonly #begun = new Set<string>();
 
-  constructor(operation: Operation, limits: LimitedFields | null, watched: WatchedFields, options: Options) {
+  constructor(
+    operation: Operation,
+    charset: Charset | null,
+    limits: LimitedFields | null,
+    watched: WatchedFields,
+    options: Options,
+  ) {
     this.#fields = fieldsOf(operation);
+    this.#charset = charset;
     this.#limits = limits;
     this.#watched = watched;
     this.#options = options;
   }
 
-  begin(head: PartHead): Keep | RequestFault | null {
-    const limited = this.#limits !== null;
+  begin(head: PartHead): Look | RequestFault {
     const field = this.#fields.get(head.name);
-    this.#reading = namesWebhookUrl(head.name) ? 'webhook' : readingOf(head, field);
-    const found =
-      (this.#reading === 'webhook' ? this.#webhook(head) : null) ??
-      checkForEveryone(head, this.#reading) ??
+    const reading = namesWebhookUrl(head.name) ? 'webhook' : readingOf(head, field);
+    this.#reading = reading;
+    return (
+      (reading === 'webhook' ? this.#webhook(head) : null) ??
+      partTypeFault(head, reading, field) ??
       (this.#options.quote && namesDryRun(head.name) ? dryRunInBody() : null) ??
-      (limited ? checkHeadLimited(head, field) : null) ??
-      this.#limits?.begin(head.name, head.file) ??
-      null;
-    if (found !== null) return found;
-    if (this.#reading === 'webhook') {
+      this.#repeated(head.name, field) ??
+      this.#limits?.begin(head.name, head.file !== 'none') ?? {
+        keep: this.#keep(head, reading),
+        text: this.#textCheck(head, reading),
+      }
+    );
+  }
+
+  unclear({ fault: found, sought }: UnclearHead): RequestFault {
+    if (sought === null) return found;
+    if (namesWebhookUrl(sought)) return webhookFault(this.#options.webhookUrls);
+    return this.#options.quote && namesDryRun(sought) ? dryRunInBody() : found;
+  }
+
+  /** Readers keep the first, the last or all of equal names: only what the catalogue calls a list may come again. */
+  #repeated(name: string, field: Field | undefined): RequestFault | null {
+    if (field === undefined || field.type.endsWith('[]')) return null;
+    if (this.#begun.has(name)) return repeatedField(name);
+    this.#begun.add(name);
+    return null;
+  }
+
+  #keep(head: PartHead, reading: Reading): Keep | null {
+    if (reading === 'webhook') {
       const { webhookUrls: urls } = this.#options;
       return { limit: longestOf(urls), overflow: webhookFault(urls) };
     }
-    if (this.#reading === 'opaque') {
+    if (reading === 'opaque') {
       this.#watched.file(head.name);
       return null;
     }
-    if (limited) {
+    if (this.#limits !== null) {
       const { maxFieldBytes: limit } = this.#options;
       const detail = `${head.name} may be at most ${limit} bytes under write:limited.`;
       const bound = `at most ${limit} bytes`;
-      return {
-        limit,
-        overflow: fieldFault('field-too-long', head.name, detail, { bound }),
-      };
+      return { limit, overflow: fieldFault('field-too-long', head.name, detail, { bound }) };
     }
-    if (this.#reading === 'text') {
+    if (reading === 'text') {
       return this.#watched.wants(head.name) ? { limit: MAX_WATCHED_BYTES, overflow: null } : null;
     }
     const { maxJsonBytes: limit } = this.#options;
     return { limit, overflow: jsonTooLarge(limit) };
+  }
+
+  /** Some readers look at the charset of the whole body, some at that of the part: text must mean the same under both. */
+  #textCheck(head: PartHead, reading: Reading): TextCheck | null {
+    if (reading === 'opaque' && head.file !== 'none') return null;
+    const ascii = head.charset === 'ascii' || this.#charset === 'ascii';
+    return new TextCheck(ascii ? 'ascii' : 'utf-8');
   }
 
   end(head: PartHead, content: Uint8Array | null): RequestFault | null {
@@ -133,50 +168,42 @@ function readingOf(head: PartHead, field: Field | undefined): Reading {
     const json = head.contentType !== null && isJsonType(head.contentType);
     return head.file === 'plain' && !json ? 'opaque' : 'maybe-json';
   }
-  if (field.jsonPart === true || field.type === 'object' || field.type === 'object[]') return 'json';
+  if (holdsJson(field)) return 'json';
   if (field.type === 'file' || field.type === 'file[]' || head.file === 'plain') return 'opaque';
   return 'text';
 }
 
-/** What would let a part mean one thing here and another upstream. */
-function checkForEveryone(head: PartHead, reading: Reading): RequestFault | null {
+/** A Content-Type by which some readers would take the part for something else than others. */
+function partTypeFault(head: PartHead, reading: Reading, field: Field | undefined): RequestFault | null {
   const type = head.contentType;
-  if (type !== null && /^(?:multipart|message)\//.test(type.type)) {
-    return broken('part-content-type', 'a part holds parts of its own');
+  if (type === null) return null;
+  if (/^(?:multipart|message)\//.test(type.type)) {
+    return partFault('part-content-type', head, 'holds parts of its own', 'Send each part by itself.');
   }
-  // RFC 7578 section 4.6: a field of this name sets the charset of all the others.
-  if (head.name.toLowerCase() === '_charset_')
-    return broken('part-charset', 'a _charset_ field is not taken');
-  const charset = type?.parameters.get('charset')?.toLowerCase();
-  if (reading !== 'opaque' && charset !== undefined && !['utf-8', 'us-ascii'].includes(charset)) {
-    return broken('part-charset', 'a text part is in another charset than UTF-8');
+  if (reading === 'opaque' && head.file !== 'none') return null;
+  if (head.charset === 'other') {
+    return partFault('part-charset', head, 'is text in another charset than UTF-8', 'Send it in UTF-8.');
   }
-  if (head.transferEncoding !== null && !['7bit', '8bit', 'binary'].includes(head.transferEncoding)) {
-    return broken('part-transfer-encoding', 'a part has a Content-Transfer-Encoding');
+  if (!takesAsText(type, head, field)) {
+    return partFault(
+      'part-content-type',
+      head,
+      `has a Content-Type that its field does not take`,
+      'Send text as text/plain or without a Content-Type, and a file with a file name.',
+    );
   }
   return null;
 }
 
-/** Under bounds a part's header says no more than what, and of which plain type. */
-function checkHeadLimited(head: PartHead, field: Field | undefined): RequestFault | null {
-  if (head.transferEncoding !== null) {
-    return broken('part-transfer-encoding', 'a part has a Content-Transfer-Encoding');
-  }
-  if (head.contentType?.parameters.has('charset') === true)
-    return broken('part-charset', 'a part names a charset');
-  if (head.unquoted) return broken('part-disposition', 'a part has a name without quotes');
-  if (head.others) return broken('part-headers', 'a part has a header field that RFC 7578 does not know');
-  if (field === undefined || field.type === 'file' || field.type === 'file[]') return null;
-  return takesAsText(head.contentType, field)
-    ? null
-    : broken('part-content-type', `the part ${head.name} has a Content-Type that its field does not take`);
+function takesAsText(type: MediaType, head: PartHead, field: Field | undefined): boolean {
+  // A file name says what the part is, whatever its type; without one, some readers take these bytes for a file.
+  if (field === undefined) return head.file !== 'none' || type.type !== 'application/octet-stream';
+  if ([...type.parameters.keys()].some((name) => name !== 'charset')) return false;
+  return type.type === 'text/plain' || (type.type === 'application/json' && holdsJson(field));
 }
 
-function takesAsText(type: MediaType | null, field: Field): boolean {
-  if (type === null) return true;
-  if (type.parameters.size > 0) return false;
-  if (type.type === 'text/plain') return true;
-  return type.type === 'application/json' && (field.jsonPart === true || field.type.startsWith('object'));
+function holdsJson(field: Field): boolean {
+  return field.jsonPart === true || field.type === 'object' || field.type === 'object[]';
 }
 
 /**
@@ -189,8 +216,4 @@ function looseWebhookUrl(content: Uint8Array): boolean {
   if (!/^[\s\ufeff\ufffd\0]*[{[]/.test(text)) return false;
   const read = readJson(content, { canonicalNumbers: false, path: '' });
   return 'value' in read ? holdsWebhookUrl(read.value) : mentionsWebhookUrl(text);
-}
-
-function broken(reason: RequestFault['reason'], what: string): RequestFault {
-  return fault('invalid-body', reason, `In the multipart body ${what}.`);
 }

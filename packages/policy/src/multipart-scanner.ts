@@ -1,6 +1,8 @@
 import { ByteBuffer } from './byte-buffer.ts';
-import { type PartHead, parsePartHead } from './part-head.ts';
+import { partFault } from './part-fault.ts';
+import { type PartHead, parsePartHead, type UnclearHead } from './part-head.ts';
 import { fault, type RequestFault } from './request-fault.ts';
+import type { TextCheck } from './text-check.ts';
 
 /** What to do with a part's content: keep up to `limit` bytes, or let it pass unseen (null). */
 export interface Keep {
@@ -9,9 +11,18 @@ export interface Keep {
   readonly overflow: RequestFault | null;
 }
 
+/** How a part's content is gone through. */
+export interface Look {
+  readonly keep: Keep | null;
+  /** For what is read as text; null: any bytes will do. */
+  readonly text: TextCheck | null;
+}
+
 /** Told of each part as it is found. A fault ends the body there and then. */
 export interface PartHandler {
-  begin(head: PartHead): Keep | RequestFault | null;
+  begin(head: PartHead): Look | RequestFault;
+  /** A head that is refused, and why: the handler may know better. */
+  unclear(head: UnclearHead): RequestFault;
   /** `content` is null when it was not kept. A view of bytes: not good after the call. */
   end(head: PartHead, content: Uint8Array | null): RequestFault | null;
 }
@@ -19,8 +30,6 @@ export interface PartHandler {
 export interface ScannerOptions {
   readonly maxParts: number;
   readonly maxNameBytes: number;
-  /** One CRLF before the first delimiter is an empty preamble (RFC 2046 section 5.1.1), and some clients send it. */
-  readonly allowLeadingCrlf: boolean;
 }
 
 const CR = 0x0d;
@@ -33,8 +42,8 @@ type State = 'opening' | 'after-delimiter' | 'head' | 'content' | 'epilogue' | '
 /**
  * Watches a multipart/form-data body go by in chunks of any size, and accepts only bodies that every reader takes
  * apart in the same way. The boundary may occur nowhere but in a delimiter that stands at the start of a line made by
- * CRLF and fills it; no preamble, no epilogue but one CRLF. The verdict does not depend on how the body was cut
- * into chunks. Memory: one header block, and what the handler asks to keep of one part.
+ * CRLF and fills it; no preamble but one CRLF, no epilogue but two, as some clients send them. The verdict does not
+ * depend on how the body was cut into chunks. Memory: one header block, and what the handler asks to keep of one part.
  */
 export class MultipartScanner {
   readonly #pattern: Uint8Array;
@@ -60,6 +69,7 @@ export class MultipartScanner {
   #headEnd = 2;
   #head: PartHead | null = null;
   #keep: Keep | null = null;
+  #text: TextCheck | null = null;
   #content: ByteBuffer | null = null;
 
   constructor(boundary: string, handler: PartHandler, options: ScannerOptions) {
@@ -95,15 +105,18 @@ export class MultipartScanner {
 
   end(): RequestFault | null {
     if (this.#fault !== null) return this.#fault;
-    // After the last delimiter: nothing, or the CRLF that ends its line.
-    if (this.#state === 'epilogue' && this.#seen !== 1) return null;
-    this.#fail('multipart-ended-early', 'The multipart body ends before its last delimiter.');
+    if (this.#state === 'epilogue' && this.#seen % 2 === 0) return null;
+    this.#fail(
+      'multipart-ended-early',
+      `The multipart body ends before its last delimiter, ${this.#where()}. Send it whole, with two dashes behind the last boundary.`,
+    );
     return this.#fault;
   }
 
   #opening(chunk: Uint8Array, start: number): number {
     const byte = chunk[start] ?? 0;
-    if (this.#options.allowLeadingCrlf && this.#matched === 0 && this.#seen < 2) {
+    // An empty preamble (RFC 2046 section 5.1.1).
+    if (this.#matched === 0 && this.#seen < 2) {
       if (byte === (this.#seen === 0 ? CR : LF)) {
         this.#seen++;
         return start + 1;
@@ -111,7 +124,10 @@ export class MultipartScanner {
     }
     // Half a line end, or anything but the delimiter, is a preamble.
     if (this.#seen === 1 || byte !== this.#pattern[this.#matched]) {
-      this.#fail('multipart-preamble', 'The multipart body does not begin with its delimiter.');
+      this.#fail(
+        'multipart-preamble',
+        'The multipart body does not begin with two dashes and the boundary of its Content-Type. Send nothing before them.',
+      );
       return start;
     }
     this.#matched++;
@@ -132,7 +148,7 @@ export class MultipartScanner {
       if (this.#parts > this.#options.maxParts) {
         this.#fail(
           'multipart-too-many-parts',
-          `The multipart body has more than ${this.#options.maxParts} parts.`,
+          `The multipart body has more than ${this.#options.maxParts} parts. Send fewer.`,
         );
       } else {
         this.#headBlock = new ByteBuffer(MAX_HEAD);
@@ -140,7 +156,8 @@ export class MultipartScanner {
         this.#enter('head');
       }
     } else if (this.#first === DASH && byte === DASH) {
-      if (this.#parts === 0) this.#fail('multipart-ended-early', 'The multipart body has no part.');
+      if (this.#parts === 0)
+        this.#fail('multipart-ended-early', 'The multipart body has no part. Send at least one.');
       else this.#enter('epilogue');
     } else {
       this.#badDelimiter();
@@ -157,7 +174,11 @@ export class MultipartScanner {
       else if (byte === CR || byte === LF || wanted === LF) {
         // What came before is kept first, so that the same fault wins however the body was cut.
         if (this.#keepHead(chunk.subarray(start, at))) {
-          this.#fail('part-headers', 'A multipart part has a header line that does not end in CRLF.');
+          this.#failPart(
+            'part-headers',
+            'has a header line that does not end in CRLF',
+            'End each line with CR and LF, and the head with an empty line.',
+          );
         }
         return at;
       } else this.#headEnd = 0;
@@ -173,18 +194,20 @@ export class MultipartScanner {
 
   #keepHead(bytes: Uint8Array): boolean {
     if (this.#headBlock.add(bytes)) return true;
-    this.#fail('part-headers', `A multipart part has a header longer than ${MAX_HEAD} bytes.`);
+    this.#failPart('part-headers', `has a head of more than ${MAX_HEAD} bytes`, 'Send a shorter one.');
     return false;
   }
 
   #beginPart(): void {
     const block = latin1(this.#headBlock.bytes(4));
-    const head = parsePartHead(block, this.#options.maxNameBytes);
-    if ('problem' in head) return this.#stop(head);
-    const keep = this.#handler.begin(head);
-    if (keep !== null && 'problem' in keep) return this.#stop(keep);
+    const head = parsePartHead(block, this.#parts, this.#options.maxNameBytes);
+    if ('fault' in head) return this.#stop(this.#handler.unclear(head));
+    const look = this.#handler.begin(head);
+    if ('problem' in look) return this.#stop(look);
+    const { keep, text } = look;
     this.#head = head;
     this.#keep = keep;
+    this.#text = text;
     // The delimiter that ends the content is kept with it, then cut off.
     this.#content = keep === null ? null : new ByteBuffer(keep.limit + 2 + this.#pattern.length);
     this.#last = 0;
@@ -195,7 +218,16 @@ export class MultipartScanner {
   #inContent(chunk: Uint8Array, start: number): number {
     const at = this.#search(chunk, start);
     this.#seen += at - start;
-    if (this.#content?.add(chunk.subarray(start, at)) === false) {
+    const piece = chunk.subarray(start, at);
+    const kept = this.#content?.add(piece) ?? true;
+    // The delimiter goes through the check too: it is ASCII, so it ends a character that was left unfinished. What comes
+    // first counts, a wrong byte or one too many, so that the same fault wins however the body was cut.
+    const wrong = this.#text?.push(piece) ?? -1;
+    if (wrong >= 0 && (kept || wrong <= (this.#content?.room ?? 0))) {
+      this.#failText();
+      return at;
+    }
+    if (!kept) {
       this.#content = null;
       if (this.#keep !== null && this.#keep.overflow !== null) {
         this.#stop(this.#keep.overflow);
@@ -253,7 +285,11 @@ export class MultipartScanner {
     if (!this.#atLineStart || head === null) return this.#badDelimiter();
     const length = this.#seen - this.#pattern.length - 2;
     if (head.contentLength !== null && head.contentLength !== length) {
-      return this.#fail('part-length', 'A multipart part is not as long as its Content-Length says.');
+      return this.#failPart(
+        'part-length',
+        'is not as long as its Content-Length says',
+        'Leave the Content-Length out, or send the number of bytes.',
+      );
     }
     const found = this.#handler.end(head, this.#content?.bytes(this.#pattern.length + 2) ?? null);
     this.#content = null;
@@ -262,8 +298,13 @@ export class MultipartScanner {
   }
 
   #epilogue(chunk: Uint8Array, start: number): number {
-    if (chunk[start] === (this.#seen === 0 ? CR : LF) && this.#seen < 2) this.#seen++;
-    else this.#fail('multipart-epilogue', 'The multipart body goes on after its last delimiter.');
+    if (chunk[start] === (this.#seen % 2 === 0 ? CR : LF) && this.#seen < 4) this.#seen++;
+    else {
+      this.#fail(
+        'multipart-epilogue',
+        'The multipart body goes on after its last delimiter. Send nothing behind it but line breaks, at most two.',
+      );
+    }
     return start + 1;
   }
 
@@ -277,8 +318,30 @@ export class MultipartScanner {
   #badDelimiter(): void {
     this.#fail(
       'multipart-delimiter',
-      'The multipart boundary occurs where it is no delimiter on a line of its own.',
+      `The boundary of the multipart body occurs where it is no delimiter on a line of its own, ${this.#where()}. Choose one that no part holds, and end each delimiter and each part with CRLF.`,
     );
+  }
+
+  /** `in part 2 (prompt)`, or before the first one. */
+  #where(): string {
+    if (this.#parts === 0) return 'before its first part';
+    const name = this.#head?.position === this.#parts ? ` (${this.#head.name})` : '';
+    return `in part ${this.#parts}${name}`;
+  }
+
+  #failText(): void {
+    this.#failPart(
+      'part-charset',
+      this.#text?.charset === 'ascii'
+        ? 'holds bytes that are no ASCII, under a charset that not every reader looks at'
+        : 'holds text that is not UTF-8, or begins with a byte-order mark',
+      'Send text as UTF-8 without one, and a file with a file name.',
+    );
+  }
+
+  #failPart(reason: RequestFault['reason'], what: string, remedy: string): void {
+    const name = this.#head?.position === this.#parts ? this.#head.name : null;
+    this.#stop(partFault(reason, { position: this.#parts, name }, what, remedy));
   }
 
   #fail(reason: RequestFault['reason'], detail: string): void {

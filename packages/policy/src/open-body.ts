@@ -3,8 +3,9 @@ import type { BodyOptions, BodyReader } from './body-reader.ts';
 import type { Level } from './check-query.ts';
 import { readJsonBody } from './json-body.ts';
 import { fieldsOf, LimitedFields } from './limited-fields.ts';
-import { boundaryOf, type MediaType, parseMediaType } from './media-type.ts';
+import { type MediaType, parseMediaType } from './media-type.ts';
 import { readMultipart } from './multipart-body.ts';
+import { parseMultipartType } from './multipart-type.ts';
 import { webhookUrlsIn } from './own-webhook.ts';
 import { fault, type RequestFault } from './request-fault.ts';
 import { WatchedFields } from './watched-fields.ts';
@@ -50,15 +51,9 @@ export function openBody(
       ? readJsonBody(limits, watched, webhookUrls, options)
       : unsupported('content-type-malformed', 'application/json takes no parameter but charset=utf-8.');
   }
-  const boundary = boundaryOf(media);
-  if (boundary === null) {
-    return fault(
-      'invalid-body',
-      'multipart-boundary',
-      'multipart/form-data needs exactly one parameter, a boundary of 1 to 70 characters (RFC 2046).',
-    );
-  }
-  return readMultipart(operation, boundary, limits, watched, { ...options, webhookUrls });
+  const multipart = parseMultipartType(contentType);
+  if ('problem' in multipart) return multipart;
+  return readMultipart(operation, multipart, limits, watched, { ...options, webhookUrls });
 }
 
 function plainJson(media: MediaType): boolean {

@@ -34,16 +34,9 @@ export function holdsForeignWebhookUrl(body: JsonValue, urls: WebhookUrls): bool
 }
 
 /** Whether a part says no more of itself than that it is the text field `webhook_url`. */
-export function isPlainWebhookPart(head: PartHead): boolean {
-  const { name, file, unquoted, others, transferEncoding, contentType } = head;
-  return (
-    name === NAME &&
-    file === 'none' &&
-    !unquoted &&
-    !others &&
-    transferEncoding === null &&
-    (contentType === null || (contentType.type === 'text/plain' && contentType.parameters.size === 0))
-  );
+export function isPlainWebhookPart({ name, file, contentType, charset }: PartHead): boolean {
+  const text = contentType === null || contentType.type === 'text/plain';
+  return name === NAME && file === 'none' && text && charset !== 'other';
 }
 
 /** The longest of them, bytes: what is longer is none of ours, and need not be kept to be compared. */

@@ -1,129 +1,232 @@
-import { mayBeEncodedWord, type MediaType, parseMediaType } from './media-type.ts';
-import { fault, type RequestFault, type RequestFaultReason } from './request-fault.ts';
+import { type MediaType, parseMediaType } from './media-type.ts';
+import { type PartPlace, partFault } from './part-fault.ts';
+import type { RequestFault, RequestFaultReason } from './request-fault.ts';
+import { type Charset, charsetOf } from './text-check.ts';
 
-/** What the header of one part says (RFC 7578 section 4). */
-export interface PartHead {
-  /** Printable ASCII, no quotes or backslashes. */
+/** What the head of one part says (RFC 7578 section 4). */
+export interface PartHead extends PartPlace {
+  /** Letters, digits, `_` and `-`. */
   readonly name: string;
-  /** `plain`: `filename="…"`, so every reader sees a file. `unclear`: only `filename*`, or an empty name. */
-  readonly file: 'none' | 'plain' | 'unclear';
-  /** A name without quotes: legal, and some clients write it, but some readers do not see it. */
-  readonly unquoted: boolean;
+  /** `plain`: with a `filename`. `extended`: with `filename*` alone, which some readers don't know: text to them. */
+  readonly file: 'none' | 'plain' | 'extended';
   readonly contentType: MediaType | null;
-  /** In lower case; null when absent. */
-  readonly transferEncoding: string | null;
+  /** Of its Content-Type; `other` only in files. */
+  readonly charset: Charset | 'other' | null;
   readonly contentLength: number | null;
-  /** True when there are fields beside those that RFC 7578 knows. */
-  readonly others: boolean;
 }
 
-const FIELD_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)$/s;
-const PLAIN_PARAMETER = /;[ \t]*([a-zA-Z]+)="([^"\\]*)"/y;
-const BARE_PARAMETER = /;[ \t]*(name|filename)=([!#$&+.^_`|~0-9A-Za-z-]+)/iy;
-/** What a reader that searches for `name=` instead of reading from left to right would take for a parameter. */
-const NESTED_NAME = /name\*?[ \t]*=/i;
-const EXTENDED_FILENAME = /;[ \t]*(filename\*)=([!#$&+.^_`|~0-9A-Za-z'%-]+)/iy;
-
-/** Reads the lines of a part's header, each without its CRLF and as Latin-1 text; one meaning or a fault. */
-export function parsePartHead(block: string, maxNameBytes: number): PartHead | RequestFault {
-  const fields = new Map<string, string>();
-  for (const line of block.split('\r\n')) {
-    const found = FIELD_LINE.exec(line);
-    // A folded line begins with white space and so is no field line.
-    if (found === null) return broken('part-headers', 'a part has a header line that is no field');
-    const name = (found[1] ?? '').toLowerCase();
-    const value = trimBlanks(found[2] ?? '');
-    if (/[^\t\x20-\x7e\x80-\xff]/.test(value)) {
-      return broken('part-headers', 'a part has a control character in its header');
-    }
-    if (fields.has(name)) return broken('part-headers', 'a part repeats a header field');
-    fields.set(name, value);
-  }
-  const disposition = parseDisposition(fields.get('content-disposition'), maxNameBytes);
-  if ('problem' in disposition) return disposition;
-  const typeText = fields.get('content-type');
-  const contentType = typeText === undefined ? null : parseMediaType(typeText);
-  if (typeText !== undefined && contentType === null) {
-    return broken('part-content-type', 'a part has a Content-Type that cannot be read');
-  }
-  const lengthText = fields.get('content-length');
-  if (lengthText !== undefined && !/^\d{1,15}$/.test(lengthText)) {
-    return broken('part-length', 'a part has a Content-Length that is no number');
-  }
-  if (fields.has('content-encoding')) return broken('part-headers', 'a part is encoded');
-  const transferEncoding = fields.get('content-transfer-encoding');
-  const known = ['content-disposition', 'content-type', 'content-length', 'content-transfer-encoding'];
-  return {
-    ...disposition,
-    contentType,
-    transferEncoding: transferEncoding?.toLowerCase() ?? null,
-    contentLength: lengthText === undefined ? null : Number(lengthText),
-    others: [...fields.keys()].some((name) => !known.includes(name)),
-  };
+/** A head that readers could take apart differently, and the name that a lenient one would find in it. */
+export interface UnclearHead {
+  readonly fault: RequestFault;
+  readonly sought: string | null;
 }
 
 /**
- * `form-data; name="…"` with at most one `filename` and one `filename*`. No escapes in quotes: readers disagree
- * whether `\"` ends a string, and so on where the next parameter begins. `name*` is no parameter here.
+ * A field line as clients write it: first letters large or none, one space. Some readers search for the colon and the
+ * space, some don't know other letter cases, and some look for a field in the value or the name of another.
  */
-function parseDisposition(
-  text: string | undefined,
-  maxNameBytes: number,
-): Pick<PartHead, 'name' | 'file' | 'unquoted'> | RequestFault {
-  const start = /^form-data(?=;)/i.exec(text ?? '')?.[0];
-  if (text === undefined || start === undefined) {
-    return broken('part-disposition', 'a part lacks Content-Disposition: form-data with a name');
+const FIELD_LINE =
+  /^([Cc]ontent-(?:[Dd]isposition|[Tt]ype|[Ll]ength|[Tt]ransfer-[Ee]ncoding)): ([!-~\x80-\xff](?:[ -~\x80-\xff]*[!-~\x80-\xff])?)$/;
+const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}(?=:)/;
+const FIELDS = 'Content-Disposition, Content-Type, Content-Length and Content-Transfer-Encoding';
+
+const NAME = /; name=(?:"([0-9A-Za-z_-]+)"|([0-9A-Za-z_-]+)(?=;|$))/y;
+/**
+ * Backslashes are either as they stand or, once, before a quote: readers agree where `\"` leaves them, but not whether the
+ * quote in `\\"` ends the name.
+ */
+const FILE_NAME =
+  /; filename=(?:"((?:[^"\\]|\\+(?=[^"\\])|(?<!\\)\\")*)"|([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?=;|$))/y;
+/** RFC 8187, also in the quotes that Apache's client puts around it. */
+const EXTENDED_FILE_NAME =
+  /; filename\*=("?)(?:utf-8|iso-8859-1)'[0-9A-Za-z-]*'(?:[!#$&+.^_`|~0-9A-Za-z-]|%[0-9A-Fa-f]{2})+\1(?=;|$)/iy;
+/** RFC 2183 sections 2.4 to 2.7: what Jersey adds to a file, and no reader of forms looks at. */
+const OF_A_FILE =
+  /; (size)=[0-9]{1,15}(?=;|$)|; ((?:creation|modification|read)-date)="[0-9A-Za-z ,:+-]{1,40}"/y;
+
+/** What a reader that searches for `name=` instead of reading from left to right would take for a parameter. */
+const NESTED_NAME = /name[*0-9 \t]*=/i;
+/** What a lenient reader would take for the name, for a word about it. */
+const SOUGHT_NAME = /^content-disposition\s*:.*?[;\s]name\s*=\s*("[^"]*"|[^;\s]*)/im;
+/** Transfer encodings that encode nothing (RFC 2045 section 6.2). */
+const IDENTITY = /^(?:7bit|8bit|binary)$/i;
+
+/**
+ * Reads a part's head: its lines without the last CRLF, as Latin-1 text. Nothing but what no two readers take apart
+ * differently: the four fields of RFC 7578 (sections 4.2, 4.4, 4.7, 4.8), each once, in the shape that clients write.
+ * @param position of the part, from 1
+ */
+export function parsePartHead(block: string, position: number, maxNameBytes: number): PartHead | UnclearHead {
+  const sought = SOUGHT_NAME.exec(block)?.[1]?.replaceAll('"', '') ?? null;
+  const unclear = (reason: RequestFaultReason, what: string, remedy: string): UnclearHead => ({
+    sought,
+    fault: partFault(reason, { position, name: sought }, what, remedy),
+  });
+  const fields = new Map<string, string>();
+  for (const line of block.split('\r\n')) {
+    const [, name, value] = FIELD_LINE.exec(line) ?? [];
+    if (name === undefined || value === undefined) return unclear('part-headers', ...lineFault(line));
+    const key = name.toLowerCase();
+    if (fields.has(key)) return unclear('part-headers', `repeats ${name}`, 'Send each header field once.');
+    fields.set(key, value);
   }
-  const parameters = new Map<string, string>();
-  let unquoted = false;
-  let at = start.length;
-  while (at < text.length) {
-    const bare = execAt(BARE_PARAMETER, text, at);
-    const found = bare ?? execAt(PLAIN_PARAMETER, text, at) ?? execAt(EXTENDED_FILENAME, text, at);
-    const name = (found?.[1] ?? '').toLowerCase();
-    if (found === null || !['name', 'filename', 'filename*'].includes(name)) {
-      return broken(
-        'part-disposition',
-        'a part has a Content-Disposition with an unusual parameter or escape',
-      );
-    }
-    if (parameters.has(name))
-      return broken('part-disposition', 'a part repeats a Content-Disposition parameter');
-    const value = found[2] ?? '';
-    if (NESTED_NAME.test(value))
-      return broken('part-disposition', 'a part has what looks like a name inside another value');
-    parameters.set(name, value);
-    unquoted ||= bare !== null;
-    at += found[0].length;
-  }
-  const name = parameters.get('name') ?? '';
-  if (name === '' || name.length > maxNameBytes || !/^[\x20-\x7e]+$/.test(name)) {
-    return broken(
-      'part-disposition',
-      `a part needs a name of 1 to ${maxNameBytes} printable ASCII characters`,
+  const disposition = parseDisposition(fields.get('content-disposition') ?? '', maxNameBytes);
+  if ('reason' in disposition) return unclear(disposition.reason, disposition.what, disposition.remedy);
+  const typeText = fields.get('content-type');
+  const contentType = typeText === undefined ? null : parseMediaType(typeText);
+  if (typeText !== undefined && (contentType === null || NESTED_NAME.test(typeText))) {
+    return unclear(
+      'part-content-type',
+      'has a Content-Type that cannot be read with certainty',
+      'Send a plain one, such as text/plain or image/png.',
     );
   }
-  if (mayBeEncodedWord(name)) return broken('part-disposition', 'a part has an encoded word for a name');
-  const filename = parameters.get('filename');
-  const mentioned = filename !== undefined || parameters.has('filename*');
-  const file = !mentioned ? 'none' : filename === undefined || filename === '' ? 'unclear' : 'plain';
-  return { name, file, unquoted };
+  const lengthText = fields.get('content-length');
+  if (lengthText !== undefined && !/^\d{1,15}$/.test(lengthText)) {
+    return unclear(
+      'part-length',
+      'has a Content-Length that is no number',
+      'Leave it out, or send its length.',
+    );
+  }
+  const encoding = fields.get('content-transfer-encoding');
+  if (encoding !== undefined && !IDENTITY.test(encoding)) {
+    return unclear(
+      'part-transfer-encoding',
+      'has a Content-Transfer-Encoding that not every reader undoes',
+      'Send its bytes as they are, with 8bit, binary or no such field.',
+    );
+  }
+  return {
+    ...disposition,
+    position,
+    contentType,
+    charset: charsetOf(contentType?.parameters.get('charset')),
+    contentLength: lengthText === undefined ? null : Number(lengthText),
+  };
 }
 
-function execAt(sticky: RegExp, text: string, at: number): RegExpExecArray | null {
-  sticky.lastIndex = at;
-  return sticky.exec(text);
+function lineFault(line: string): [what: string, remedy: string] {
+  const name = FIELD_NAME.exec(line)?.[0];
+  if (name === undefined)
+    return [
+      'has a header line that is no field',
+      'Write each field on one line, as in Content-Type: image/png.',
+    ];
+  const known = /^content-(?:disposition|type|length|transfer-encoding)$/i.test(name);
+  return known
+    ? [
+        `has the field ${name} in an unusual shape`,
+        'Write it as in Content-Type: image/png, with one space after the colon, and no control characters.',
+      ]
+    : [`has the field ${name}, which some readers take for another`, `Send only ${FIELDS}.`];
 }
 
-/** Without spaces and tabs around it; `trim` would take more than HTTP calls white space. */
-function trimBlanks(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && (text[start] === ' ' || text[start] === '\t')) start++;
-  while (end > start && (text[end - 1] === ' ' || text[end - 1] === '\t')) end--;
-  return text.slice(start, end);
+interface DispositionFault {
+  readonly reason: RequestFaultReason;
+  readonly what: string;
+  readonly remedy: string;
 }
 
-function broken(reason: RequestFaultReason, what: string): RequestFault {
-  return fault('invalid-body', reason, `In the multipart body ${what}.`);
+/** `form-data; name="…"` with at most one `filename` and one `filename*`, in any order; nothing that hides a name. */
+function parseDisposition(
+  text: string,
+  maxNameBytes: number,
+): Pick<PartHead, 'name' | 'file'> | DispositionFault {
+  if (!text.startsWith('form-data;')) {
+    return unlike(
+      'lacks Content-Disposition: form-data with a name',
+      'Begin its head with Content-Disposition: form-data; name="…".',
+    );
+  }
+  const values = new Map<string, string>();
+  let at = 'form-data'.length;
+  while (at < text.length) {
+    const [parameter, value, end] = parameterAt(text, at) ?? [];
+    if (parameter === undefined || value === undefined || end === undefined)
+      return unreadable(text.slice(at));
+    if (values.has(parameter))
+      return unlike(`repeats ${parameter} in its Content-Disposition`, 'Send each parameter once.');
+    // An apostrophe without quotes opens a quoted text for some readers, and what comes behind it is lost to them.
+    if (parameter === 'filename' && !values.has('name') && text[at + 11] !== '"' && value.includes("'"))
+      return unlike('has an apostrophe in a file name without quotes', 'Put the file name in double quotes.');
+    if (NESTED_NAME.test(value)) {
+      return unlike(
+        'has what looks like a name inside another value',
+        'Send the file under another file name.',
+      );
+    }
+    values.set(parameter, value);
+    at = end;
+  }
+  const name = values.get('name') ?? '';
+  if (name === '') return unlike('has no name', 'Send Content-Disposition: form-data; name="…".');
+  if (name.length > maxNameBytes)
+    return unlike('has too long a name', `Use at most ${maxNameBytes} letters.`);
+  const order = OBEYED.get(name.toLowerCase());
+  if (order !== undefined) {
+    const reason = name.toLowerCase() === '_charset_' ? 'part-charset' : 'part-disposition';
+    return { reason, what: `is named ${name}`, remedy: order };
+  }
+  const filename = values.get('filename');
+  if (filename === '') {
+    return unlike(
+      'has an empty file name, which is a file to some readers and none to others',
+      'Leave the part out, or give the file a name.',
+    );
+  }
+  if (filename !== undefined) return { name, file: 'plain' };
+  return { name, file: values.has('filename*') ? 'extended' : 'none' };
+}
+
+/** Names that some readers obey instead of handing them on. */
+const OBEYED: ReadonlyMap<string, string> = new Map([
+  // RFC 7578 section 4.6.
+  ['_charset_', 'It sets the charset of the other parts for some readers. Leave it out, and send UTF-8.'],
+  ['_method', 'It sets the method of the call for some readers. Leave it out.'],
+  ['max_file_size', 'It sets the largest file for some readers. Leave it out.'],
+  ['__proto__', 'Some readers lose it. Leave it out.'],
+]);
+
+type Parameter = [name: string, value: string, end: number];
+
+function parameterAt(text: string, at: number): Parameter | null {
+  for (const [name, pattern] of [
+    ['name', NAME],
+    ['filename', FILE_NAME],
+    ['filename*', EXTENDED_FILE_NAME],
+    ['', OF_A_FILE],
+  ] as const) {
+    pattern.lastIndex = at;
+    const found = pattern.exec(text);
+    if (found === null) continue;
+    if (name === '') return [found[1] ?? found[2] ?? '', '', pattern.lastIndex];
+    return [name, name === 'filename*' ? '' : (found[1] ?? found[2] ?? ''), pattern.lastIndex];
+  }
+  return null;
+}
+
+function unreadable(rest: string): DispositionFault {
+  if (/^; ?name=/.test(rest)) {
+    return unlike(
+      'has a name that readers take apart differently',
+      'Names are of letters, digits, _ and -; send each value of a list under the name itself, without [].',
+    );
+  }
+  if (/^; ?filename\*/.test(rest))
+    return unlike('has a filename* that cannot be read', "Send it as in filename*=UTF-8''a%20b.png.");
+  if (/^; ?filename=/.test(rest)) {
+    return unlike(
+      'has a file name with quotes or backslashes that readers take apart differently',
+      'Write a quote as %22, and leave out a backslash before a quote.',
+    );
+  }
+  return unlike(
+    'has a Content-Disposition with an unusual parameter, or spaced unusually',
+    'Write it as in Content-Disposition: form-data; name="image"; filename="a.png".',
+  );
+}
+
+function unlike(what: string, remedy: string): DispositionFault {
+  return { reason: 'part-disposition', what, remedy };
 }

@@ -76,11 +76,16 @@ export function fieldFault(
   return {
     problem: 'bound-exceeded',
     reason,
-    field: /^[\w.[\]*-]{1,80}$/.test(field) ? field : null,
+    field: plainName(field),
     bound: more.bound ?? null,
     value: more.value ?? null,
     detail,
   };
+}
+
+/** A name that can be told to anyone, or null. */
+export function plainName(name: string): string | null {
+  return /^[\w.[\]*-]{1,80}$/.test(name) ? name : null;
 }
 
 /** Some servers read query and body as one list of parameters: a quote could be made to run, and be billed. */

@@ -55,7 +55,9 @@ describe('a multipart body that a real client sends passes when it is within its
     ['bare hex', '0123456789abcdef0123456789abcdef'],
     ['one dash', '-'],
     ['a boundary that repeats itself', '--a--a--a'],
-    ['every sign that needs quotes', "'()+_,-./:?= x"],
+    ['every sign that needs no quotes', '0aZ+._-'],
+    ['JavaMail', '----=_Part_0_1234567890.1700000000000'],
+    ["Python's email", '===============7330845974216740156=='],
   ])('a boundary of %s', (_, boundary) => {
     const body = multipart(
       [STYLE, ...FINE].map((part) => ({ ...part, content: part.content?.replaceAll('--', '') ?? '' })),
@@ -88,11 +90,15 @@ describe('a multipart body that a real client sends passes when it is within its
     expect(limited([IMAGE], upscale)).toBeNull();
   });
 
-  it('without the CRLF after its last delimiter, and with one before the first for a full grant', () => {
-    const body = multipart(FINE);
-    expect(verdict(generate, 'limited', body.slice(0, -2))).toBeNull();
-    expect(verdict(generate, 'full', `\r\n${body}`)).toBeNull();
-    expect(verdict(generate, 'limited', `\r\n${body}`)).toMatchObject({ reason: 'multipart-preamble' });
+  it.each([
+    ['without a CRLF after its last delimiter', multipart(FINE).slice(0, -2)],
+    ['with two of them', `${multipart(FINE)}\r\n`],
+    ['with one before the first delimiter', `\r\n${multipart(FINE)}`],
+  ])('%s', (_, body) => {
+    for (const size of [1, 3, 1_000_000]) {
+      expect(verdict(generate, 'limited', body, { size })).toBeNull();
+      expect(verdict(generate, 'full', body, { size })).toBeNull();
+    }
   });
 });
 
@@ -124,23 +130,8 @@ describe('a multipart body past its bounds is refused under write:limited', () =
     ],
     ['a seed in another spelling', [...FINE, { name: 'seed', content: '1e3' }], 'number-form', 'seed'],
     ['QUALITY', [PROMPT, { name: 'rendering_speed', content: 'QUALITY' }], 'over-bound', 'rendering_speed'],
-    [
-      'a byte-order mark before TURBO',
-      [PROMPT, { name: 'rendering_speed', content: '\u00ef\u00bb\u00bfTURBO' }],
-      'over-bound',
-      'rendering_speed',
-    ],
     ['no speed', [PROMPT, ONE], 'must-be-sent', 'rendering_speed'],
-    ['a repeated single field', [...FINE, ONE], 'repeated-field', 'num_images'],
-    ['a repeated prompt', [...FINE, PROMPT], 'repeated-field', 'prompt'],
     ['an unknown field', [...FINE, { name: 'num_image', content: '8' }], 'unknown-field', 'num_image'],
-    ['name[]', [...FINE, { name: 'style_codes[]', content: 'AAAAAAAA' }], 'unknown-field', 'style_codes[]'],
-    [
-      'a path as a name',
-      [...FINE, { name: 'image_request[num_images]', content: '8' }],
-      'unknown-field',
-      'image_request[num_images]',
-    ],
     [
       'a forbidden file',
       [...FINE, { ...STYLE, name: 'character_reference_images' }],
@@ -149,12 +140,6 @@ describe('a multipart body past its bounds is refused under write:limited', () =
     ],
     ['a bounded field as a file', [PROMPT, TURBO, { ...ONE, filename: 'n' }], 'text-as-file', 'num_images'],
     ['a text field as a file', [TURBO, { ...PROMPT, filename: 'p.txt' }], 'text-as-file', 'prompt'],
-    [
-      'a file with an empty name',
-      [...FINE, { ...STYLE, filename: '' }],
-      'text-as-file',
-      'style_reference_images',
-    ],
     [
       'a file field as text',
       [...FINE, { name: 'style_reference_images', content: 'x' }],
@@ -205,7 +190,6 @@ describe('a multipart body past its bounds is refused under write:limited', () =
       'text-as-file',
       'image_request',
     ],
-    ['a second image file', [IMAGE, IMAGE, request('{}')], 'repeated-field', 'image_file'],
   ])('%s', (_, parts, reason, field) => {
     expect(limited(parts, upscale)).toMatchObject({ problem: 'bound-exceeded', reason, field });
     expect(full(parts, upscale)).toBeNull();
@@ -235,19 +219,18 @@ describe('a multipart body past its bounds is refused under write:limited', () =
     expect(reader.end()).toBe(found);
   });
 
-  it.each<[string, Part, string]>([
-    ['a charset', { ...PROMPT, type: 'text/plain; charset=utf-8' }, 'part-charset'],
-    [
-      'a transfer encoding',
-      { ...PROMPT, headers: ['Content-Transfer-Encoding: binary'] },
-      'part-transfer-encoding',
-    ],
-    ['a header of its own', { ...PROMPT, headers: ['X-Part: 1'] }, 'part-headers'],
-    ['a type that the field does not take', { ...PROMPT, type: 'application/json' }, 'part-content-type'],
-  ])('a part with %s', (_, part, reason) => {
-    expect(limited([part, TURBO])).toMatchObject({ problem: 'invalid-body', reason });
-    expect(full([part, TURBO])).toBeNull();
-  });
+  it.each<[string, readonly Part[], string, Parameters<typeof limited>[1]]>([
+    ['a single field', [...FINE, ONE], 'num_images', generate],
+    ['a prompt', [...FINE, PROMPT], 'prompt', generate],
+    ['a file', [IMAGE, IMAGE, request('{}')], 'image_file', upscale],
+  ])(
+    '%s sent twice is refused for every caller: readers keep the first, the last or both',
+    (_, parts, field, operation) => {
+      const expected = { problem: 'bound-exceeded', reason: 'repeated-field', field, bound: 'once' };
+      expect(limited(parts, operation)).toMatchObject(expected);
+      expect(full(parts, operation)).toMatchObject(expected);
+    },
+  );
 });
 
 describe('webhook_url in a multipart body is refused for every caller', () => {
@@ -278,10 +261,6 @@ describe('webhook_url in a multipart body is refused for every caller', () => {
       { name: 'payload', content: '{"webhook_url":"x"}'.replaceAll(/./g, '\0$&') },
     ],
     [
-      'a member of JSON in UTF-16 with its mark',
-      { name: 'payload', content: `\u00ff\u00fe${'{"webhook_url":1}'.replaceAll(/./g, '$&\0')}` },
-    ],
-    [
       'a member of JSON in an undeclared file of another JSON type',
       { name: 'payload', filename: 'p', type: 'text/json', content: '{"webhook_url":"x"}' },
     ],
@@ -306,7 +285,9 @@ describe('a multipart body that readers could take apart differently is refused 
     ['a preamble', `hidden\r\n${one(head)}`, 'multipart-preamble'],
     ['a bare LF before the first delimiter', `\n${one(head)}`, 'multipart-preamble'],
     ['an epilogue', `${one(head)}more`, 'multipart-epilogue'],
-    ['a second CRLF at the end', `${one(head)}\r\n`, 'multipart-epilogue'],
+    ['a third CRLF at the end', `${one(head)}\r\n\r\n`, 'multipart-epilogue'],
+    ['one and a half CRLF at the end', `${one(head)}\r`, 'multipart-ended-early'],
+    ['two CRLF at the beginning', `\r\n\r\n${one(head)}`, 'multipart-preamble'],
     [
       'a part in the epilogue',
       `${one(head)}${one('Content-Disposition: form-data; name="webhook_url"')}`,
@@ -412,7 +393,7 @@ describe('a multipart body that readers could take apart differently is refused 
     ],
     [
       'more parts than anyone needs',
-      multipart(Array.from({ length: 257 }, () => PROMPT)),
+      multipart(Array.from({ length: 257 }, () => ({ name: 'style_codes', content: 'a' }))),
       'multipart-too-many-parts',
     ],
   ])('%s', (_, body, reason) => {
@@ -436,32 +417,6 @@ describe('a multipart body that readers could take apart differently is refused 
     const part = { name: 'color_palette', content: `"${'x'.repeat(1_048_576)}"` };
     expect(full([part])).toMatchObject({ problem: 'body-too-large', reason: 'json-too-large' });
   });
-});
-
-describe('names without quotes, as one platform writes them', () => {
-  const body = (parameters: string) =>
-    `--${BOUNDARY}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; ${parameters}\r\n\r\nx\r\n--${BOUNDARY}--\r\n`;
-
-  it('pass with the full grant, file names in two forms included', () => {
-    expect(verdict(generate, 'full', body('name=prompt'))).toBeNull();
-    const file = "name=style_reference_images; filename=a.png; filename*=utf-8''a.png";
-    expect(verdict(generate, 'full', body(file))).toBeNull();
-  });
-
-  it('hide no webhook_url, and no second name', () => {
-    expect(verdict(generate, 'full', body('name=webhook_url'))).toMatchObject({ reason: 'webhook-url' });
-    expect(verdict(generate, 'full', body('name=prompt; name="webhook_url"'))).toMatchObject({
-      reason: 'part-disposition',
-    });
-  });
-
-  it.each(['name=prompt', 'name="style_reference_images"; filename=a.png'])(
-    'are refused under bounds, where not every reader would see the field: %s',
-    (parameters) => {
-      const text = body(parameters).replace('; charset=utf-8', '');
-      expect(verdict(generate, 'limited', text)).toMatchObject({ reason: 'part-disposition' });
-    },
-  );
 });
 
 describe('watched fields of a multipart body', () => {

@@ -22,6 +22,7 @@ const NOTHING = {
   reason: null,
   status: null,
   address: null,
+  proxy: null,
   method: null,
   resource: null,
   operation: null,

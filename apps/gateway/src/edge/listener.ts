@@ -17,8 +17,8 @@ import { faultOf } from '../log.ts';
 import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 import { ARRIVAL, walk } from '../request-path.ts';
 import { followCertificate } from './certificate.ts';
-import { followRequestLines, takeRequestLine } from './request-lines.ts';
-import { limitSockets } from './sockets.ts';
+import { letConnectionsIn, originOf } from './connections.ts';
+import { type Origin, originOfRequest } from './caller-address.ts';
 import { watchUploads } from './uploads.ts';
 
 type Application = (request: IncomingMessage, response: ServerResponse) => void;
@@ -49,8 +49,22 @@ export function createListener(
     listen.tls === null
       ? createServer(options)
       : createTlsServer({ ...options, handshakeTimeout: limits.headersMs });
-  limitSockets(server, limits.maxSocketsPerAddress, (socket) => refuseSocket(socket, gateway()));
-  const stopWatching = watchUploads(inFlight, limits.bodyIdleMs, (call) => interruptIdle(call, gateway()));
+  const connected = listen.tls === null ? 'connection' : 'secureConnection';
+  server.on(connected, (socket: Socket) => watchForHalfRequests(socket, gateway()));
+  // After all who are told of connections: they are told of those that were let in.
+  letConnectionsIn(server, {
+    proxies: config.trustedProxies,
+    maxPerAddress: limits.maxSocketsPerAddress,
+    proxyHeaderMs: limits.headersMs,
+    onSurplus: (socket) => refuseSocket(socket, gateway()),
+    onProxyFault(socket, fault) {
+      countWithoutRow(fault, gateway());
+      socket.destroy();
+    },
+  });
+  const stopWatching = watchUploads(inFlight, limits, (call, reason) =>
+    interruptUpload(call, { problem: 'request-timeout', reason }, gateway()),
+  );
   server.once('close', stopWatching);
   if (listen.tls !== null) followCertificate(server, listen.tls, gateway);
   const arrive = (request: IncomingMessage, response: ServerResponse) => {
@@ -69,11 +83,6 @@ export function createListener(
     followTunnel(socket, ahead);
     turnAway(request, socket, { problem: 'upgrade-refused', reason: 'connect' }, gateway(), ahead);
   });
-  const connected = listen.tls === null ? 'connection' : 'secureConnection';
-  server.on(connected, (socket: Socket) => {
-    followRequestLines(socket);
-    watchForHalfRequests(socket, gateway());
-  });
   return server;
 }
 
@@ -85,17 +94,8 @@ async function admit(
 ): Promise<void> {
   // Its connection is closing with the answer to a fault: what comes late, or behind that, is not acted on.
   if (SEEN.has(request.socket)) return;
-  const call = newCall(
-    gateway.newCallId(),
-    performance.now(),
-    request.socket.remoteAddress ?? null,
-    request,
-    response,
-  );
-  // Now: what comes next on this connection has a line of its own.
-  call.requestLine = takeRequestLine(request, response);
-  // RFC 9112 section 6.1: never chunks to a caller of HTTP/1.0, not even to one that says it would take them.
-  if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false;
+  const origin = originOfRequest(originOf(request.socket), request.rawHeaders, gateway.config.trustedProxies);
+  const call = newCall(gateway.newCallId(), performance.now(), origin, request, response);
   rememberCall(request, call);
   gateway.remember(call);
   followRequest(call, request.socket);
@@ -128,11 +128,13 @@ function refuseSocket(socket: Socket, gateway: Gateway): void {
     );
 }
 
-function interruptIdle(call: Call, gateway: Gateway): void {
+/** Ends a call whose body is still coming, whatever it has come to, for a reason that lies in no byte of it. */
+export function interruptUpload(call: Call, refusal: Refusal, gateway: Gateway): void {
   const socket = call.request?.socket;
   if (socket === undefined || SEEN.has(socket)) return;
   SEEN.add(socket);
-  interrupt(call, { problem: 'request-timeout', reason: 'body-idle' }, socket, gateway);
+  const ahead = (PROGRESS.get(socket)?.calls ?? []).filter((other) => other !== call);
+  interrupt(call, refusal, socket, gateway, ahead);
 }
 
 /** The gateway's own pages end with their response and have no outcome. */
@@ -226,7 +228,7 @@ function parserRefusal(error: NodeJS.ErrnoException): Refusal {
 const UNPARSABLE: Refusal = {
   problem: 'invalid-request',
   reason: 'unparsable',
-  detail: 'The bytes are not one HTTP request.',
+  detail: 'The bytes are not one HTTP/1.1 request.',
 };
 
 /** A request line whose method Node's parser does not know (RFC 9110 section 9.1), and not just any bytes. */
@@ -235,7 +237,7 @@ function namesAMethod(error: object): boolean {
   if (!(rawPacket instanceof Buffer) || typeof bytesParsed !== 'number') return false;
   const text = rawPacket.toString('latin1');
   const lineStart = text.lastIndexOf('\n', bytesParsed) + 1;
-  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+ \S+ HTTP\/1\.[01]\r\n/.test(text.slice(lineStart));
+  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+ \S+ HTTP\/1\.1\r\n/.test(text.slice(lineStart));
 }
 
 function turnAway(
@@ -245,10 +247,13 @@ function turnAway(
   gateway: Gateway,
   ahead: readonly Call[] = [],
 ): void {
-  const address =
-    'remoteAddress' in socket && typeof socket.remoteAddress === 'string' ? socket.remoteAddress : null;
+  const connection = originOf(socket);
+  const origin: Origin =
+    request === null
+      ? unnamed(connection, gateway)
+      : originOfRequest(connection, request.rawHeaders, gateway.config.trustedProxies);
   socket.on('error', () => socket.destroy());
-  const call = newCall(gateway.newCallId(), performance.now(), address, request, null);
+  const call = newCall(gateway.newCallId(), performance.now(), origin, request, null);
   gateway.remember(call);
   walk(ARRIVAL.slice(0, 1), call, gateway)
     .then(async (braked) => {
@@ -259,6 +264,12 @@ function turnAway(
       answerOnSocket(call, final, socket, gateway);
     })
     .catch(() => socket.destroy());
+}
+
+/** What could not be read says nothing of who is behind a proxy: it counts as the proxy's, which is named as one. */
+function unnamed(connection: Origin, gateway: Gateway): Origin {
+  const isProxy = gateway.config.trustedProxies.formOf(connection.address) !== null;
+  return isProxy ? { ...connection, proxy: connection.proxy ?? connection.address } : connection;
 }
 
 /** What a connection has brought so far: calls under way, and the bytes read when the last one ended. */
@@ -286,7 +297,8 @@ function followTunnel(socket: Duplex, ahead: readonly Call[]): void {
 
 /** Half a header and then nothing: no event of Node's tells the application. */
 function watchForHalfRequests(socket: Socket, gateway: Gateway): void {
-  const progress: Progress = { calls: [], bytes: 0 };
+  // A header of the PROXY protocol came before, and is nobody's request.
+  const progress: Progress = { calls: [], bytes: bytesOf(socket) - socket.readableLength };
   PROGRESS.set(socket, progress);
   socket.once('close', () => {
     if (progress.calls.length > 0 || SEEN.has(socket) || socket.bytesRead <= progress.bytes) return;

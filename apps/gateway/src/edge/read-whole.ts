@@ -1,35 +1,55 @@
 import type { IncomingMessage } from 'node:http';
+import { ByteBuffer } from '@ideogate/policy';
 import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 
+type Look = (chunk: Buffer) => Refusal | null | Promise<Refusal | null>;
+
 /**
- * The whole body, or the first refusal. The request is left alive: its connection still carries the answer.
- * @param look sees each chunk before it is kept
+ * The whole body in one block, or the first refusal. The request is left alive: its connection still carries the answer.
+ * @param look sees each chunk before it is kept; while it takes its time no more is read
  */
 export function readWhole(
   request: IncomingMessage,
   maxBytes: number,
   tooLarge: Refusal,
-  look: (chunk: Buffer) => Refusal | null = () => null,
+  look: Look = () => null,
 ): Promise<Buffer | Refusal> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
+  return new Promise((resolve, reject) => {
+    // One block, however small the chunks: each of its own would cost more than what it holds.
+    const block = new ByteBuffer(maxBytes);
+    const stop = () => request.off('data', onData).off('end', onEnd).off('close', onClose);
     const done = (result: Buffer | Refusal) => {
-      request.off('data', onData).off('end', onEnd).off('close', onClose);
+      stop();
       if (!Buffer.isBuffer(result)) request.pause();
       resolve(result);
     };
+    const keep = (chunk: Buffer, refusal: Refusal | null) => {
+      if (refusal !== null) done(refusal);
+      else if (!block.add(chunk)) done(tooLarge);
+    };
+    let size = 0;
     const onData = (chunk: Buffer) => {
       size += chunk.length;
-      const refusal = size > maxBytes ? tooLarge : look(chunk);
-      if (refusal === null) chunks.push(chunk);
-      else done(refusal);
+      const looked = size > maxBytes ? tooLarge : look(chunk);
+      if (!(looked instanceof Promise)) return keep(chunk, looked);
+      request.pause();
+      looked.then(
+        (refusal) => {
+          keep(chunk, refusal);
+          if (refusal === null) request.resume();
+        },
+        (error: unknown) => {
+          stop();
+          reject(error instanceof Error ? error : new Error('a body could not be read'));
+        },
+      );
     };
-    const onEnd = () => done(chunks.length === 1 ? (chunks[0] ?? NOTHING) : Buffer.concat(chunks, size));
+    const onEnd = () => {
+      const { buffer, byteOffset, byteLength } = block.bytes();
+      done(Buffer.from(buffer, byteOffset, byteLength));
+    };
     const onClose = () => done(CALLER_LEFT);
     if (request.destroyed) done(CALLER_LEFT);
     else request.on('data', onData).once('end', onEnd).once('close', onClose);
   });
 }
-
-const NOTHING = Buffer.alloc(0);

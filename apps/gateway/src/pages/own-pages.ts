@@ -1,11 +1,12 @@
 import { isProblemCode, PROBLEMS } from '@ideogate/contract';
 import { decide } from '@ideogate/policy';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { type Call, callOf } from '../call.ts';
 import { refuse } from '../endings.ts';
 import type { Gateway } from '../context.ts';
 import type { Refusal } from '../refusal.ts';
 import { walk } from '../request-path.ts';
+import { admitAddress, admitCaller } from '../steps/admit.ts';
 import { authenticate } from '../steps/authenticate.ts';
 import { brakeSubject } from '../steps/brake.ts';
 import { isWebhookPath } from '../webhook-door.ts';
@@ -19,30 +20,26 @@ export async function ownPages(app: FastifyInstance, options: { gateway: Gateway
     void reply.header('cache-control', 'no-store').header('ideogate-call-id', callOf(request.raw).id);
   });
 
-  /** HEAD as well: who asks so wants the status alone (RFC 9110 section 9.3.2). */
-  const page = <Params = unknown>(
-    url: string,
-    handler: (request: FastifyRequest<{ Params: Params }>, reply: FastifyReply) => Promise<unknown>,
-  ) => app.route<{ Params: Params }>({ method: ['GET', 'HEAD'], url, handler });
+  app.get('/-/health', async () => ({ status: 'alive' }));
 
-  page('/-/health', async () => ({ status: 'alive' }));
-
-  page('/-/ready', async (_request, reply) => {
+  app.get('/-/ready', async (_request, reply) => {
     const checks = await readiness(gateway);
     const ok = Object.values(checks).every((check) => check.ok);
     return reply.code(ok ? 200 : 503).send({ status: ok ? 'ready' : 'not ready', checks });
   });
 
-  page('/-/problems', async () => Object.entries(PROBLEMS).map(([code, problem]) => ({ code, ...problem })));
+  app.get('/-/problems', async () =>
+    Object.entries(PROBLEMS).map(([code, problem]) => ({ code, ...problem })),
+  );
 
-  page<{ code: string }>('/-/problems/:code', async (request, reply) => {
+  app.get<{ Params: { code: string } }>('/-/problems/:code', async (request, reply) => {
     const { code } = request.params;
     if (!isProblemCode(code)) return reply.callNotFound();
     const { status, title, remedy } = PROBLEMS[code];
     return reply.send({ code, status, title, remedy });
   });
 
-  page(new URL(gateway.metadataUrl).pathname, async () => ({
+  app.get(new URL(gateway.metadataUrl).pathname, async () => ({
     resource: config.identifier,
     resource_name: `Ideogate, ${config.environment}`,
     authorization_servers: config.issuers,
@@ -50,9 +47,9 @@ export async function ownPages(app: FastifyInstance, options: { gateway: Gateway
     scopes_supported: [...new Set(release.operations.flatMap((operation) => operation.scope ?? []))].sort(),
   }));
 
-  page('/-/whoami', async (request, reply) => {
+  app.get('/-/whoami', async (request, reply) => {
     const call = callOf(request.raw);
-    const refusal = await walk([authenticate, brakeSubject], call, gateway);
+    const refusal = await walk([admitAddress, authenticate, admitCaller, brakeSubject], call, gateway);
     if (refusal !== null) {
       reply.hijack();
       return refuse(call, refusal, gateway);
@@ -95,27 +92,16 @@ export async function ownPages(app: FastifyInstance, options: { gateway: Gateway
   });
 
   // Without these, http-proxy's routes would take what looks like a page of ours and is none.
-  for (const url of ['/-/*', '/.well-known/*']) page(url, async (_request, reply) => reply.callNotFound());
+  for (const url of ['/-/*', '/.well-known/*']) app.get(url, (_request, reply) => reply.callNotFound());
 }
 
 /**
  * Pages are read, and webhooks are posted. Asked before any route or parser: what the body holds makes no difference.
  */
 export function pageMethodRefusal(call: Call): Refusal | null {
-  const allow = pageMethods(call);
-  if (allow.split(', ').includes(call.method ?? '')) return null;
+  const allow = call.path !== null && isWebhookPath(call.path) ? 'POST' : 'GET';
+  if (call.method === allow) return null;
   return { problem: 'method-not-allowed', reason: 'own-page-method', headers: { allow } };
-}
-
-/** Which methods a page takes, asked before any route or parser as the page itself is (RFC 9110 section 9.3.7). */
-export function answerOptions(call: Call, reply: FastifyReply): FastifyReply {
-  const fields = { allow: pageMethods(call), 'cache-control': 'no-store', 'ideogate-call-id': call.id };
-  return reply.code(204).headers(fields).send();
-}
-
-/** The value of `Allow` (RFC 9110 section 10.2.1). */
-function pageMethods({ path }: Call): string {
-  return path !== null && isWebhookPath(path) ? 'POST, OPTIONS' : 'GET, HEAD, OPTIONS';
 }
 
 interface Check {

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { readWebhookHead, type WebhookFault } from '@ideogate/webhook';
 import type { FastifyInstance } from 'fastify';
+import { addressKey, admit, whileUploading } from '../admission/admit.ts';
+import { Lease } from '../admission/shared-pool.ts';
 import { type Call, callOf } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import { inviteBody } from '../edge/continue.ts';
@@ -10,7 +12,7 @@ import { refuse } from '../endings.ts';
 import { faultOf } from '../log.ts';
 import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 import type { WebhookDoor, WebhookEndpoint } from '../webhook-door.ts';
-import { Turns, WebhookPlaces } from '../webhook-places.ts';
+import { KeyedMutex } from '../keyed-mutex.ts';
 
 const MAX_BYTES = 1_048_576;
 
@@ -21,11 +23,8 @@ const MAX_BYTES = 1_048_576;
  */
 export async function webhookPages(app: FastifyInstance, options: { gateway: Gateway }): Promise<void> {
   const { gateway } = options;
-  const { maxWebhooks, maxInFlight } = gateway.config.limits;
-  const state = {
-    places: new WebhookPlaces(Math.min(maxWebhooks, Math.ceil(maxInFlight / 2))),
-    turns: new Turns(),
-  };
+  // Of one event: the second of two that come at once finds what the first one kept.
+  const events = new KeyedMutex();
   app.addHook('onSend', async (request, reply) => {
     void reply.header('cache-control', 'no-store').header('ideogate-call-id', callOf(request.raw).id);
   });
@@ -33,7 +32,7 @@ export async function webhookPages(app: FastifyInstance, options: { gateway: Gat
     // Before any parser: the signature is over the bytes as they came, whatever they say they are.
     onRequest: async (request, reply) => {
       const call = callOf(request.raw);
-      const refusal = await receive(call, request.params['*'], gateway, state);
+      const refusal = await receive(call, request.params['*'], gateway, events);
       if (refusal === null) return reply.code(204).send();
       reply.hijack();
       return refuse(call, refusal, gateway);
@@ -42,13 +41,12 @@ export async function webhookPages(app: FastifyInstance, options: { gateway: Gat
   });
 }
 
-interface State {
-  readonly places: WebhookPlaces;
-  /** Of one event: the second of two that come at once finds what the first one kept. */
-  readonly turns: Turns;
-}
-
-async function receive(call: Call, name: string, gateway: Gateway, state: State): Promise<Refusal | null> {
+async function receive(
+  call: Call,
+  name: string,
+  gateway: Gateway,
+  events: KeyedMutex,
+): Promise<Refusal | null> {
   const { request, response } = call;
   const { webhooks } = gateway;
   if (request === null || response === null) return CALLER_LEFT;
@@ -56,13 +54,18 @@ async function receive(call: Call, name: string, gateway: Gateway, state: State)
   if (webhooks === undefined || endpoint === undefined)
     return { problem: 'unknown-operation', reason: 'unknown-page' };
   if ((call.bodyLength ?? 0) > MAX_BYTES) return TOO_LARGE;
-  const address = call.address ?? '';
-  if (!state.places.take(address)) return TOO_MANY;
-  try {
-    return await take(call, request, endpoint, webhooks, gateway, state);
-  } finally {
-    state.places.giveBack(address);
+  const { admission, interrupt } = gateway;
+  // Nobody knows who sends one before its last byte: what comes in slowly gives way to what comes after it, and behind one
+  // address there may be many.
+  for (const [pool, units] of [
+    [admission.webhooks, 1],
+    [admission.bodyMemory, call.bodyLength ?? MAX_BYTES],
+  ] as const) {
+    const revocation = { ...whileUploading(call, pool, interrupt), replacesOwn: true };
+    const lease = await admit(call, pool, `webhooks from ${addressKey(call)}`, units, revocation);
+    if (!(lease instanceof Lease)) return lease;
   }
+  return take(call, request, endpoint, webhooks, gateway, events);
 }
 
 async function take(
@@ -71,7 +74,7 @@ async function take(
   endpoint: WebhookEndpoint,
   webhooks: WebhookDoor,
   gateway: Gateway,
-  { turns }: State,
+  events: KeyedMutex,
 ): Promise<Refusal | null> {
   const { headers } = request;
   const keys = await endpoint.keysFor(headers);
@@ -85,7 +88,7 @@ async function take(
   const verdict = verifyBody(body);
   if (!verdict.ok) return notVerified(verdict.reason);
   try {
-    return await turns.take(`${endpoint.name} ${verdict.id}`, () =>
+    return await events.run(`${endpoint.name} ${verdict.id}`, () =>
       keep(call, endpoint, { ...verdict, body }, webhooks, gateway),
     );
   } catch (error) {
@@ -148,12 +151,6 @@ const TOO_LARGE: Refusal = {
   problem: 'body-too-large',
   reason: 'webhook-size',
   detail: `A webhook may have ${MAX_BYTES} bytes.`,
-};
-
-const TOO_MANY: Refusal = {
-  problem: 'overloaded',
-  reason: 'webhooks-in-flight',
-  headers: { 'retry-after': '1' },
 };
 
 /** Which part failed is for the log and the metrics: a forger learns nothing from the answer. */

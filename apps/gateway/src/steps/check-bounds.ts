@@ -1,5 +1,8 @@
 import { pricedFields } from '@ideogate/ideogram';
-import { type BodyReader, checkQuery, openBody } from '@ideogate/policy';
+import { type BodyReader, checkQuery, openBody, type RequestFault } from '@ideogate/policy';
+import { admit, callerKey, PARSING_LATE, whileUploading } from '../admission/admit.ts';
+import { readPieces } from '../admission/read-pieces.ts';
+import { Lease } from '../admission/shared-pool.ts';
 import type { Call } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import { inviteBody } from '../edge/continue.ts';
@@ -26,12 +29,11 @@ export const readBody: Step = async (call, gateway) => {
   const { operation, allowed, request } = call;
   if (operation === null || allowed === null || request === null)
     return { problem: 'internal-error', reason: 'undecided' };
-  takeContentType(call);
   if (!call.hasBody) return absentBody(call);
   const reader = openBody(
     operation,
     allowed.level,
-    call.contentType ?? undefined,
+    request.headers['content-type'],
     request.headers['content-encoding'],
     {
       ...gateway.config.limits,
@@ -44,12 +46,33 @@ export const readBody: Step = async (call, gateway) => {
   if (reader.kind === 'none')
     return { problem: 'invalid-body', reason: 'body-not-taken', detail: 'The operation takes no body.' };
   if (reader.kind === 'json') return readJson(call, reader, gateway);
-  call.body = new WatchedBody(call, reader, gateway.config.limits.maxBodyBytes, () => {
-    const stopped = stoppedByOrder(call, gateway);
-    return stopped === null ? null : new UpstreamProblem(stopped.problem, stopped.reason);
-  });
+  const lease = await reserveMemory(call, UPLOAD_BYTES, gateway);
+  if (!(lease instanceof Lease)) return lease;
+  call.body = new WatchedBody(
+    call,
+    (chunk) => readPieces(gateway.admission.parsing, callerKey(call), reader, chunk),
+    reader,
+    gateway.config.limits.maxBodyBytes,
+    () => {
+      const stopped = stoppedByOrder(call, gateway);
+      return stopped === null ? null : new UpstreamProblem(stopped.problem, stopped.reason);
+    },
+  );
   return null;
 };
+
+/** What a body that is checked as it streams has in memory at most: what waits for a connection, and what comes in. */
+const UPLOAD_BYTES = 131_072;
+
+/** Before the first byte is read, so that no two half-read bodies wait for each other's memory. */
+function reserveMemory(
+  call: Call,
+  bytes: number,
+  { admission, interrupt }: Gateway,
+): Promise<Lease | Refusal> {
+  const pool = admission.bodyMemory;
+  return admit(call, pool, callerKey(call), bytes, whileUploading(call, pool, interrupt));
+}
 
 /** Fields the record wants besides those the price needs: prompts, for their keyed digest. */
 export const PROMPT_FIELDS = ['prompt', 'text_prompt', 'image_request.prompt'] as const;
@@ -64,17 +87,10 @@ function watchedFields(operation: NonNullable<Call['operation']>): readonly stri
   return fields;
 }
 
-/** From here on it is read from the call: fastify would fail after the decision on a type that it can't read. */
-function takeContentType(call: Call): void {
-  if (call.request === null) return;
-  call.contentType = call.request.headers['content-type'] ?? null;
-  delete call.request.headers['content-type'];
-}
-
 /** Without a body nothing can be absent by default: a bounded call must show what it asks for. */
 function absentBody(call: Call): Refusal | null {
-  // Nothing is there that it could describe.
-  call.contentType = null;
+  // Nothing is there that it could describe, and fastify would fail on a type that is none.
+  delete call.request?.headers['content-type'];
   const bounded = call.allowed?.level === 'limited' && (call.operation?.contentTypes.length ?? 0) > 0;
   return bounded
     ? { problem: 'invalid-body', reason: 'body-missing', detail: 'The operation needs a body.' }
@@ -86,15 +102,23 @@ async function readJson(call: Call, reader: BodyReader, gateway: Gateway): Promi
   if (request === null || response === null) return CALLER_LEFT;
   const { maxJsonBytes } = gateway.config.limits;
   if ((call.bodyLength ?? 0) > maxJsonBytes) return tooLarge(maxJsonBytes);
+  const lease = await reserveMemory(call, call.bodyLength ?? maxJsonBytes, gateway);
+  if (!(lease instanceof Lease)) return lease;
   inviteBody(call);
   const rule = call.allowed?.rule ?? null;
+  const asRefusal = (found: RequestFault | 'late' | null) => {
+    if (found === null) return null;
+    return found === 'late' ? PARSING_LATE : refusalOf(found, rule);
+  };
+  const { parsing } = gateway.admission;
   const body = await readWhole(request, maxJsonBytes, tooLarge(maxJsonBytes), (chunk) => {
-    const fault = reader.push(chunk);
-    return fault === null ? null : refusalOf(fault, rule);
+    const found = readPieces(parsing, callerKey(call), reader, chunk);
+    return found instanceof Promise ? found.then(asRefusal) : asRefusal(found);
   });
   if (!Buffer.isBuffer(body)) return body;
-  const fault = reader.end();
-  if (fault !== null) return refusalOf(fault, rule);
+  lease.shrink(body.length);
+  const fault = asRefusal(await parsing.run(callerKey(call), () => reader.end()));
+  if (fault !== null) return fault;
   call.fields = reader.fields();
   call.bodyLength = body.length;
   call.body = body;

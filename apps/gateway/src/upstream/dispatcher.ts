@@ -1,11 +1,16 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Dispatcher, Pool } from 'undici';
+import { admit, callerKey, whileUploading } from '../admission/admit.ts';
+import { Lease } from '../admission/shared-pool.ts';
 import type { Call } from '../call.ts';
 import type { Gateway } from '../context.ts';
+import { capabilityOf } from '../record-of-call.ts';
 import { createConnector } from './egress.ts';
+import { faultOf } from '../log.ts';
 import { Exchange, type HeadCallback } from './exchange.ts';
 import { requestFields } from './headers.ts';
-import { UpstreamProblem } from './upstream-problem.ts';
+import { problemOfError, UpstreamProblem } from './upstream-problem.ts';
+import { WatchedBody } from './watched-body.ts';
 
 /** Carries the call through http-proxy's header object down to the dispatcher; no header can have this name. */
 const CALL: unique symbol = Symbol('call');
@@ -24,35 +29,66 @@ export interface UpstreamDispatcher {
 
 export function createDispatcher(gateway: Gateway): UpstreamDispatcher {
   const { upstream } = gateway.config;
-  const pool = new Pool(upstream.origin, {
-    connections: upstream.connections,
-    pipelining: 1,
-    headersTimeout: upstream.firstByteMs,
-    bodyTimeout: upstream.firstByteMs,
-    connect: createConnector(upstream),
-    maxHeaderSize: 32 * 1024,
-  });
+  const open = (connections: number) =>
+    new Pool(upstream.origin, {
+      connections,
+      pipelining: 1,
+      headersTimeout: upstream.firstByteMs,
+      bodyTimeout: upstream.firstByteMs,
+      connect: createConnector(upstream),
+      maxHeaderSize: 32 * 1024,
+    });
+  // Apart, so that no number of slow pictures stands before a read.
+  const connections = { read: open(upstream.readConnections), write: open(upstream.connections) };
   return {
     request(request, onHead) {
       const call = request.headers[CALL];
       if (call === undefined) throw new Error('a request without a call reached the dispatcher');
-      send(call, pool, gateway, onHead);
+      // The last guard of the first invariant: whatever led here, nothing goes out without a committed decision.
+      if (call.decidedAt === null) {
+        onHead(new UpstreamProblem('internal-error', 'undecided'));
+        return;
+      }
+      const exchange = new Exchange(call, gateway, onHead);
+      call.exchange = exchange;
+      send(call, exchange, connections, gateway).catch((error: unknown) => {
+        gateway.log.error({ call_id: call.id, error: faultOf(error) }, 'a call could not be sent');
+        exchange.cancel(new UpstreamProblem('internal-error', 'forwarding'));
+      });
     },
-    destroy: () => pool.destroy(),
+    async destroy() {
+      await Promise.all([connections.read.destroy(), connections.write.destroy()]);
+    },
   };
 }
 
-/** Steps 9 and 10: the key goes in last, and the call goes out once. What comes back is the exchange's to check. */
-function send(call: Call, pool: Pool, gateway: Gateway, onHead: HeadCallback): void {
-  // The last guard of the first invariant: whatever led here, nothing goes out without a committed decision.
-  if (call.decidedAt === null) {
-    onHead(new UpstreamProblem('internal-error', 'undecided'));
+/**
+ * Steps 9 and 10: a connection is taken once it can be used, the key goes in last, and the call goes out once. What comes
+ * back is the exchange's to check.
+ */
+async function send(
+  call: Call,
+  exchange: Exchange,
+  connections: { readonly read: Pool; readonly write: Pool },
+  gateway: Gateway,
+): Promise<void> {
+  const { body } = call;
+  if (body instanceof WatchedBody) {
+    await body.worthSending();
+    if (body.errored !== null) exchange.cancel(problemOfError(body.errored, call, false));
+  }
+  const kind = capabilityOf(call) === 'write' ? 'write' : 'read';
+  const pool = gateway.admission[`${kind}Connections`];
+  if (exchange.isOver) return;
+  const lease = await admit(call, pool, callerKey(call), 1, whileUploading(call, pool, gateway.interrupt));
+  if (!(lease instanceof Lease)) {
+    if (lease.problem !== null) exchange.cancel(new UpstreamProblem(lease.problem, lease.reason, lease));
     return;
   }
+  exchange.whenOver(() => lease.release());
+  if (exchange.isOver) return;
   const headers = requestFields(call);
   call.key?.setHeader(headers);
-  const exchange = new Exchange(call, gateway, onHead);
-  call.exchange = exchange;
   const method = call.method as Dispatcher.HttpMethod; // as: the catalogue's methods are all HTTP methods
-  pool.dispatch({ path: call.target, method, headers, body: call.body }, exchange);
+  connections[kind].dispatch({ path: call.target, method, headers, body }, exchange);
 }

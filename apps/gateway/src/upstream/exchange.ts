@@ -31,11 +31,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #whole: NodeJS.Timeout;
   readonly #text: Buffer[] = [];
   #controller: Dispatcher.DispatchController | null = null;
-  #cancelled: UpstreamProblem | null = null;
+  #cancelled: UpstreamProblem | BodyRefused | null = null;
   /** Head of the answer, sent with its first byte: until then a problem can still take its place. */
   #head: { status: number; fields: Readonly<Record<string, string>> } | null = null;
   #callerGone = false;
   #over = false;
+  #onOver: () => void = () => undefined;
   #unread = 0;
 
   constructor(call: Call, gateway: Gateway, onHead: HeadCallback) {
@@ -44,6 +45,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#onHead = onHead;
     this.#scan = gateway.keys.scanBody();
     this.#whole = setTimeout(() => this.#timeIsUp(), gateway.config.upstream.wholeMs);
+  }
+
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  /** Called when nothing is to be expected of the upstream any more, and nothing goes there. */
+  whenOver(act: () => void): void {
+    if (this.#over) act();
+    else this.#onOver = act;
   }
 
   /** Its first byte is about to go out. */
@@ -144,7 +155,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** Ends the exchange, whatever its state. */
-  cancel(reason: UpstreamProblem): void {
+  cancel(reason: UpstreamProblem | BodyRefused): void {
     if (this.#over) return;
     this.#cancelled = reason;
     if (this.#controller !== null) this.#controller.abort(reason);
@@ -183,6 +194,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #end(): void {
     this.#over = true;
+    this.#onOver();
     const { body, response } = this.#call;
     if (this.#controller === null) {
       // It never went out: what its body has let go of so far went nowhere.

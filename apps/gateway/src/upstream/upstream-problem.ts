@@ -1,6 +1,7 @@
 import { errors } from 'undici';
 import type { ProblemCode } from '@ideogate/contract';
 import type { Call } from '../call.ts';
+import type { Refusal } from '../refusal.ts';
 import { BodyRefused, WatchedBody } from './watched-body.ts';
 
 /** Why no answer of the upstream's can be passed on. */
@@ -9,10 +10,13 @@ export class UpstreamProblem extends Error {
   readonly problem: ProblemCode;
   /** For the record: finer than the problem, and never an address. */
   readonly reason: string;
-  constructor(problem: ProblemCode, reason: string) {
+  /** What its caller is told. */
+  readonly refusal: Refusal;
+  constructor(problem: ProblemCode, reason: string, more: Omit<Refusal, 'problem' | 'reason'> = {}) {
     super(`${problem}: ${reason}`);
     this.problem = problem;
     this.reason = reason;
+    this.refusal = { ...more, problem, reason };
   }
 }
 

@@ -1,5 +1,6 @@
 import { Transform, type TransformCallback } from 'node:stream';
-import type { BodyReader } from '@ideogate/policy';
+import type { BodyReader, RequestFault } from '@ideogate/policy';
+import { PARSING_LATE } from '../admission/admit.ts';
 import type { Call } from '../call.ts';
 import { type Refusal, refusalOf } from '../refusal.ts';
 
@@ -19,12 +20,18 @@ export class BodyRefused extends Error {
  */
 const HELD_BACK = 128;
 
+/** What must be there of a body before a connection to the upstream is taken for it; bytes. */
+const WORTH_SENDING = 65_536;
+
+type Found = RequestFault | 'late' | null;
+
 /**
  * Passes a multipart body on unchanged while a reader watches it: chunks as they came, none copied. Memory is what was
  * held back and one chunk, whatever the size.
  */
 export class WatchedBody extends Transform {
   readonly #call: Call;
+  readonly #read: (chunk: Buffer) => Found | Promise<Found>;
   readonly #reader: BodyReader;
   readonly #maxBytes: number;
   readonly #stopped: () => Error | null;
@@ -32,19 +39,34 @@ export class WatchedBody extends Transform {
   /** The last chunks, and their bytes. */
   #held: Buffer[] = [];
   #heldBytes = 0;
+  readonly #worthSending = Promise.withResolvers<void>();
 
   /**
+   * @param read has the reader look at a chunk
    * @param stopped why the body may not go out after all, or null: asked before its first byte goes, and before its last.
    *   An order that was confirmed meanwhile stops it, however slowly it comes in.
    */
-  constructor(call: Call, reader: BodyReader, maxBytes: number, stopped: () => Error | null) {
-    super();
+  constructor(
+    call: Call,
+    read: (chunk: Buffer) => Found | Promise<Found>,
+    reader: BodyReader,
+    maxBytes: number,
+    stopped: () => Error | null,
+  ) {
+    super({ readableHighWaterMark: WORTH_SENDING, writableHighWaterMark: 16_384 });
     this.#call = call;
+    this.#read = read;
     this.#reader = reader;
     this.#maxBytes = maxBytes;
     this.#stopped = stopped;
     // Without a listener of its own an error here would end the process.
     this.on('error', () => undefined);
+    this.once('close', () => this.#worthSending.resolve());
+  }
+
+  /** Resolves when 64 KiB of it are there, or all of it, or when it failed: then `errored` says why. */
+  worthSending(): Promise<void> {
+    return this.#worthSending.promise;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -59,15 +81,22 @@ export class WatchedBody extends Transform {
       done(stopped);
       return;
     }
-    const fault = this.#reader.push(chunk);
-    if (fault !== null) {
-      done(new BodyRefused(refusalOf(fault, this.#call.allowed?.rule ?? null)));
+    const found = this.#read(chunk);
+    if (found instanceof Promise) found.then((late) => this.#pass(chunk, late, done), done);
+    else this.#pass(chunk, found, done);
+  }
+
+  #pass(chunk: Buffer, found: Found, done: TransformCallback): void {
+    if (found !== null) {
+      const { allowed } = this.#call;
+      done(new BodyRefused(found === 'late' ? PARSING_LATE : refusalOf(found, allowed?.rule ?? null)));
       return;
     }
     // Of the first chunk all goes that may: with it the upstream hears of the call.
     const cut = this.#call.bytesSent === 0 ? Math.max(0, chunk.length - HELD_BACK) : 0;
     for (const piece of [chunk.subarray(0, cut), chunk.subarray(cut)]) this.#hold(piece);
     while (this.#heldBytes - (this.#held[0]?.length ?? 0) >= HELD_BACK) this.#passFirst();
+    if (this.#size >= WORTH_SENDING) this.#worthSending.resolve();
     done();
   }
 
@@ -85,6 +114,7 @@ export class WatchedBody extends Transform {
     this.#call.fields = this.#reader.fields();
     while (this.#held.length > 0) this.#passFirst();
     this.#call.bodySent = true;
+    this.#worthSending.resolve();
     done();
   }
 

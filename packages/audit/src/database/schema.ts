@@ -64,6 +64,7 @@ export const auditEvent = ideogate.table(
     actor: text('actor'),
     detail: text('detail'),
     promptSealed: text('prompt_sealed'),
+    proxy: text('proxy'),
   },
   (table) => [unique('audit_event_writer_seq_at_key').on(table.writer, table.seq, table.at)],
 );
@@ -114,5 +115,6 @@ export const auditCall = ideogate
     outcomeWriter: uuid('outcome_writer'),
     outcomeSeq: bigint('outcome_seq', { mode: 'number' }),
     actor: text('actor'),
+    proxy: text('proxy'),
   })
   .existing();

@@ -13,6 +13,7 @@ const COLUMNS = [
   'client_id',
   'token_id',
   'address',
+  'proxy',
   'method',
   'resource',
   'scope_held',

@@ -100,6 +100,8 @@ export interface ChainsOptions {
   readonly environment: string | null;
   /** Chains that began before this had no first event of their own; microseconds, or null when nobody knows. */
   readonly openedSince: number | null;
+  /** The last checkpoint that can fix no event after the end of what is verified. */
+  readonly upTo: number;
   /** For which time to remember where chains stood, or null. */
   readonly standingAt: number | null;
   /** Where all chains stood at the last checkpoint, where that is known. */
@@ -215,10 +217,24 @@ export class Chains {
     const { partial, fixed } = this.#options;
     return [...fixed.writers()].flatMap((writer) => {
       const chain = this.#chains.get(writer);
-      const point = partial === null ? fixed.last(writer) : this.#fixedIn(partial, writer, chain);
+      const point = partial === null ? this.#lastDue(writer) : this.#fixedIn(partial, writer, chain);
       const has = (chain?.seq ?? 0) + (chain?.lost ?? 0);
       return point === undefined || point.seq <= has || chain?.broken ? [] : [{ writer, has, point }];
     });
+  }
+
+  /** Whether events are here that were written after this checkpoint was begun. All up to it must be known. */
+  goBeyond(number: number): boolean {
+    const { fixed } = this.#options;
+    return [...this.#chains].some(
+      ([writer, { seq }]) => seq > (fixed.last(writer, (point) => point.number <= number)?.seq ?? 0),
+    );
+  }
+
+  /** The last place of a chain that must be here. */
+  #lastDue(writer: string): FixedPoint | undefined {
+    const { fixed, upTo } = this.#options;
+    return fixed.last(writer, ({ number }) => number <= upTo);
   }
 
   /** Of months alone: the last place of a chain that must be in one of them. */
@@ -246,7 +262,7 @@ export class Chains {
   tail(): number {
     let events = 0;
     for (const [writer, { seq }] of this.#chains)
-      events += Math.max(0, seq - (this.#options.fixed.last(writer)?.seq ?? 0));
+      events += seq - (this.#options.fixed.last(writer, (point) => point.seq <= seq)?.seq ?? 0);
     return events;
   }
 
@@ -543,9 +559,9 @@ export class Chains {
   }
 
   #nameRewritten(writer: string, { broken, fixed, seq }: Chain): void {
-    const { findings, fixed: points, partial } = this.#options;
+    const { findings, partial } = this.#options;
     if (broken === null || findings.has(writer, fixed + 1, broken.seq + 1)) return;
-    const missing = (points.last(writer)?.seq ?? 0) - seq;
+    const missing = (this.#lastDue(writer)?.seq ?? 0) - seq;
     const what = `checkpoint ${broken.number} fixes another event at place ${broken.seq}: somewhere after event ${fixed}`;
     if (missing > 0 && partial === null)
       findings.add(

@@ -6,8 +6,16 @@ import type { Findings } from './findings.ts';
 import type { OpenDecisions } from './open-decisions.ts';
 import { range, type Trail } from './trail.ts';
 
-/** Says what chains lack of what checkpoints fix: each its end, or all of them what came after a backup. */
-export function concludeEnds(chains: Chains, evidence: Evidence, findings: Findings, partial: boolean): void {
+/**
+ * Says what chains lack of what checkpoints fix: each its end, or all of them what came after a backup.
+ * @returns words, where checkpoints are missing that nothing is missing with
+ */
+export function concludeEnds(
+  chains: Chains,
+  evidence: Evidence,
+  findings: Findings,
+  partial: boolean,
+): string | null {
   const keptOnly = evidence.keptOnly();
   const last = evidence.own.last()?.number ?? 0;
   const short = chains.short();
@@ -28,13 +36,22 @@ export function concludeEnds(chains: Chains, evidence: Evidence, findings: Findi
     );
   } else if (ahead.length > 0 && !partial) {
     const [from, to] = [Math.min(...ahead), Math.max(...ahead)];
-    findings.add(
-      'removed',
-      null,
-      from,
-      `${range('checkpoint', from, to)}, kept elsewhere, are not here any more`,
-    );
+    const which = range('checkpoint', from, to);
+    if (!ahead.some((number) => number <= evidence.surelyOwn || isPassed(number, last, keptOnly, chains)))
+      return `${which}, kept elsewhere: signed while the export was being made or just before, and not in it; all that was fixed by then is`;
+    findings.add('removed', null, from, `${which}, kept elsewhere, are not here any more`);
   }
+  return null;
+}
+
+/**
+ * Whether a checkpoint was in the record before its last events were, whatever the clocks say: the next one was begun
+ * before them, and none is begun before the one before it is in.
+ * @param last of the record's own
+ */
+function isPassed(number: number, last: number, keptOnly: ReadonlySet<number>, chains: Chains): boolean {
+  for (let each = last + 1; each <= number + 1; each++) if (!keptOnly.has(each)) return false;
+  return chains.goBeyond(number + 1);
 }
 
 /** A writer's coming is signed within seconds, so a record without any checkpoint has lost them all. */

@@ -13,8 +13,8 @@ export interface CheckpointFile {
   readonly bytes?: number;
   /** Checkpoints are what it is there for: without any, it is the wrong file. */
   readonly required?: boolean;
-  /** When what is verified was made, microseconds: younger ones than it has itself say nothing of it. */
-  readonly notAfter?: number | null;
+  /** When what is verified was made, microseconds, or null when nobody can say. */
+  readonly madeAt?: number | null;
   /** Its events are read too, and what can't be read is said then. */
   readonly readLater?: boolean;
 }
@@ -26,6 +26,14 @@ export class NoCheckpointsError extends Error {
 
 /** What is known of the record's own checkpoints. */
 export type OwnCheckpoints = Pick<TrailOptions, 'place' | 'complete' | 'environment' | 'marks'>;
+
+/** By how much the clocks of the gateways, of whoever exports and of whoever signs may differ; microseconds. */
+const CLOCKS_DIFFER = 5_000_000;
+
+/** @param madeAt microseconds */
+function surelyBefore(madeAt: number): bigint {
+  return BigInt(madeAt - CLOCKS_DIFFER);
+}
 
 /** The trail that goes furthest, of those that have any checkpoint. */
 export function newest(trails: readonly Trail[]): Trail | undefined {
@@ -44,7 +52,7 @@ export class Evidence {
   readonly #findings: Findings;
   readonly #upTo: number;
   readonly #marks: readonly bigint[];
-  #younger = 0;
+  #madeAt: number | null = null;
 
   /** @param upTo the last number that counts, for going on with what was begun before there were more */
   constructor(keys: readonly VerifierKey[], findings: Findings, upTo: number, own: OwnCheckpoints) {
@@ -67,12 +75,13 @@ export class Evidence {
    * @throws NoCheckpointsError
    */
   async takeKept(kept: CheckpointFile): Promise<void> {
-    const { file, bytes, required = false, readLater = false, notAfter = null } = kept;
+    const { file, bytes, required = false, readLater = false, madeAt = null } = kept;
     const { fixed, own: beside } = this;
     const keys = this.#keys;
     const findings = this.#findings;
     const { environment } = this;
-    const marks = this.#marks;
+    this.#madeAt = madeAt;
+    const marks = [...this.#marks, ...(madeAt === null ? [] : [surelyBefore(madeAt)])];
     const trail = new Trail({
       place: file,
       complete: false,
@@ -82,13 +91,14 @@ export class Evidence {
       findings,
       beside,
       marks,
+      madeAt,
     });
     this.#kept.push(trail);
     let taken = 0;
     let unreadable = '';
     try {
       for await (const lines of linesOf(file, bytes))
-        for (const line of lines) if (this.#takeLine(trail, line, notAfter)) taken += 1;
+        for (const line of lines) if (this.#takeLine(trail, line)) taken += 1;
     } catch (error) {
       if (!(error instanceof UnreadableFileError)) throw error;
       unreadable = `: ${error.message}`;
@@ -117,9 +127,25 @@ export class Evidence {
     return numbers.length === 0 ? undefined : Math.min(...numbers);
   }
 
+  /**
+   * The last checkpoint that isn't younger than what is verified: what those up to it fix must be there. Later ones too
+   * say what an event must be, if it is there.
+   */
+  get upTo(): number {
+    return Math.max(0, ...this.trails().map((trail) => trail.last()?.number ?? 0));
+  }
+
   /** How many were kept that are younger than what is verified. */
   get younger(): number {
-    return this.#younger;
+    return this.#numbers().size - this.count;
+  }
+
+  /**
+   * The last checkpoint that would be in the record itself, were it whole, whatever the clocks say: others may have been
+   * signed while the export was being read, by a clock that differs from that of the events.
+   */
+  get surelyOwn(): number {
+    return this.#madeAt === null ? this.upTo : this.lastBefore(surelyBefore(this.#madeAt));
   }
 
   /** Of the record, as far as its own checkpoints or else the first that were kept say it. */
@@ -156,32 +182,34 @@ export class Evidence {
     return [this.own, ...this.#kept];
   }
 
-  /** Numbers of genuine checkpoints that are kept elsewhere and not, or not alike, in the record. */
+  /** Numbers of genuine checkpoints, none of them younger, that are kept elsewhere and not, or not alike, in the record. */
   keptOnly(): ReadonlySet<number> {
+    const { upTo } = this;
     const numbers = this.#kept.flatMap((trail) =>
-      [...trail.numbers()].filter((number) => trail.hashOf(number) !== this.own.hashOf(number)),
+      [...trail.numbers()].filter(
+        (number) => number <= upTo && trail.hashOf(number) !== this.own.hashOf(number),
+      ),
     );
     return new Set(numbers);
   }
 
-  /** How many genuine checkpoints there are, wherever they are. */
+  /** How many genuine checkpoints there are, wherever they are, and not younger. */
   get count(): number {
-    return new Set(this.trails().flatMap((trail) => [...trail.numbers()])).size;
+    const { upTo } = this;
+    return [...this.#numbers()].filter((number) => number <= upTo).length;
+  }
+
+  #numbers(): ReadonlySet<number> {
+    return new Set(this.trails().flatMap((trail) => [...trail.numbers()]));
   }
 
   /** @returns whether there is a checkpoint in it, be it behind what a collector of logs puts before a line */
-  #takeLine(trail: Trail, text: string, notAfter: number | null): boolean {
+  #takeLine(trail: Trail, text: string): boolean {
     const from = text.indexOf('{"checkpoint":"');
     const line = from === -1 ? null : readLine(text.slice(from));
     if (line?.kind !== 'checkpoint') return false;
     const checkpoint = checkpointOf(line.note);
-    const young =
-      checkpoint !== null &&
-      notAfter !== null &&
-      Number(checkpoint.atMicros) > notAfter &&
-      checkpoint.number > (this.own.last()?.number ?? 0);
-    if (young) this.#younger += 1;
-    else if (checkpoint === null || checkpoint.number <= this.#upTo) trail.take(null, line.note);
+    if (checkpoint === null || checkpoint.number <= this.#upTo) trail.take(null, line.note);
     return true;
   }
 

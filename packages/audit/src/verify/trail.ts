@@ -34,10 +34,20 @@ export interface TrailOptions {
   readonly environment: string | null;
   /** Times for which to remember the checkpoints around them, microseconds. */
   readonly marks?: readonly bigint[];
+  /** When what is verified was made, microseconds: what is younger goes beyond the end of it. Null: nothing is. */
+  readonly madeAt?: number | null;
   readonly fixed: FixedPoints;
   readonly findings: Findings;
   /** Checkpoints elsewhere: what is alike is proved, and what it fixes is fixed, already. */
   readonly beside?: Trail;
+}
+
+/** Where a trail stands. */
+interface End {
+  readonly last: Checkpoint | undefined;
+  readonly heads: ReadonlyMap<string, Head>;
+  /** Whether `heads` has those of all chains. */
+  readonly all: boolean;
 }
 
 /** The checkpoints of one place, in the order of their numbers: which are genuine, and what they fix. */
@@ -60,6 +70,8 @@ export class Trail {
   #heads: Map<string, Head> | undefined;
   /** Whether `#heads` has those of all chains. */
   #headsOfAll = false;
+  /** Where it stood before the first of those that are younger than what is verified. */
+  #endBeforeYounger: End | undefined;
 
   constructor(options: TrailOptions) {
     this.#options = options;
@@ -94,11 +106,7 @@ export class Trail {
       this.#requireDigest(last, this.#heads.values());
   }
 
-  /** How many are genuine. */
-  get count(): number {
-    return this.#hashes.size;
-  }
-
+  /** Of the genuine ones, the younger ones too. */
   numbers(): Iterable<number> {
     return this.#hashes.keys();
   }
@@ -131,14 +139,30 @@ export class Trail {
     return this.#first;
   }
 
-  /** The last genuine one. */
+  /** The last genuine one that isn't younger than what is verified. */
   last(): Checkpoint | undefined {
-    return this.#last?.checkpoint;
+    return this.#end().last;
   }
 
   /** The heads known, and whether they are those of all chains at the last checkpoint. */
   heads(): { readonly all: boolean; readonly known: ReadonlyMap<string, Head> } {
-    return { all: this.#headsOfAll, known: this.#heads ?? new Map() };
+    const { all, heads } = this.#end();
+    return { all, known: heads };
+  }
+
+  /** The number of the last genuine one, be it younger; 0 when there is none. */
+  get highest(): number {
+    return this.#last?.checkpoint.number ?? 0;
+  }
+
+  #end(): End {
+    return (
+      this.#endBeforeYounger ?? {
+        last: this.#last?.checkpoint,
+        heads: this.#heads ?? new Map(),
+        all: this.#headsOfAll,
+      }
+    );
   }
 
   /** What tells the genuine checkpoint of this number from another, if there is one. */
@@ -191,6 +215,9 @@ export class Trail {
     this.#hashes.set(number, shortened(textHash));
     this.#requireLink(last, number, previous);
     this.#first ??= checkpoint;
+    if (this.#isYounger(checkpoint))
+      this.#endBeforeYounger ??= { ...this.#end(), heads: new Map(this.#heads) };
+    else this.#endBeforeYounger = undefined;
     for (const mark of this.#options.marks ?? []) {
       if (checkpoint.atMicros < mark) this.#lastBefore.set(mark, number);
       else if (!this.#firstFrom.has(mark)) this.#firstFrom.set(mark, number);
@@ -198,6 +225,11 @@ export class Trail {
     this.#last = candidate;
     if (checkpoint.nextKey !== null) this.#changeKey(candidate, checkpoint.nextKey);
     this.#fix(checkpoint);
+  }
+
+  #isYounger({ number, atMicros }: Checkpoint): boolean {
+    const { madeAt = null, beside } = this.#options;
+    return madeAt !== null && Number(atMicros) > madeAt && number > (beside?.last()?.number ?? 0);
   }
 
   /** Two environments may sign with one key, and then a signature alone doesn't tell them apart. */

@@ -177,11 +177,11 @@ class Verification {
       if (month !== null) this.#requireNumbers(place, numbers);
     }
     evidence.own.end();
-    const notAfter = madeAt(exports, lines.lastAt);
-    for (const file of kept) await evidence.takeKept({ ...file, notAfter });
-    if (evidence.younger > 0 && notAfter !== null)
+    const madeAt = timeOf(exports, lines.lastAt);
+    for (const file of kept) await evidence.takeKept({ ...file, madeAt });
+    if (evidence.younger > 0 && madeAt !== null)
       this.#notes.push(
-        `${evidence.younger} checkpoints that were kept are younger than the export, which was made at ${isoFromMicros(BigInt(notAfter))} or soon after: they say nothing of it`,
+        `${evidence.younger} checkpoints that were kept are younger than the export, which was made at ${isoFromMicros(BigInt(madeAt))}: what came after that is not in it`,
       );
     evidence.settle();
     this.#compareEnvironments(evidence, headers);
@@ -252,6 +252,7 @@ class Verification {
         findings: this.#eventFindings,
         openedSince: first?.number === 1 ? Number(first.atMicros) : null,
         lastHeads: lastOfAll?.heads().known ?? null,
+        upTo: evidence.upTo,
         standingAt: unproved === undefined ? null : Number(unproved.atMicros),
       },
       this.#begun?.chains,
@@ -260,7 +261,7 @@ class Verification {
 
   #reading(chains: Chains, evidence: Evidence, of: number): Reading {
     const { onProgress = () => {}, resume = null, signal } = this.#options;
-    const upTo = Math.max(0, ...evidence.trails().map((trail) => trail.last()?.number ?? 0));
+    const upTo = Math.max(...evidence.trails().map((trail) => trail.highest));
     const options = { source: this.#name, upTo, now: this.#now, of, onProgress, resume, signal };
     return new Reading(options, chains, this.#eventFindings, this.#begun);
   }
@@ -416,10 +417,10 @@ class Verification {
     const partial = this.#options.source.kind === 'files' && !evidence.own.complete;
     const findings = this.#eventFindings;
     chains.end();
-    concludeEnds(chains, evidence, findings, partial);
+    const ends = concludeEnds(chains, evidence, findings, partial);
     const unproved = partial ? undefined : unprovedTrail(evidence);
-    const note = unproved === undefined ? null : concludeStanding(unproved, chains, findings);
-    if (note !== null) this.#notes.push(note);
+    const standing = unproved === undefined ? null : concludeStanding(unproved, chains, findings);
+    for (const note of [ends, standing]) if (note !== null) this.#notes.push(note);
     // Where all are forged, that is what there is to say.
     if (this.#findings.count === 0) concludeNoCheckpoints(evidence, reading.events, findings);
     if (!partial) concludeTails(evidence, chains, findings);
@@ -529,16 +530,10 @@ function fixedFrom(month: Month): bigint {
   return startOf(month, 1) + DAY_MICROS;
 }
 
-/** By how much the clocks of the gateways and of whoever signs may differ; microseconds. */
-const CLOCKS_DIFFER = 5_000_000;
-
-/**
- * When exports were made: as they say, if they do, and never before the last event, less what clocks may differ by.
- * Null when nobody can say.
- */
-function madeAt(exports: readonly Header[], lastAt: number): number | null {
+/** When exports were made: as they say, if they do, and never before the last event. Null when nobody can say. */
+function timeOf(exports: readonly Header[], lastAt: number): number | null {
   const at = Math.max(lastAt, ...exports.map((header) => header.at ?? 0));
-  return exports.length === 0 || at === 0 ? null : at - CLOCKS_DIFFER;
+  return exports.length === 0 || at === 0 ? null : at;
 }
 
 /** The time in the line of an event; 0 in any other. Within a text, quotes are escaped. */

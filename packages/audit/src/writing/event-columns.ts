@@ -15,6 +15,7 @@ export type EventColumns = Omit<Row, ChainColumn> & {
 
 type OnlyDecision =
   | 'address'
+  | 'proxy'
   | 'method'
   | 'resource'
   | 'scopeNeeded'
@@ -40,6 +41,7 @@ type OnlyOutcome =
 
 const NO_DECISION: Pick<EventColumns, OnlyDecision> = {
   address: null,
+  proxy: null,
   method: null,
   resource: null,
   scopeNeeded: null,
@@ -136,6 +138,7 @@ function decisionColumns(event: DecisionEvent): EventColumns {
     kind: 'decision',
     detail: null,
     address: textOrNull(event.address),
+    proxy: textOrNull(event.proxy),
     method: textOrNull(event.method),
     resource: textOrNull(event.resource),
     scopeNeeded: textOrNull(event.scopeNeeded),

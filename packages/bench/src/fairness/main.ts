@@ -12,7 +12,7 @@ import type { Habit, NeighbourOrder, Observed } from './neighbour.main.ts';
 import type { Vitals } from './probe.ts';
 import { type RunningProduct, startProduct, WEBHOOK_SECRET } from './product.ts';
 import { blockOf, type PlayedCell, tableOf } from './report.ts';
-import { models, type RequestParts, smallPicture } from './requests.ts';
+import { models, type RequestParts, smallPicture, tokenRequest } from './requests.ts';
 
 // What each attacker does to another caller: `pnpm bench:fairness`. docs/test.md says more.
 const { flags, number, whole } = runFlags({
@@ -135,16 +135,21 @@ async function begin(cell: Cell, product: RunningProduct) {
 
 /** What the neighbour asks for, in a second: at intervals, each on a connection of its own. */
 async function habitsOf(cell: Cell, product: RunningProduct): Promise<readonly Habit[]> {
-  const { port, operationsPort } = product;
+  const { port, issuerPort, operationsPort } = product;
   const habit = (kind: string, perSecond: number, request: RequestParts, at = port): Habit => {
     const fields = { ...request.fields, ...cell.fields };
     return { kind, port: at, perSecond, expects: 200, sends: { request: { ...request, fields } } };
   };
   const token = await product.token('neighbour');
-  const own: readonly Habit[] =
-    cell.neighbour === 'webhooks'
-      ? [{ kind: 'webhook', port, perSecond: 20, expects: 204, sends: { webhookSecret: WEBHOOK_SECRET } }]
-      : [habit('models', 20, models(token)), habit('generate', 10, smallPicture(token))];
+  const client = tokenRequest('neighbour', product.secretOf('neighbour'));
+  const calls = [habit('models', 20, models(token)), habit('generate', 10, smallPicture(token))];
+  const own = {
+    caller: calls,
+    client: [...calls, habit('token', 2, client, issuerPort)],
+    webhooks: [
+      { kind: 'webhook', port, perSecond: 20, expects: 204, sends: { webhookSecret: WEBHOOK_SECRET } },
+    ],
+  }[cell.neighbour];
   const health: RequestParts = { path: '/-/health' };
   const pages = [habit('health', 20, health), habit('ready', 10, { path: '/-/ready' })];
   const operations = (await hasHealth(operationsPort))

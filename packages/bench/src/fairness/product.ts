@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -181,16 +182,18 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-/** One that was killed, or ended by itself, leaves database and emulator running. */
+/** One that was killed, or ended by itself, leaves its database running and the processes that its `.pid` files name. */
 async function endWhatItLeft(folder: string): Promise<void> {
+  if (!existsSync(folder)) return;
   const postgres = join(folder, 'postgres');
   if (existsSync(postgres)) await stopLeftoverPostgres(postgres, () => undefined);
-  const emulator = join(folder, 'emulator.pid');
-  if (!existsSync(emulator)) return;
-  try {
-    process.kill(Number(readFileSync(emulator, 'utf8').split(' ')[0]), 'SIGTERM');
-  } catch {
-    // It is gone.
+  for (const file of readdirSync(folder).filter((name) => name.endsWith('.pid'))) {
+    const [pid = 0] = readFileSync(join(folder, file), 'utf8').split(' ').map(Number);
+    try {
+      if (pid > 1) process.kill(pid, 'SIGTERM');
+    } catch {
+      // It is gone.
+    }
   }
 }
 

@@ -33,21 +33,16 @@ function spoken(strain: Strain | null): string {
 
 const HEADS = ['cell', 'p99 alone', 'p99 beside', 'errors', 'health p99', 'loop late', 'memory', ''] as const;
 
-/** A line a cell: of the neighbour's calls, health apart, the kind that fared worst. */
+/** A line a cell: of the neighbour's requests, health apart, the kind that fared worst, and the errors of all. */
 export function tableOf(played: readonly PlayedCell[]): string {
   const rows = played.map(({ cell, pairs, strain, faults }) => {
-    const worst = pairs
-      .filter(({ kind }) => !isHealth(kind))
-      .reduce<Pair | null>(
-        (most, pair) => (most === null || factor(pair) > factor(most) ? pair : most),
-        null,
-      );
+    const [worst] = pairs.filter(({ kind }) => !isHealth(kind)).sort(worstFirst);
     const health = pairs.filter(({ kind }) => isHealth(kind)).map(({ beside }) => beside.p99);
     return [
       cell,
-      worst === null ? '' : `${worst.kind} ${ms(worst.alone.p99)}`,
-      worst === null ? '' : ms(worst.beside.p99),
-      String(pairs.reduce((sum, { beside }) => sum + errorsOf(beside), 0)),
+      worst === undefined ? '' : `${worst.kind} ${ms(worst.alone.p99)}`,
+      worst === undefined ? '' : ms(worst.beside.p99),
+      `${pairs.reduce((sum, { beside }) => sum + errorsOf(beside), 0)} of ${pairs.reduce((sum, { beside }) => sum + beside.asked, 0)}`,
       ms(Math.max(...health)),
       strain.beside === null ? 'gone' : ms(strain.beside.stallMs),
       strain.beside === null ? 'gone' : megabytes(strain.beside.peakRss),
@@ -65,8 +60,10 @@ export function tableOf(played: readonly PlayedCell[]): string {
     .join('\n');
 }
 
-function factor({ alone, beside }: Pair): number {
-  return Number.isNaN(beside.p99) ? Number.POSITIVE_INFINITY : beside.p99 / alone.p99;
+/** Percentiles are of what was answered: where much was not, they say little. */
+function worstFirst(one: Pair, other: Pair): number {
+  const by = errorsOf(other.beside) / other.beside.asked - errorsOf(one.beside) / one.beside.asked;
+  return by === 0 ? other.beside.p99 / other.alone.p99 - one.beside.p99 / one.alone.p99 : by;
 }
 
 function errorsOf({ errors }: Pair['beside']): number {

@@ -50,7 +50,7 @@ interface Form {
   readonly parts: readonly Part[];
 }
 
-const BOUNDARIES = ['fuzz', '----formdata-undici-012345678901', '-a-', "a'()+_,-./:=?b"];
+const BOUNDARIES = ['fuzz', '----formdata-undici-012345678901', '-a-', 'a+b._-', '==a=='];
 
 function multipartBody(operation: Operation): fc.Arbitrary<FuzzBody> {
   return fc
@@ -319,6 +319,7 @@ export const TEXT_SLIPS: Slip<string> = fc.oneof(
   fc.constant((from: string) => from.slice(0, -2)),
   fc.constant((from: string) => `\r\n${from}`),
   fc.constant((from: string) => `${from}\r\n`),
+  fc.constant((from: string) => `${from}\r\n\r\n`),
   fc.constant((from: string) => Buffer.from(from, 'utf16le').toString('latin1')),
 );
 
@@ -345,7 +346,12 @@ const JSON_TYPE_SLIPS: Slip<string> = fc.constantFrom(...JSON_TYPES).map((type) 
 const MULTIPART_TYPE_SLIPS: Slip<string> = fc.oneof(
   fc.constant((type: string) => type.replaceAll('"', '')),
   fc.constant((type: string) => `${type}; boundary=other`),
-  fc.constant((type: string) => `${type}; charset=utf-8`),
+  fc
+    .constantFrom('; charset=utf-8', ';charset=ISO-8859-1', '; charset=utf-16', '; x="boundary=fuzz"', ';')
+    .map((more) => (type: string) => type + more),
+  fc
+    .constantFrom('fuzz,x', "a'()+_,-./:=?b", 'fuzz x', '--fuzz')
+    .map((boundary) => (type: string) => type.replace(/boundary="[^"]*"/, `boundary="${boundary}"`)),
   fc.constant((type: string) => type.replace('boundary=', 'Boundary=')),
   fc.constant((type: string) => type.replace('boundary="', 'boundary=" ')),
   fc.constant((type: string) => type.replace(/"$/, ' "')),
@@ -368,6 +374,17 @@ const PART_SLIPS: Slip<Form> = fc.oneof(
   ...[
     (text: string) => text.replaceAll('"', ''),
     (text: string) => `${text}; filename="b"`,
+    (text: string) => `${text}; filename="a\\"b"`,
+    (text: string) => `${text}; filename="a\\\\"`,
+    (text: string) => `${text}; filename="a\\b; c"`,
+    (text: string) => `${text}; filename=it's.png`,
+    (text: string) => `${text}; filename*="UTF-8''b"`,
+    (text: string) => text.replace(/^form-data; (.*)$/, 'form-data; filename="a"; $1'),
+    (text: string) => text.replace('; ', ';'),
+    (text: string) => text.replace('name="', 'name="x'),
+    (text: string) => text.replace(/name="([^"]*)"/, 'name="$1[]"'),
+    (text: string) => text.replace(/name="([^"]*)"/, 'name=$1'),
+    (text: string) => text.replace('_', '.'),
     (text: string) => `${text}; filename=""`,
     (text: string) => `${text}; filename*=UTF-8''b`,
     (text: string) => `${text}; name="num_images"`,
@@ -385,6 +402,14 @@ const PART_SLIPS: Slip<Form> = fc.oneof(
     'Content-Type: application/json',
     'Content-Type: text/plain; charset=utf-16',
     'Content-Type: text/plain; charset=utf-8',
+    'Content-Type: text/plain;charset=ISO-8859-1',
+    'content-type: text/plain',
+    'CONTENT-TYPE: text/plain',
+    'Content-Type:text/plain',
+    'Content-Type: application/octet-stream',
+    'Content-Type: image/png; name="webhook_url"',
+    'X-Content-Disposition: form-data; name="webhook_url"',
+    'MIME-Version: 1.0',
     'Content-Type: multipart/mixed; boundary=in',
     'Content-Type: message/rfc822',
     'Content-Transfer-Encoding: base64',

@@ -18,7 +18,7 @@ export async function lenientFaults(
   const query = mark === -1 ? [] : [...new URLSearchParams(request.target.slice(mark + 1))];
   const type = request.fields.find(([name]) => name === 'content-type')?.[1] ?? '';
   const body = request.body === '' ? [] : await bodyValues(type, request.body);
-  if (typeof body === 'string') return limited || !type.startsWith('multipart/') ? [body] : [];
+  if (typeof body === 'string') return [body];
   const faults: string[] = [];
   if (anyWebhook(query, operation.query) || anyWebhook(body, operation.fields ?? []))
     faults.push('webhook_url');

@@ -1,0 +1,45 @@
+import type { GatewayConfig } from '../config.ts';
+import { LoopTime } from './loop-time.ts';
+import { type PoolName, type PoolOptions, SharedPool } from './shared-pool.ts';
+
+/** What callers share, and by whom it is held: callers (issuer and subject), and addresses until the caller is known. */
+export interface Admission {
+  /** Calls that are not authenticated yet, by address. */
+  readonly unauthenticated: SharedPool;
+  /** Calls in flight, by caller. */
+  readonly calls: SharedPool;
+  /** Bytes of request bodies in memory, by caller. */
+  readonly bodyMemory: SharedPool;
+  /** Connections to the upstream for calls that change nothing, by caller. */
+  readonly readConnections: SharedPool;
+  /** Connections to the upstream for all others, by caller. */
+  readonly writeConnections: SharedPool;
+  /** Webhooks whose bodies come in, by address. */
+  readonly webhooks: SharedPool;
+  /** The event loop's time for reading bodies, by caller. */
+  readonly parsing: LoopTime;
+}
+
+/** @param onDone told how each claim on a pool went, and how long it waited, milliseconds */
+export function createAdmission(
+  { limits, upstream }: GatewayConfig,
+  onDone: (pool: PoolName, ...done: Parameters<NonNullable<PoolOptions['onDone']>>) => void,
+): Admission {
+  const pool = (name: PoolName, size: number, waitMs: number = limits.queueMs) =>
+    new SharedPool(name, { size, waitMs, onDone: (how, waitedMs) => onDone(name, how, waitedMs) });
+  return {
+    // Nobody waits before it is known who it is: what it would wait in could be filled by anybody.
+    unauthenticated: pool('unauthenticated-calls', limits.maxInFlight, 0),
+    calls: pool('calls', limits.maxInFlight),
+    bodyMemory: pool('body-memory', limits.maxBodyMemoryBytes),
+    readConnections: pool('read-connections', upstream.readConnections),
+    writeConnections: pool('write-connections', upstream.connections),
+    webhooks: pool('webhooks', limits.maxWebhooks, 0),
+    parsing: new LoopTime(limits.queueMs),
+  };
+}
+
+/** All pools that have units, for the metrics. */
+export function poolsOf(admission: Admission): readonly SharedPool[] {
+  return Object.values(admission).filter((part) => part instanceof SharedPool);
+}

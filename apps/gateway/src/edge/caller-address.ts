@@ -1,0 +1,45 @@
+import { type ForwardingField, hopsOf } from './forwarded.ts';
+import type { TrustedProxies } from './trusted-proxies.ts';
+
+/** Where a call came from: whose limit counts, and what is put on record. Addresses are canonical. */
+export interface Origin {
+  /** Who called: the nearest hop that is no listed proxy; null when not even the peer is known. */
+  readonly address: string | null;
+  /** The listed proxy that brought it; null when it came straight, or from the proxy itself. */
+  readonly proxy: string | null;
+}
+
+export const UNKNOWN_ORIGIN: Origin = { address: null, proxy: null };
+
+/**
+ * Who made a request on a connection. A peer that isn't listed speaks for itself, whatever it sends. For one that is,
+ * the hops of its own form are walked from the last to the first, as long as they are listed with that form too: only
+ * such a proxy has added the hop before it. A hop that names no address ends the walk at the proxy that named it.
+ * @param connection whom the connection came from
+ */
+export function originOfRequest(
+  connection: Origin,
+  rawHeaders: readonly string[],
+  proxies: TrustedProxies,
+): Origin {
+  const form = proxies.formOf(connection.address);
+  if (form === null || form === 'proxy-protocol') return connection;
+  const values = fieldValues(rawHeaders, form);
+  if (values.length === 0) return connection;
+  let { address } = connection;
+  for (const hop of hopsOf(form, values)) {
+    if (hop === null) break;
+    address = hop;
+    if (proxies.formOf(hop) !== form) break;
+  }
+  return { address, proxy: connection.proxy ?? connection.address };
+}
+
+function fieldValues(rawHeaders: readonly string[], field: ForwardingField): readonly string[] {
+  const values: string[] = [];
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name?.length === field.length && name.toLowerCase() === field) values.push(rawHeaders[at + 1] ?? '');
+  }
+  return values;
+}

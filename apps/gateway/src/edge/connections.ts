@@ -1,0 +1,142 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { Server as TlsServer } from 'node:tls';
+import { type Origin, UNKNOWN_ORIGIN } from './caller-address.ts';
+import { canonicalPeer } from './ip-address.ts';
+import { readProxyHeader } from './proxy-protocol.ts';
+import { peerOf } from './peer.ts';
+import type { TrustedProxies } from './trusted-proxies.ts';
+
+/** Why a connection from a proxy that must say for whom it speaks is closed. */
+type ProxyHeaderFault = 'proxy-header-missing' | 'proxy-header-invalid' | 'proxy-header-late';
+
+export interface ConnectionRules {
+  readonly proxies: TrustedProxies;
+  /** Connections that one address may hold. */
+  readonly maxPerAddress: number;
+  /** Time for the header of the PROXY protocol, milliseconds. */
+  readonly proxyHeaderMs: number;
+  /** Takes one connection too many; no request on it is ever read. */
+  readonly onSurplus: (socket: Socket) => void;
+  /** Takes a connection without the header that its peer must send. */
+  readonly onProxyFault: (socket: Socket, fault: ProxyHeaderFault) => void;
+}
+
+/**
+ * Lets connections in, before a parser or TLS sees them: one from a proxy that is listed with the PROXY protocol only
+ * behind a valid header, which comes before TLS. Each address may hold so many, and one too many costs next to nothing.
+ * A listed proxy carries everybody, and bounds the connections of each itself: none of its own is one too many. Behind
+ * the PROXY protocol a connection is one caller's, and counts as that one's.
+ */
+export function letConnectionsIn(server: Server, rules: ConnectionRules): void {
+  const { proxies } = rules;
+  const held = new Map<string, number>();
+  const accept = server.listeners('connection');
+  server.removeAllListeners('connection');
+  const beneathTls = server instanceof TlsServer ? followBeneathTls(server) : null;
+  const handOver = (socket: Socket) => {
+    for (const listener of accept) Reflect.apply(listener, server, [socket]);
+  };
+  const enter = (socket: Socket, origin: Origin) => {
+    const isProxy = proxies.formOf(origin.address) !== null;
+    if (!isProxy && !hold(held, peerOf(origin.address ?? 'unknown'), rules.maxPerAddress, socket)) {
+      rules.onSurplus(socket);
+      return;
+    }
+    ORIGINS.set(socket, origin);
+    beneathTls?.remember(socket, origin);
+    handOver(socket);
+    // Whoever reads on has asked to be told by now.
+    if (beneathTls === null) process.nextTick(() => socket.resume());
+  };
+  server.on('connection', (socket: Socket) => {
+    const address = canonicalPeer(socket.remoteAddress);
+    if (proxies.formOf(address) !== 'proxy-protocol') {
+      enter(socket, { address, proxy: null });
+      return;
+    }
+    takeProxyHeader(socket, rules.proxyHeaderMs, (header) => {
+      if (typeof header === 'string') rules.onProxyFault(socket, header);
+      else
+        enter(
+          socket,
+          header.source === null ? { address, proxy: null } : { address: header.source, proxy: address },
+        );
+    });
+  });
+}
+
+const ORIGINS = new WeakMap<Duplex, Origin>();
+
+/** Whom a connection comes from: its peer, or whom the proxy said in the PROXY protocol. */
+export function originOf(connection: Duplex): Origin {
+  return ORIGINS.get(connection) ?? UNKNOWN_ORIGIN;
+}
+
+/** What TLS makes of a connection is another object, and tells of the one beneath by both ends' addresses alone. */
+function followBeneathTls(server: TlsServer) {
+  const origins = new Map<string, Origin>();
+  server.prependListener('secureConnection', (socket) => {
+    const origin = origins.get(endsOf(socket));
+    if (origin !== undefined) ORIGINS.set(socket, origin);
+  });
+  return {
+    remember(socket: Socket, origin: Origin): void {
+      const ends = endsOf(socket);
+      origins.set(ends, origin);
+      socket.once('close', () => origins.delete(ends));
+    },
+  };
+}
+
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return [remoteAddress, remotePort, localAddress, localPort].join(' ');
+}
+
+/** @returns whether there was room. What is held is given back when the connection closes. */
+function hold(held: Map<string, number>, address: string, max: number, socket: Socket): boolean {
+  const others = held.get(address) ?? 0;
+  if (others >= max) return false;
+  held.set(address, others + 1);
+  socket.once('close', () => {
+    const left = (held.get(address) ?? 1) - 1;
+    if (left === 0) held.delete(address);
+    else held.set(address, left);
+  });
+  return true;
+}
+
+/** Reads the header off a connection, and leaves all that follows it to whoever reads on. */
+function takeProxyHeader(
+  socket: Socket,
+  withinMs: number,
+  done: (header: { readonly source: string | null } | ProxyHeaderFault) => void,
+): void {
+  let seen: Buffer = Buffer.alloc(0);
+  const finish = (result: { readonly source: string | null } | ProxyHeaderFault) => {
+    clearTimeout(timer);
+    socket.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
+    done(result);
+  };
+  const onData = (chunk: Buffer) => {
+    seen = Buffer.concat([seen, chunk]);
+    const header = readProxyHeader(seen);
+    if (header.kind === 'incomplete') return;
+    // Paused, or what is put back would come again at once, to nobody.
+    socket.pause();
+    if (header.kind !== 'header') {
+      finish(`proxy-header-${header.kind}`);
+      return;
+    }
+    if (seen.length > header.bytes) socket.unshift(seen.subarray(header.bytes));
+    finish(header);
+  };
+  // One that asks for nothing and goes, as a probe of the port does, is no fault.
+  const onEnd = () => (seen.length > 0 ? finish('proxy-header-invalid') : socket.destroy());
+  const onError = () => socket.destroy();
+  const onClose = () => clearTimeout(timer);
+  const timer = setTimeout(() => finish('proxy-header-late'), withinMs);
+  timer.unref();
+  socket.on('data', onData).once('end', onEnd).once('error', onError).once('close', onClose);
+}

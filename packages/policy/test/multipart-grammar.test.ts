@@ -1,0 +1,451 @@
+import { describe, expect, it } from 'vitest';
+import type { Level, RequestFault } from '../src/index.ts';
+import { verdict } from './bodies.ts';
+import { generate, upscale } from './sample-operations.ts';
+
+const LEVELS: readonly Level[] = ['limited', 'full'];
+
+/** A form within its bounds, part by part as on the wire, and the verdict of each level on it. */
+function judged(
+  parts: readonly (readonly [head: string, content: string])[],
+  more: {
+    readonly type?: string;
+    readonly boundary?: string;
+    readonly before?: string;
+    readonly after?: string;
+  } = {},
+): Readonly<Record<Level, RequestFault | null>> {
+  const { boundary = 'b0', before = '', after = '\r\n' } = more;
+  const { type = `multipart/form-data; boundary=${boundary}` } = more;
+  const written = parts.map(([head, content]) => `--${boundary}\r\n${head}\r\n\r\n${content}\r\n`).join('');
+  const body = `${before}${written}--${boundary}--${after}`;
+  const of = (level: Level) => {
+    const whole = verdict(generate, level, body, { type });
+    for (const size of [1, 7]) expect(verdict(generate, level, body, { type, size })).toEqual(whole);
+    return whole;
+  };
+  return { limited: of('limited'), full: of('full') };
+}
+
+const NAMED = 'Content-Disposition: form-data; name=';
+const SPEED = [`${NAMED}"rendering_speed"`, 'TURBO'] as const;
+const PROMPT = [`${NAMED}"prompt"`, 'a cat'] as const;
+const text = (type: string, content = 'a cat') =>
+  [`${NAMED}"prompt"\r\nContent-Type: ${type}`, content] as const;
+const file = (parameters: string) =>
+  [`Content-Disposition: form-data; ${parameters}\r\nContent-Type: image/png`, '\x89PNG\r\n\xff\0'] as const;
+const image = (filename: string) => file(`name="style_reference_images"; ${filename}`);
+const utf8 = (words: string) => Buffer.from(words).toString('latin1');
+
+describe('what clients write passes for every caller (I.67)', () => {
+  it.each<[client: string, parts: Parameters<typeof judged>[0], more?: Parameters<typeof judged>[1]]>([
+    [
+      'aiohttp, Symfony: text in UTF-8 that says so',
+      [text('text/plain; charset=utf-8', utf8('zwei Kätzchen 猫'))],
+    ],
+    ['Spring: no space, capitals', [text('text/plain;charset=UTF-8')]],
+    ["Python's email: quotes", [text('text/plain; charset="utf-8"')]],
+    ['Apache HttpClient: ISO-8859-1 that is ASCII', [text('text/plain; charset=ISO-8859-1')]],
+    ['an older one: US-ASCII', [text('text/plain; charset=US-ASCII')]],
+    ['a Java on Windows: windows-1252 that is ASCII', [text('text/plain; charset=windows-1252')]],
+    [
+      'Apache HttpClient: 8bit',
+      [[`${text('text/plain; charset=UTF-8')[0]}\r\nContent-Transfer-Encoding: 8bit`, 'a']],
+    ],
+    ['Symfony: 7bit', [[`${PROMPT[0]}\r\nContent-Transfer-Encoding: 7bit`, 'a']]],
+    ['multipart-post: binary, in any case', [[`${PROMPT[0]}\r\nContent-Transfer-Encoding: BINARY`, 'a']]],
+    ['OkHttp: a length', [[`${PROMPT[0]}\r\nContent-Length: 5`, 'a cat']]],
+    [
+      '.NET: names without quotes, the type first',
+      [[`Content-Type: text/plain; charset=utf-8\r\n${NAMED}prompt`, 'a']],
+    ],
+    [
+      '.NET: two file names without quotes',
+      [PROMPT, file("name=style_reference_images; filename=a.png; filename*=utf-8''a.png")],
+    ],
+    [
+      '.NET: an apostrophe without quotes',
+      [PROMPT, file("name=style_reference_images; filename=it's.png; filename*=utf-8''it%27s.png")],
+    ],
+    [
+      '.NET: an encoded word for a file name',
+      [PROMPT, image(`filename="=?utf-8?B?w7wucG5n?="; filename*=utf-8''%C3%BC.png`)],
+    ],
+    [
+      'Jersey: file name, date and size before the name',
+      [
+        PROMPT,
+        file(
+          'filename="a.png"; modification-date="Mon, 02 Jan 2006 15:04:05 GMT"; size=7; name="style_reference_images"',
+        ),
+      ],
+    ],
+    [
+      'undici: lower case field names',
+      [[PROMPT[0].replace('Content-Disposition', 'content-disposition'), 'a']],
+    ],
+    ['browsers: a quote as %22, line breaks as %0D%0A', [PROMPT, image('filename="a%22b%0D%0A.png"')]],
+    ['browsers: a backslash as it stands', [PROMPT, image('filename="a\\b.png"')]],
+    ['curl of old, Go, Apache, Ruby: an escaped quote', [PROMPT, image('filename="a \\"b\\".png"')]],
+    ['Go, Apache, Ruby: an escaped backslash', [PROMPT, image('filename="a\\\\b.png"')]],
+    ['an apostrophe in quotes', [PROMPT, image('filename="it\'s.png"')]],
+    ['a semicolon in quotes', [PROMPT, image('filename="a; b=c.png"')]],
+    ['UTF-8 in quotes', [PROMPT, image(`filename="${utf8('照片 ü.png')}"`)]],
+    ['Latin-1 in quotes', [PROMPT, image('filename="\xfc.png"')]],
+    ['both kinds of file name', [PROMPT, image(`filename="?.png"; filename*=UTF-8''%E7%85%A7.png`)]],
+    ['urllib3 of old: the second kind alone', [PROMPT, image("filename*=utf-8''%C3%BC.png")]],
+    [
+      'Apache HttpClient 5: the second kind alone, in quotes',
+      [PROMPT, image(`filename*="UTF-8''%C3%BC.png"`)],
+    ],
+    [
+      'a file of a type with parameters',
+      [
+        PROMPT,
+        [`${NAMED}"style_reference_images"; filename="a"\r\nContent-Type: video/mp4; codecs="avc1"`, 'x'],
+      ],
+    ],
+    [
+      'a file in any charset',
+      [
+        PROMPT,
+        [
+          `${NAMED}"style_reference_images"; filename="a"\r\nContent-Type: text/plain; charset=utf-16`,
+          '\xff\xfe',
+        ],
+      ],
+    ],
+    [
+      'JSON in a part, with its charset',
+      [
+        [`${NAMED}"color_palette"\r\nContent-Type: application/json; charset=utf-8`, '{"name":"EMBER"}'],
+        PROMPT,
+      ],
+    ],
+    ['a boundary in quotes', [PROMPT], { type: 'multipart/form-data; boundary="b0"' }],
+    ['no space before the boundary', [PROMPT], { type: 'multipart/form-data;boundary=b0' }],
+    [
+      'Apache 4.5: a charset behind the boundary',
+      [PROMPT],
+      { type: 'multipart/form-data; boundary=b0; charset=UTF-8' },
+    ],
+    ['Apache 5.2: one before it', [PROMPT], { type: 'multipart/form-data; charset=ISO-8859-1; boundary=b0' }],
+    ['Ruby httpclient: a line break more', [PROMPT], { after: '\r\n\r\n' }],
+    ['none at the end', [PROMPT], { after: '' }],
+    ['one before the first delimiter', [PROMPT], { before: '\r\n' }],
+    ["Dart's http: a plus", [PROMPT], { boundary: 'dart-http-boundary-a+b.c_d' }],
+    [
+      'JavaMail: equals signs',
+      [PROMPT],
+      { boundary: '----=_Part_1.2', type: 'multipart/form-data; boundary="----=_Part_1.2"' },
+    ],
+  ])('%s', (_, parts, more) => {
+    expect(judged([...parts, SPEED], more)).toEqual({ limited: null, full: null });
+  });
+});
+
+/** What is sent, the reason on record, what the refusal names, and which readers take it apart differently. */
+type Refused = [
+  what: string,
+  parts: Parameters<typeof judged>[0],
+  reason: string,
+  named: RegExp,
+  more?: Parameters<typeof judged>[1],
+];
+
+const SECOND = /^Part 2 \(prompt\) of the multipart body .*\. .+\.$/;
+const head = (line: string): Refused[1] => [SPEED, [`${line}\r\n${PROMPT[0]}`, 'x']];
+const said = (parameters: string): Refused[1] => [
+  SPEED,
+  [`Content-Disposition: form-data; ${parameters}`, 'x'],
+];
+
+describe('what readers take apart differently is refused for every caller, by part, fault and remedy (I.66)', () => {
+  it.each<Refused>([
+    [
+      'another field that holds a disposition: some readers search for it',
+      head('X-Content-Disposition: form-data; name="webhook_url"'),
+      'part-headers',
+      /^Part 2 \(prompt\) .*X-Content-Disposition.* Send only Content-Disposition, /,
+    ],
+    ['a field of MIME', head('MIME-Version: 1.0'), 'part-headers', SECOND],
+    ['a field of its own', head('X-Part: 1'), 'part-headers', SECOND],
+    ['an encoding that some undo', head('Content-Encoding: gzip'), 'part-headers', SECOND],
+    [
+      'a field twice: the first counts, or the last',
+      head('Content-Type: text/plain\r\ncontent-type: image/png'),
+      'part-headers',
+      SECOND,
+    ],
+    [
+      'capitals in a field name: CGI.pm does not see it',
+      head('CONTENT-TYPE: text/plain'),
+      'part-headers',
+      SECOND,
+    ],
+    [
+      'no space after the colon: CGI.pm does not see it',
+      head('Content-Type:text/plain'),
+      'part-headers',
+      SECOND,
+    ],
+    ['two spaces after it', head('Content-Type:  text/plain'), 'part-headers', SECOND],
+    ['a tab after it', head('Content-Type:\ttext/plain'), 'part-headers', SECOND],
+    ['a space before it', head('Content-Type : text/plain'), 'part-headers', SECOND],
+    ['a space at the end', head('Content-Type: text/plain '), 'part-headers', SECOND],
+    ['an empty field', head('Content-Type: '), 'part-headers', SECOND],
+    ['a folded field', head('Content-Type: text/plain;\r\n charset=utf-8'), 'part-headers', SECOND],
+    ['a control character', head('Content-Type: text/plain\x0b'), 'part-headers', SECOND],
+    [
+      'a name hidden in a type',
+      head('Content-Type: image/png; x="; name=webhook_x"'),
+      'part-content-type',
+      SECOND,
+    ],
+    [
+      'base64: many readers leave it as it is',
+      head('Content-Transfer-Encoding: base64'),
+      'part-transfer-encoding',
+      SECOND,
+    ],
+    [
+      'quoted-printable: Go undoes it, others do not',
+      head('Content-Transfer-Encoding: quoted-printable'),
+      'part-transfer-encoding',
+      SECOND,
+    ],
+    [
+      'no space before a parameter: CGI.pm does not see a file',
+      said('name="prompt";filename="a"'),
+      'part-disposition',
+      SECOND,
+    ],
+    ['a space before the semicolon', said('name="prompt" ; filename="a"'), 'part-disposition', SECOND],
+    [
+      'capitals in a parameter: CGI.pm does not see it',
+      said('NAME="prompt"'),
+      'part-disposition',
+      /^Part 2 /,
+    ],
+    [
+      'capitals in form-data',
+      [SPEED, ['Content-Disposition: Form-Data; name="prompt"', 'x']],
+      'part-disposition',
+      SECOND,
+    ],
+    [
+      'a list in the way of PHP: a list to it and Rack, a name to others',
+      said('name="style_codes[]"'),
+      'part-disposition',
+      /^Part 2 \(style_codes\[\]\) .*without \[\]\.$/,
+    ],
+    [
+      'a path in the way of PHP',
+      said('name="image_request[num_images]"'),
+      'part-disposition',
+      /image_request\[num_images\]/,
+    ],
+    ['a dot in a name: an underscore to PHP', said('name="num.images"'), 'part-disposition', /num\.images/],
+    ['a space in a name: an underscore to PHP', said('name="num images"'), 'part-disposition', /^Part 2 of /],
+    ['an escape in a name', said('name="num%5Fimages"'), 'part-disposition', /^Part 2 of /],
+    ['an escaped quote in a name', said('name="a\\"b"'), 'part-disposition', /^Part 2 of /],
+    ['an apostrophe around a name: a quote to PHP', said("name='prompt'"), 'part-disposition', /^Part 2 /],
+    [
+      'an unquoted name with an apostrophe',
+      said('name=a\'b; filename="x\'"'),
+      'part-disposition',
+      /^Part 2 /,
+    ],
+    ['a parameter twice', said('name="prompt"; name="prompt"'), 'part-disposition', SECOND],
+    ['an unknown parameter', said('name="prompt"; x="y"'), 'part-disposition', SECOND],
+    ['a name in pieces (RFC 2231)', said('name*0="prompt"'), 'part-disposition', /^Part 2 /],
+    ['a semicolon at the end', said('name="prompt";'), 'part-disposition', SECOND],
+    [
+      'a file name that ends in a backslash: its quote is escaped to some',
+      said('name="prompt"; filename="a\\"'),
+      'part-disposition',
+      SECOND,
+    ],
+    [
+      'two backslashes before a quote: PHP and Python go on',
+      said('name="prompt"; filename="a\\\\"'),
+      'part-disposition',
+      SECOND,
+    ],
+    ['three of them', said('name="prompt"; filename="a\\\\\\"b"'), 'part-disposition', SECOND],
+    ['a bare quote in a file name', said('name="prompt"; filename="a"b"'), 'part-disposition', SECOND],
+    [
+      'an unquoted apostrophe before the name: PHP loses the name',
+      said("filename=it's.png; name=prompt"),
+      'part-disposition',
+      SECOND,
+    ],
+    [
+      'a name in pieces inside a file name',
+      said('name="prompt"; filename="; name*0=webhook_x"'),
+      'part-disposition',
+      SECOND,
+    ],
+    [
+      'an empty file name: no file to Rack and busboy',
+      said('name="prompt"; filename=""'),
+      'part-disposition',
+      SECOND,
+    ],
+    [
+      'a second file name that cannot be decoded',
+      said('name="prompt"; filename*=UTF-8\'\'%zz'),
+      'part-disposition',
+      SECOND,
+    ],
+    [
+      'a second file name in a charset of few',
+      said('name="prompt"; filename*=UTF-16\'\'a'),
+      'part-disposition',
+      SECOND,
+    ],
+    ['the name that sets the method', said('name="_method"'), 'part-disposition', /_method/],
+    ['the name that sets the charset', said('name="_charset_"'), 'part-charset', /_charset_/],
+    [
+      'the name that sets the largest file',
+      said('name="MAX_FILE_SIZE"'),
+      'part-disposition',
+      /MAX_FILE_SIZE/,
+    ],
+    ['the name that is lost', said('name="__proto__"'), 'part-disposition', /__proto__/],
+    [
+      'text in ISO-8859-1 beyond ASCII',
+      [SPEED, text('text/plain; charset=ISO-8859-1', '\xfc')],
+      'part-charset',
+      SECOND,
+    ],
+    [
+      'the same in UTF-8 bytes',
+      [SPEED, text('text/plain; charset=ISO-8859-1', utf8('ü'))],
+      'part-charset',
+      SECOND,
+    ],
+    ['text in UTF-16', [SPEED, text('text/plain; charset=utf-16')], 'part-charset', SECOND],
+    ['text that is not UTF-8', [SPEED, [PROMPT[0], 'a\xff']], 'part-charset', SECOND],
+    ['half a character at its end', [SPEED, [PROMPT[0], 'a\xc3']], 'part-charset', SECOND],
+    ['an overlong character', [SPEED, [PROMPT[0], '\xc0\x80']], 'part-charset', SECOND],
+    ['a surrogate', [SPEED, [PROMPT[0], '\xed\xa0\x80']], 'part-charset', SECOND],
+    ['past the last character', [SPEED, [PROMPT[0], '\xf4\x90\x80\x80']], 'part-charset', SECOND],
+    ['a byte-order mark: some drop it', [SPEED, [PROMPT[0], '\xef\xbb\xbfa']], 'part-charset', SECOND],
+    [
+      'text that says it is JSON, in a field of text',
+      [SPEED, text('application/json', '"a cat"')],
+      'part-content-type',
+      SECOND,
+    ],
+    [
+      'text that says it is bytes: a file to busboy',
+      [SPEED, text('application/octet-stream')],
+      'part-content-type',
+      SECOND,
+    ],
+    [
+      'undeclared text that says so',
+      [SPEED, [`${NAMED}"other"\r\nContent-Type: application/octet-stream`, 'x']],
+      'part-content-type',
+      /^Part 2 \(other\)/,
+    ],
+    [
+      'text beyond ASCII under a charset of the whole',
+      [SPEED, [PROMPT[0], utf8('ü')]],
+      'part-charset',
+      SECOND,
+      { type: 'multipart/form-data; boundary=b0; charset=ISO-8859-1' },
+    ],
+    [
+      'the same, though the part says UTF-8',
+      [SPEED, text('text/plain; charset=utf-8', utf8('ü'))],
+      'part-charset',
+      SECOND,
+      { type: 'multipart/form-data; boundary=b0; charset=ISO-8859-1' },
+    ],
+    [
+      'a third line break',
+      [PROMPT, SPEED],
+      'multipart-epilogue',
+      /Send nothing behind it/,
+      { after: '\r\n\r\n\r\n' },
+    ],
+    [
+      'the boundary inside a part',
+      [SPEED, [PROMPT[0], 'a--b0']],
+      'multipart-delimiter',
+      /in part 2 \(prompt\)\. Choose/,
+    ],
+  ])('%s', (_, parts, reason, named, more) => {
+    const found = judged(parts, more);
+    for (const level of LEVELS) {
+      expect(found[level]).toMatchObject({ problem: 'invalid-body', reason });
+      expect(found[level]?.detail).toMatch(named);
+    }
+  });
+
+  it.each([
+    ['a comma: some end there', 'boundary="aa,bb"'],
+    ['a comma without quotes', 'boundary=aa,bb'],
+    ['a quote of another kind', "boundary='b0'"],
+    ['a blank in it', 'boundary="b 0"'],
+    ['a blank at its end: some strip it', 'boundary="b0 "'],
+    ['a slash', 'boundary="b/0"'],
+    ['a colon', 'boundary="b:0"'],
+    ['a parenthesis', 'boundary="b(0"'],
+    ['a question mark', 'boundary="b?0"'],
+    ['an encoded word', 'boundary="=?utf-8?q?b0?="'],
+    ['a semicolon', 'boundary="b;0"'],
+    ['a percent sign', 'boundary=b%30'],
+    ['a star', 'boundary=b*0'],
+    ['an equals sign without quotes', 'boundary=b=0'],
+    ['nothing', 'boundary=""'],
+    ['RFC 2231', "boundary*=utf-8''b0"],
+    ['RFC 2231 in pieces', 'boundary*0=b0'],
+    ['twice', 'boundary=b0; boundary=b0'],
+    ['a capital in its name', 'Boundary=b0'],
+    ['blanks around', 'boundary=b0 ; charset=utf-8'],
+    ['two spaces before', ' boundary=b0'],
+    ['a tab before', '\tboundary=b0'],
+    ['another parameter', 'boundary=b0; type="x"'],
+    ['another that holds one', 'x="boundary=b1"; boundary=b0'],
+    ['a name that ends in it', 'xboundary=b1; boundary=b0'],
+    ['another charset', 'boundary=b0; charset=utf-16'],
+    ['two charsets', 'boundary=b0; charset=utf-8; charset=iso-8859-1'],
+    ['a semicolon at the end', 'boundary=b0;'],
+  ])('a boundary with %s', (_, parameters) => {
+    const found = judged([PROMPT, SPEED], { type: `multipart/form-data; ${parameters}` });
+    for (const level of LEVELS) {
+      expect(['multipart-boundary', 'content-type-malformed']).toContain(found[level]?.reason);
+      expect(found[level]?.detail).toMatch(/\.$/);
+    }
+  });
+
+  it('a type in capitals: CGI.pm does not take it for a form', () => {
+    const found = judged([PROMPT, SPEED], { type: 'Multipart/Form-Data; boundary=b0' });
+    for (const level of LEVELS) expect(found[level]).toMatchObject({ reason: 'multipart-boundary' });
+  });
+});
+
+describe('a webhook_url in a part that cannot be read is on record as what it is', () => {
+  it.each([
+    ['in a list', said('name="webhook_url[]"')],
+    ['escaped', said('name="webhook%5Furl"')],
+    ['in base64', [[`Content-Transfer-Encoding: base64\r\n${NAMED}"webhook_url"`, 'eA==']] as const],
+  ])('%s', (_, parts) => {
+    expect(judged(parts).full).toMatchObject({ problem: 'bound-exceeded', reason: 'webhook-url' });
+  });
+});
+
+describe('a text field and a file keep to what the field is, for a caller under bounds', () => {
+  it('a number in a file', () => {
+    const part = ['Content-Disposition: form-data; name="num_images"; filename*=utf-8\'\'a', '1'] as const;
+    expect(judged([PROMPT, SPEED, part]).limited).toMatchObject({ reason: 'text-as-file' });
+  });
+  it('JSON in a file', () => {
+    const body = `--b\r\n${NAMED}"image_request"; filename*=utf-8''a\r\nContent-Type: application/json\r\n\r\n{}\r\n--b--`;
+    const type = 'multipart/form-data; boundary=b';
+    expect(verdict(upscale, 'limited', body, { type })).toMatchObject({ reason: 'text-as-file' });
+  });
+});
