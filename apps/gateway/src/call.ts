@@ -47,7 +47,9 @@ export interface Call {
   readonly request: IncomingMessage | null;
   readonly response: ServerResponse | null;
   method: string | null;
-  /** The request target, byte for byte as received and as forwarded. */
+  /** The request line as it came, without its line end; null where it was not seen. */
+  requestLine: string | null;
+  /** The request target as it is forwarded: byte for byte as received, but for a scheme and host before it. */
   target: string;
   path: string | null;
   query: string;
@@ -56,6 +58,8 @@ export interface Call {
   /** True when the caller waits for `100 Continue` before it sends the body. */
   awaitsContinue: boolean;
   hasBody: boolean;
+  /** Of the body, as received and as forwarded; null without one. */
+  contentType: string | null;
   token: Verified | null;
   operation: Operation | null;
   /** A v2 call with exactly `?dry_run=true`: priced, never run. */
@@ -108,12 +112,14 @@ export function newCall(
     request,
     response,
     method: request?.method ?? null,
+    requestLine: null,
     target: request?.url ?? '',
     path: null,
     query: '',
     traceId: null,
     awaitsContinue: false,
     hasBody: false,
+    contentType: null,
     token: null,
     operation: null,
     quote: false,

@@ -64,6 +64,8 @@ export interface Gateway extends GatewayDeps {
   readonly metadataUrl: string;
   /** Addresses of our own to which callers may have Ideogram send results. */
   readonly webhookUrls: WebhookUrls;
+  /** Whether an authority in a target, under its scheme, is the gateway's own. */
+  readonly isOwnHost: (scheme: string, authority: string) => boolean;
   newCallId(): CallId;
   remember(call: Call): void;
   forget(call: Call): void;

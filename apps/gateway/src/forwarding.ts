@@ -20,6 +20,8 @@ export async function forwarding(app: FastifyInstance, options: { gateway: Gatew
   await app.register(httpProxy, {
     upstream: gateway.config.upstream.origin,
     httpMethods: [...METHODS],
+    // What goes out is the dispatcher's to say: a target that reply-from would misread must not fail here (STACK trap 41).
+    preRewrite: () => '/',
     undici: dispatcher as unknown as NonNullable<FastifyHttpProxyOptions['undici']>, // as: reply-from takes anything with `request`, its types do not say so
     // With a hook of its own, http-proxy adds no content type parsers.
     preValidation: (request, reply, done) => {

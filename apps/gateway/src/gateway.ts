@@ -11,13 +11,15 @@ import type { GatewayConfig } from './config.ts';
 import type { Gateway, GatewayDeps } from './context.ts';
 import { createListener, interruptUpload, onClientError } from './edge/listener.ts';
 import { followSockets } from './edge/sockets.ts';
+import { ownHosts } from './edge/target.ts';
 import { cutForStop, failForwarded, isOwnPage, refuse } from './endings.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { ownPages, pageMethodRefusal } from './pages/own-pages.ts';
+import { answerOptions, ownPages, pageMethodRefusal } from './pages/own-pages.ts';
 import { webhookPages } from './pages/webhook-pages.ts';
 import { forwarding } from './forwarding.ts';
 import type { Refusal } from './refusal.ts';
 import { DECISION, walk } from './request-path.ts';
+import { refuseBodyOnGet } from './steps/refuse-body-on-get.ts';
 import { createStrangerRows } from './stranger-rows.ts';
 import { webhookUrlsOf } from './webhook-door.ts';
 
@@ -81,6 +83,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     strangerRows: createStrangerRows(config.limits.strangerRows, config.rates.windowMs),
     metadataUrl: metadataUrlOf(config.identifier),
     webhookUrls: webhookUrlsOf(config.identifier, deps.webhooks),
+    isOwnHost: ownHosts(config.identifier),
     newCallId: () => randomUUIDv7() as CallId, // as: it makes what the brand says
     remember: (call) => calls.add(call),
     forget(call) {
@@ -99,8 +102,11 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   app.addHook('onRequest', async (request, reply) => {
     const call = callOf(request.raw);
     const own = call.path !== null && isOwnPage(call.path);
-    const refusal = own ? pageMethodRefusal(call) : await walk(DECISION, call, ready());
+    const refusal = own
+      ? (pageMethodRefusal(call) ?? (await walk([refuseBodyOnGet], call, ready())))
+      : await walk(DECISION, call, ready());
     if (refusal === null) {
+      if (own && call.method === 'OPTIONS') return answerOptions(call, reply);
       if (!own) metrics.decided(performance.now() - call.arrivedAt);
       return;
     }

@@ -13,6 +13,7 @@ import { obeyOrders } from './steps/obey-orders.ts';
 import { pickKey } from './steps/pick-key.ts';
 import { readHead } from './steps/read-head.ts';
 import { readTarget } from './steps/read-target.ts';
+import { refuseBodyOnGet } from './steps/refuse-body-on-get.ts';
 import { letBodyIn, writeDecision } from './steps/write-decision.ts';
 
 /*
@@ -35,6 +36,7 @@ export const DECISION: readonly Step[] = [
   findOperation,
   decideByPolicy,
   checkQueryBounds,
+  refuseBodyOnGet,
   readBody,
   pickKey,
   obeyOrders,

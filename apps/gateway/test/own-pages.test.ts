@@ -78,8 +78,6 @@ const WRITES: readonly (readonly [method: string, fields: readonly string[], bod
   ['PUT', [], ''],
   ['PATCH', [], ''],
   ['DELETE', [], ''],
-  ['HEAD', [], ''],
-  ['OPTIONS', [], ''],
   ['QUERY', [], ''],
   ['PROPFIND', [], ''],
 ];
@@ -91,13 +89,35 @@ test.each(WRITES)(
       const { answers } = await exchange(
         gateway.port,
         request(`${method} ${path} HTTP/1.1`, [`Host: 127.0.0.1:${gateway.port}`, ...fields], body),
-        { head: method === 'HEAD' },
       );
       expect(answers.map(({ status }) => status)).toEqual([405]);
-      expect(answers[0]?.headers.get('allow')).toBe('GET');
+      expect(answers[0]?.headers.get('allow')).toBe('GET, HEAD, OPTIONS');
     }
   },
 );
+
+test.each(PAGES)('HEAD and OPTIONS on %s are answered as checkers want them, without rows', async (path) => {
+  const before = (await gateway.calls()).length;
+  const got = await page(path);
+  const head = await page(path, { method: 'HEAD' });
+  expect([head.status, await head.text()]).toEqual([200, '']);
+  expect(head.headers.get('content-type')).toBe(got.headers.get('content-type'));
+  expect(head.headers.get('content-length')).toBe(String((await got.arrayBuffer()).byteLength));
+  const options = await page(path, { method: 'OPTIONS' });
+  expect([options.status, options.headers.get('allow'), await options.text()]).toEqual([
+    204,
+    'GET, HEAD, OPTIONS',
+    '',
+  ]);
+  expect(options.headers.get('ideogate-call-id')).toMatch(/^[0-9a-f-]{36}$/);
+  await gateway.call(await page('/models'));
+  expect(await gateway.calls()).toHaveLength(before + 1);
+});
+
+test('HEAD on what is no page is 404 without a body', async () => {
+  const response = await page('/-/nothing', { method: 'HEAD' });
+  expect([response.status, await response.text()]).toEqual([404, '']);
+});
 
 test('whoami tells a caller what its token may do here, operation by operation', async () => {
   const response = await page('/-/whoami', { headers: { 'api-key': reader } });

@@ -160,6 +160,8 @@ test.each([
   ['TE: trailers', 200],
   ['Trailer: x-a', 200],
   ['Upgrade: x', 501],
+  ['Upgrade: h2c', 200],
+  ['HTTP2-Settings: AAMAAABkAAQ', 200],
   ['Expect: foo', 417],
 ] as const)('trap 19: %s is never a fault of ours (D.36, D.41)', async (field, status) => {
   expect(await statuses(post(field))).toEqual([status]);
@@ -261,3 +263,28 @@ test('a field that Connection names ends at the gateway (D.36)', async () => {
   const [received] = await gateway.received();
   expect(received?.headers.map(([name]) => name.toLowerCase())).not.toContain('accept');
 });
+
+test.each([
+  'DESCRIBE /x RTSP/1.1',
+  'GET /models RTSP/1.1',
+  'GET /models RTSP/1.0',
+  'OPTIONS /-/health RTSP/1.0',
+  'SOURCE /models ICE/1.1',
+])('trap 40: %s is not taken for HTTP: refused before anything is decided', async (line) => {
+  const before = (await gateway.calls()).length;
+  expect(await statuses(request(line, [host, key]))).toEqual([400]);
+  const row = (await gateway.ended(before + 1)).at(-1);
+  expect(row).toMatchObject({ state: 'refused', reason: 'protocol', operation: null, subject: null });
+  expect(await gateway.received()).toHaveLength(0);
+});
+
+test.each(['/models/..x', '/models/...', '/datasets/x../upload_assets', '/models/%ff'])(
+  'trap 41: %s, on which http-proxy or the router throws, is refused before anything is decided',
+  async (target) => {
+    const before = (await gateway.calls()).length;
+    expect(await statuses(get(target))).toEqual([400]);
+    const row = (await gateway.ended(before + 1)).at(-1);
+    expect(row).toMatchObject({ state: 'refused', problem: 'invalid-target', subject: null });
+    expect(await gateway.received()).toHaveLength(0);
+  },
+);

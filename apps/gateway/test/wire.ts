@@ -30,6 +30,8 @@ export interface ExchangeOptions {
   readonly from?: string;
   /** Bytes that go before all others, and before TLS: a header of the PROXY protocol. */
   readonly before?: string | Buffer;
+  /** Bytes that follow, each in a packet of its own. */
+  readonly pieces?: readonly string[];
   /** Bytes that follow once the first answer is there. */
   readonly next?: string | Buffer;
 }
@@ -45,7 +47,7 @@ export function exchange(
   bytes: string | Buffer,
   options: ExchangeOptions = {},
 ): Promise<Exchange> {
-  const { answers: awaited = 1, head = false, end = false, tls = false, cut = false } = options;
+  const { answers: awaited = 1, head = false, end = false, tls = false, cut = false, pieces = [] } = options;
   return new Promise((resolve) => {
     const plain = connect({
       port,
@@ -75,7 +77,13 @@ export function exchange(
       if (answers.length >= awaited && awaited > 0 && last?.headers.get('connection') !== 'close')
         finish(false);
     });
-    socket.write(bytes, () => cut && socket.resetAndDestroy());
+    socket.setNoDelay(true);
+    const [next, ...others] = pieces;
+    const writeOn = (piece: string | undefined, rest: readonly string[]) => {
+      if (piece !== undefined)
+        setTimeout(() => socket.write(piece, 'latin1', () => writeOn(rest[0], rest.slice(1))), 5);
+    };
+    socket.write(bytes, () => (cut ? socket.resetAndDestroy() : writeOn(next, others)));
     if (end) socket.end();
   });
 }
@@ -107,6 +115,9 @@ function readBody(
   headers: ReadonlyMap<string, string>,
 ): { readonly text: string; readonly rest: string } | null {
   if (headers.get('transfer-encoding') !== 'chunked') {
+    // All until the connection closes (RFC 9112 section 6.3).
+    if (!headers.has('content-length') && headers.get('connection') === 'close')
+      return { text: from, rest: '' };
     const length = Number(headers.get('content-length') ?? 0);
     return from.length < length ? null : { text: from.slice(0, length), rest: from.slice(length) };
   }

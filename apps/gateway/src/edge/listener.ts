@@ -19,6 +19,7 @@ import { ARRIVAL, walk } from '../request-path.ts';
 import { followCertificate } from './certificate.ts';
 import { letConnectionsIn, originOf } from './connections.ts';
 import { type Origin, originOfRequest } from './caller-address.ts';
+import { followRequestLines, takeRequestLine } from './request-lines.ts';
 import { watchUploads } from './uploads.ts';
 
 type Application = (request: IncomingMessage, response: ServerResponse) => void;
@@ -50,7 +51,10 @@ export function createListener(
       ? createServer(options)
       : createTlsServer({ ...options, handshakeTimeout: limits.headersMs });
   const connected = listen.tls === null ? 'connection' : 'secureConnection';
-  server.on(connected, (socket: Socket) => watchForHalfRequests(socket, gateway()));
+  server.on(connected, (socket: Socket) => {
+    followRequestLines(socket);
+    watchForHalfRequests(socket, gateway());
+  });
   // After all who are told of connections: they are told of those that were let in.
   letConnectionsIn(server, {
     proxies: config.trustedProxies,
@@ -96,6 +100,10 @@ async function admit(
   if (SEEN.has(request.socket)) return;
   const origin = originOfRequest(originOf(request.socket), request.rawHeaders, gateway.config.trustedProxies);
   const call = newCall(gateway.newCallId(), performance.now(), origin, request, response);
+  // Now: what comes next on this connection has a line of its own.
+  call.requestLine = takeRequestLine(request, response);
+  // RFC 9112 section 6.1: never chunks to a caller of HTTP/1.0, not even to one that says it would take them.
+  if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false;
   rememberCall(request, call);
   gateway.remember(call);
   followRequest(call, request.socket);
@@ -228,7 +236,7 @@ function parserRefusal(error: NodeJS.ErrnoException): Refusal {
 const UNPARSABLE: Refusal = {
   problem: 'invalid-request',
   reason: 'unparsable',
-  detail: 'The bytes are not one HTTP/1.1 request.',
+  detail: 'The bytes are not one HTTP request.',
 };
 
 /** A request line whose method Node's parser does not know (RFC 9110 section 9.1), and not just any bytes. */
@@ -237,7 +245,7 @@ function namesAMethod(error: object): boolean {
   if (!(rawPacket instanceof Buffer) || typeof bytesParsed !== 'number') return false;
   const text = rawPacket.toString('latin1');
   const lineStart = text.lastIndexOf('\n', bytesParsed) + 1;
-  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+ \S+ HTTP\/1\.1\r\n/.test(text.slice(lineStart));
+  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+ \S+ HTTP\/1\.[01]\r\n/.test(text.slice(lineStart));
 }
 
 function turnAway(

@@ -1,6 +1,6 @@
 import { isProblemCode, PROBLEMS } from '@ideogate/contract';
 import { decide } from '@ideogate/policy';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Call, callOf } from '../call.ts';
 import { refuse } from '../endings.ts';
 import type { Gateway } from '../context.ts';
@@ -20,26 +20,30 @@ export async function ownPages(app: FastifyInstance, options: { gateway: Gateway
     void reply.header('cache-control', 'no-store').header('ideogate-call-id', callOf(request.raw).id);
   });
 
-  app.get('/-/health', async () => ({ status: 'alive' }));
+  /** HEAD as well: who asks so wants the status alone (RFC 9110 section 9.3.2). */
+  const page = <Params = unknown>(
+    url: string,
+    handler: (request: FastifyRequest<{ Params: Params }>, reply: FastifyReply) => Promise<unknown>,
+  ) => app.route<{ Params: Params }>({ method: ['GET', 'HEAD'], url, handler });
 
-  app.get('/-/ready', async (_request, reply) => {
+  page('/-/health', async () => ({ status: 'alive' }));
+
+  page('/-/ready', async (_request, reply) => {
     const checks = await readiness(gateway);
     const ok = Object.values(checks).every((check) => check.ok);
     return reply.code(ok ? 200 : 503).send({ status: ok ? 'ready' : 'not ready', checks });
   });
 
-  app.get('/-/problems', async () =>
-    Object.entries(PROBLEMS).map(([code, problem]) => ({ code, ...problem })),
-  );
+  page('/-/problems', async () => Object.entries(PROBLEMS).map(([code, problem]) => ({ code, ...problem })));
 
-  app.get<{ Params: { code: string } }>('/-/problems/:code', async (request, reply) => {
+  page<{ code: string }>('/-/problems/:code', async (request, reply) => {
     const { code } = request.params;
     if (!isProblemCode(code)) return reply.callNotFound();
     const { status, title, remedy } = PROBLEMS[code];
     return reply.send({ code, status, title, remedy });
   });
 
-  app.get(new URL(gateway.metadataUrl).pathname, async () => ({
+  page(new URL(gateway.metadataUrl).pathname, async () => ({
     resource: config.identifier,
     resource_name: `Ideogate, ${config.environment}`,
     authorization_servers: config.issuers,
@@ -47,7 +51,7 @@ export async function ownPages(app: FastifyInstance, options: { gateway: Gateway
     scopes_supported: [...new Set(release.operations.flatMap((operation) => operation.scope ?? []))].sort(),
   }));
 
-  app.get('/-/whoami', async (request, reply) => {
+  page('/-/whoami', async (request, reply) => {
     const call = callOf(request.raw);
     const refusal = await walk([admitAddress, authenticate, admitCaller, brakeSubject], call, gateway);
     if (refusal !== null) {
@@ -92,16 +96,27 @@ export async function ownPages(app: FastifyInstance, options: { gateway: Gateway
   });
 
   // Without these, http-proxy's routes would take what looks like a page of ours and is none.
-  for (const url of ['/-/*', '/.well-known/*']) app.get(url, (_request, reply) => reply.callNotFound());
+  for (const url of ['/-/*', '/.well-known/*']) page(url, async (_request, reply) => reply.callNotFound());
 }
 
 /**
  * Pages are read, and webhooks are posted. Asked before any route or parser: what the body holds makes no difference.
  */
 export function pageMethodRefusal(call: Call): Refusal | null {
-  const allow = call.path !== null && isWebhookPath(call.path) ? 'POST' : 'GET';
-  if (call.method === allow) return null;
+  const allow = pageMethods(call);
+  if (allow.split(', ').includes(call.method ?? '')) return null;
   return { problem: 'method-not-allowed', reason: 'own-page-method', headers: { allow } };
+}
+
+/** Which methods a page takes, asked before any route or parser as the page itself is (RFC 9110 section 9.3.7). */
+export function answerOptions(call: Call, reply: FastifyReply): FastifyReply {
+  const fields = { allow: pageMethods(call), 'cache-control': 'no-store', 'ideogate-call-id': call.id };
+  return reply.code(204).headers(fields).send();
+}
+
+/** The value of `Allow` (RFC 9110 section 10.2.1). */
+function pageMethods({ path }: Call): string {
+  return path !== null && isWebhookPath(path) ? 'POST, OPTIONS' : 'GET, HEAD, OPTIONS';
 }
 
 interface Check {

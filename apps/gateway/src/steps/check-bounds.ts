@@ -29,11 +29,12 @@ export const readBody: Step = async (call, gateway) => {
   const { operation, allowed, request } = call;
   if (operation === null || allowed === null || request === null)
     return { problem: 'internal-error', reason: 'undecided' };
+  takeContentType(call);
   if (!call.hasBody) return absentBody(call);
   const reader = openBody(
     operation,
     allowed.level,
-    request.headers['content-type'],
+    call.contentType ?? undefined,
     request.headers['content-encoding'],
     {
       ...gateway.config.limits,
@@ -87,10 +88,17 @@ function watchedFields(operation: NonNullable<Call['operation']>): readonly stri
   return fields;
 }
 
+/** From here on it is read from the call: fastify would fail after the decision on a type that it can't read. */
+function takeContentType(call: Call): void {
+  if (call.request === null) return;
+  call.contentType = call.request.headers['content-type'] ?? null;
+  delete call.request.headers['content-type'];
+}
+
 /** Without a body nothing can be absent by default: a bounded call must show what it asks for. */
 function absentBody(call: Call): Refusal | null {
-  // Nothing is there that it could describe, and fastify would fail on a type that is none.
-  delete call.request?.headers['content-type'];
+  // Nothing is there that it could describe.
+  call.contentType = null;
   const bounded = call.allowed?.level === 'limited' && (call.operation?.contentTypes.length ?? 0) > 0;
   return bounded
     ? { problem: 'invalid-body', reason: 'body-missing', detail: 'The operation needs a body.' }

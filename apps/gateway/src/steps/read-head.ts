@@ -1,18 +1,23 @@
+import { METHODS } from 'node:http';
 import { type HeadFault, readRawHead } from '../edge/head.ts';
+import { requestLineFault } from '../edge/request-lines.ts';
 import type { Refusal } from '../refusal.ts';
 import type { Step } from '../step.ts';
 
 const DETAILS: Readonly<Record<string, string>> = {
   'missing-host': 'The Host field is missing.',
   'invalid-host': 'The Host field is not a host with an optional port.',
-  'http-version': 'Only HTTP/1.1 is understood.',
+  protocol: 'The request line does not say HTTP/1.1 or HTTP/1.0.',
+  'request-line': 'The request line is not a method, a target and a version with one space between them.',
+  'http-version': 'Only HTTP/1.1 and HTTP/1.0 are understood.',
+  'chunked-on-1.0': 'HTTP/1.0 has no transfer codings: send Content-Length.',
   'transfer-encoding': 'The only transfer coding is chunked.',
   'two-framings': 'Content-Length and Transfer-Encoding exclude each other.',
   'content-length': 'Content-Length is not a plain decimal number.',
   'body-on-get': 'GET and HEAD carry no body.',
   'header-count': 'The header section has too many fields.',
   expectation: 'The only expectation is 100-continue.',
-  upgrade: 'Connections are not upgraded.',
+  upgrade: 'Connections are not upgraded: a WebSocket, or any other protocol than HTTP, cannot be had here.',
   'connection-option': 'Connection names a field that is meant for the other end.',
   'after-doubtful-head': 'It came behind a request whose header section cannot be trusted.',
 };
@@ -22,12 +27,21 @@ export const readHead: Step = (call, gateway) => {
   const { request } = call;
   if (request === null) return null;
   if (DOUBTFUL.has(request.socket)) return refusedHead('invalid-request', 'after-doubtful-head');
+  const lineFault = requestLineFault(call.requestLine, request);
+  if (lineFault !== null) {
+    DOUBTFUL.add(request.socket);
+    return refusedHead('invalid-request', lineFault);
+  }
   const { maxHeaderCount, maxBodyBytes } = gateway.config.limits;
   const head = readRawHead(request.rawHeaders, request.httpVersion, request.method ?? '', maxHeaderCount);
   if ('reason' in head) {
     DOUBTFUL.add(request.socket);
     return refusedHead(head.problem, head.reason);
   }
+  // Node knows methods of other protocols, for which fastify has no route and no words.
+  if (!METHODS.includes(request.method ?? ''))
+    return { problem: 'method-not-implemented', reason: 'unknown-method' };
+  for (const name of head.dropped) delete request.headers[name];
   call.traceId = head.traceId;
   call.hasBody = head.hasBody;
   call.bodyLength = head.contentLength;

@@ -11,15 +11,33 @@ export const readTarget: Step = (call, gateway) => {
       detail: `The limit is ${maxTargetBytes} bytes.`,
     };
   }
-  const target = parseTarget(call.target);
+  const target = parseTarget(call.target, gateway.isOwnHost);
   if ('fault' in target) {
     return {
       problem: 'invalid-target',
       reason: target.fault,
-      detail: 'Send the path exactly as the API reference spells it.',
+      detail: DETAILS[target.fault] ?? 'Send the path exactly as the API reference spells it.',
     };
   }
+  call.target = target.originForm;
+  // What routes the call must read what was decided on, and not a host before it.
+  if (call.request !== null) call.request.url = target.originForm;
   call.path = target.path;
   call.query = target.query;
   return null;
+};
+
+const DETAILS: Readonly<Record<string, string>> = {
+  'not-origin-form': 'The target must be a path that begins with a slash.',
+  'other-host': 'The target names another host: this gateway is no proxy to others.',
+  'double-slash': 'The path holds two slashes in a row: leave out the empty segment.',
+  'path-parameter': 'The path holds a semicolon, which some readers end a segment at.',
+  backslash: 'The path holds a backslash, which some readers take for a slash.',
+  fragment: 'The target holds a #: what stands behind it belongs to the client alone.',
+  'reserved-escape': 'The path holds an escape of a byte that means something when it stands for itself.',
+  'needless-escape': 'The path escapes a byte that needs no escape: send it as it is.',
+  'path-byte': 'The path holds a byte that must be escaped, or a percent sign that is no escape.',
+  'path-escape': 'The path holds escapes that are no UTF-8 text.',
+  'dot-segment': 'The path holds a segment that begins or ends with two dots, or is a single one.',
+  'query-byte': 'The query holds a byte that must be escaped, or a percent sign that is no escape.',
 };

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Call } from '../call.ts';
 
-/** Request fields that go to the upstream. To pass on one more, add it here. */
-const REQUEST_FIELDS = ['accept', 'accept-language', 'content-type', 'user-agent'] as const;
+/** Request fields that go to the upstream, besides those of the body. To pass on one more, add it here. */
+const REQUEST_FIELDS = ['accept', 'accept-language', 'user-agent'] as const;
 
 /** Response fields that come back to the caller. */
 const RESPONSE_FIELDS = [
@@ -27,8 +27,9 @@ export function requestFields(call: Call): Record<string, string> {
     const value = from[name];
     if (typeof value === 'string' && !hopByHop.has(name)) fields[name] = value;
   }
-  if (call.body === null) delete fields['content-type'];
-  else if (call.bodyLength !== null) fields['content-length'] = String(call.bodyLength);
+  if (call.body === null) return fields;
+  if (call.contentType !== null) fields['content-type'] = call.contentType;
+  if (call.bodyLength !== null) fields['content-length'] = String(call.bodyLength);
   return fields;
 }
 

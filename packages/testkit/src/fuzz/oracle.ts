@@ -245,10 +245,15 @@ function callIdsHeard(answers: readonly ReadAnswer[]): ReadonlyMap<number, strin
   );
 }
 
+/** HTTP/1.0 has no chunks (RFC 9112 section 6.1). */
+function isForwardable({ version, fields }: ReadRequest): boolean {
+  return version === '1.1' || (version === '1.0' && !fields.some(([name]) => name === 'transfer-encoding'));
+}
+
 /** Byte for byte: method, target, body, and the fields that are passed on. */
 export function sameMessage(sent: ReadRequest, got: ReadRequest): boolean {
   if (
-    sent.version !== '1.1' ||
+    !isForwardable(sent) ||
     sent.method !== got.method ||
     sent.target !== got.target ||
     sent.body !== got.body
@@ -261,7 +266,10 @@ export function sameMessage(sent: ReadRequest, got: ReadRequest): boolean {
     const [value] = valuesOf(got, name);
     const values = valuesOf(sent, name);
     const optional =
-      values.length === 0 || ended.includes(name) || (name === 'content-type' && sent.body === '');
+      values.length === 0 ||
+      ended.includes(name) ||
+      (name === 'user-agent' && values.length > 1) ||
+      (name === 'content-type' && sent.body === '');
     return value === undefined ? optional : value === values.join(', ') && !ended.includes(name);
   });
 }

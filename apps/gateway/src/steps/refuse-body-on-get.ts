@@ -1,0 +1,26 @@
+import { inviteBody } from '../edge/continue.ts';
+import { readWhole } from '../edge/read-whole.ts';
+import { CALLER_LEFT, type Refusal } from '../refusal.ts';
+import type { Step } from '../step.ts';
+
+/**
+ * A GET may say `Transfer-Encoding: chunked` and then send nothing, as clients do that are given an empty stream for a
+ * body: its content is empty, and so it has none (RFC 9110 section 9.3.1). A byte or more has no meaning there, and is
+ * refused.
+ */
+export const refuseBodyOnGet: Step = async (call) => {
+  const { request, response, method } = call;
+  if (!call.hasBody || (method !== 'GET' && method !== 'HEAD')) return null;
+  if (request === null || response === null) return CALLER_LEFT;
+  inviteBody(call);
+  const body = await readWhole(request, 0, BODY_ON_GET);
+  if (!Buffer.isBuffer(body)) return body;
+  call.hasBody = false;
+  return null;
+};
+
+const BODY_ON_GET: Refusal = {
+  problem: 'invalid-request',
+  reason: 'body-on-get',
+  detail: 'GET and HEAD carry no body.',
+};
