@@ -1,3 +1,4 @@
+import { MAX_JSON_DEPTH, MAX_JSON_VALUES } from '@ideogate/contract';
 import { number, type Numbers as NumbersOf, type NumberSetting } from '@ideogate/config';
 
 /**
@@ -24,6 +25,22 @@ export const SETTINGS = {
   ),
   maxTokenBytes: number('IDEOGATE_MAX_TOKEN_BYTES', 8192, 'bytes', 512, 16_384, 'Longest access token.'),
   maxJsonBytes: number('IDEOGATE_MAX_JSON_BYTES', 1_048_576, 'bytes', 1024, 8_388_608, 'Largest JSON body.'),
+  maxJsonValues: number(
+    'IDEOGATE_MAX_JSON_VALUES',
+    MAX_JSON_VALUES,
+    'values',
+    100,
+    1_000_000,
+    'Values in a JSON body, or in JSON in a part of a form.',
+  ),
+  maxJsonDepth: number(
+    'IDEOGATE_MAX_JSON_DEPTH',
+    MAX_JSON_DEPTH,
+    'levels',
+    8,
+    MAX_JSON_DEPTH,
+    'Lists and objects within one another in such JSON.',
+  ),
   maxBodyBytes: number(
     'IDEOGATE_MAX_BODY_BYTES',
     52_428_800,

@@ -29,9 +29,16 @@ export {
   isJsonObject,
   type JsonObject,
   type JsonValue,
-  NumberFormError,
   parseStrictJson,
   parseStrictJsonBytes,
+} from './strict-json.ts';
+export {
+  JsonBoundError,
+  type JsonVisitor,
+  MAX_JSON_DEPTH,
+  MAX_JSON_VALUES,
+  NumberFormError,
   StrictJsonError,
   type StrictJsonOptions,
-} from './strict-json.ts';
+  StrictJsonReader,
+} from './strict-json-reader.ts';

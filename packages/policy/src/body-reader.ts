@@ -2,7 +2,13 @@ import type { WebhookUrls } from './own-webhook.ts';
 import type { RequestFault } from './request-fault.ts';
 import type { FieldValue } from './watched-fields.ts';
 
-/** Follows one request body. Bytes are looked at, never changed and, but for small text fields, never kept. */
+/**
+ * Follows one request body. Bytes are looked at, never changed and, but for small text fields, never kept.
+ *
+ * Synchronous, and linear: a slice of a body costs in proportion to its bytes, whatever they are and whatever came before
+ * (16 KiB of the worst some half a millisecond), and the end costs nothing that grows with the body. So who pushes slices
+ * in turn gives each caller its share of the time.
+ */
 export interface BodyReader {
   /** `json`: nothing may go on before `end()` said yes. `multipart`: may go on as it streams, its end held back. */
   readonly kind: 'json' | 'multipart' | 'none';
@@ -17,6 +23,10 @@ export interface BodyReader {
 export interface BodyOptions {
   /** Largest JSON body, or JSON text in a part, in bytes. */
   readonly maxJsonBytes: number;
+  /** Most values of a JSON body, or of JSON in a part; lists and objects count too. */
+  readonly maxJsonValues: number;
+  /** Most lists and objects within one another. */
+  readonly maxJsonDepth: number;
   /** Most parts of a multipart body. */
   readonly maxParts: number;
   /** Longest field name in a multipart body, in bytes. */

@@ -1,78 +1,100 @@
-import {
-  isJsonObject,
-  type JsonValue,
-  NumberFormError,
-  parseStrictJsonBytes,
-  StrictJsonError,
-} from '@ideogate/contract';
+import { JsonBoundError, NumberFormError, StrictJsonError, StrictJsonReader } from '@ideogate/contract';
 import type { BodyOptions, BodyReader } from './body-reader.ts';
-import { ByteBuffer } from './byte-buffer.ts';
+import type { JsonFields } from './json-fields.ts';
 import { type LimitedFields, numberForm } from './limited-fields.ts';
-import { dryRunInBody, fault, type RequestFault, webhookFault } from './request-fault.ts';
-import { holdsForeignWebhookUrl, type WebhookUrls } from './own-webhook.ts';
+import { fault, type RequestFault } from './request-fault.ts';
 import type { WatchedFields } from './watched-fields.ts';
-import { namesDryRun } from './webhook-name.ts';
 
-/** Reads a JSON body: kept whole, since nothing can be said of it before its end. */
+export interface JsonTextOptions extends Pick<BodyOptions, 'maxJsonValues' | 'maxJsonDepth'> {
+  /** The field that holds it, or null. */
+  readonly field: string | null;
+  readonly canonicalNumbers: boolean;
+  readonly maxBytes: number;
+  /** What longer text is refused with. */
+  readonly tooLong: RequestFault;
+}
+
+/** Reads a JSON body while it comes in: no byte of it is kept but what is watched or compared. */
 export function readJsonBody(
+  fields: JsonFields,
   limits: LimitedFields | null,
   watched: WatchedFields,
-  webhookUrls: WebhookUrls,
-  { maxJsonBytes: maxBytes, quote }: Pick<BodyOptions, 'maxJsonBytes' | 'quote'>,
+  options: BodyOptions,
 ): BodyReader {
-  const buffer = new ByteBuffer(maxBytes);
-  let failed: RequestFault | null = null;
-  let ended = false;
+  const text = new JsonText(fields, {
+    field: null,
+    canonicalNumbers: limits !== null,
+    maxBytes: options.maxJsonBytes,
+    tooLong: jsonTooLarge(options.maxJsonBytes),
+    ...options,
+  });
   return {
     kind: 'json',
-    push(chunk) {
-      if (failed === null && !buffer.add(chunk)) failed = jsonTooLarge(maxBytes);
-      return failed;
-    },
-    end() {
-      if (ended || failed !== null) return failed;
-      ended = true;
-      const read = readJson(buffer.bytes(), { canonicalNumbers: limits !== null, path: '' });
-      failed = 'fault' in read ? read.fault : checkBody(read.value, limits, webhookUrls, quote);
-      if ('value' in read) watched.body(read.value);
-      return failed;
-    },
+    push: (chunk) => text.push(chunk),
+    end: () => text.end() ?? limits?.end() ?? null,
     fields: () => watched.values,
   };
 }
 
-function checkBody(
-  value: JsonValue,
-  limits: LimitedFields | null,
-  webhookUrls: WebhookUrls,
-  quote: boolean,
-): RequestFault | null {
-  if (holdsForeignWebhookUrl(value, webhookUrls)) return webhookFault(webhookUrls);
-  if (quote && isJsonObject(value) && Object.keys(value).some(namesDryRun)) return dryRunInBody();
-  if (limits === null) return null;
-  if (!isJsonObject(value)) {
-    return fault('invalid-body', 'wrong-type', 'Under write:limited the JSON body must be an object.');
+/** One JSON text, read strictly and held against its rules as it comes. The first fault stays. */
+export class JsonText {
+  readonly #reader: StrictJsonReader;
+  readonly #fields: JsonFields;
+  readonly #options: JsonTextOptions;
+  #bytes = 0;
+  #fault: RequestFault | null = null;
+
+  constructor(fields: JsonFields, options: JsonTextOptions) {
+    this.#reader = new StrictJsonReader(fields, {
+      canonicalNumbers: options.canonicalNumbers,
+      everyReader: true,
+      maxValues: options.maxJsonValues,
+      maxDepth: options.maxJsonDepth,
+    });
+    this.#fields = fields;
+    this.#options = options;
   }
-  return limits.body(value) ?? limits.end();
+
+  push(chunk: Uint8Array): RequestFault | null {
+    if (this.#fault !== null) return this.#fault;
+    // What is within the bound is read first, so that the same fault wins however the text was cut.
+    const room = this.#options.maxBytes - this.#bytes;
+    this.#bytes += chunk.length;
+    this.#read(() => this.#reader.push(chunk.subarray(0, room)));
+    if (chunk.length > room) this.#fault ??= this.#options.tooLong;
+    return this.#fault;
+  }
+
+  end(): RequestFault | null {
+    if (this.#fault === null) this.#read(() => this.#reader.end());
+    return this.#fault;
+  }
+
+  #read(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof StrictJsonError)) throw error;
+      this.#fault = jsonFault(error, this.#options.field);
+    }
+    // Whatever a name or value is refused for came before what the text is refused for.
+    this.#fault = this.#fields.fault ?? this.#fault;
+  }
 }
 
-/** JSON read strictly, or the fault that says where it is broken. `path` is the field that holds it, or empty. */
-export function readJson(
-  bytes: Uint8Array,
-  options: { readonly canonicalNumbers: boolean; readonly path: string },
-): { readonly value: JsonValue } | { readonly fault: RequestFault } {
-  try {
-    return { value: parseStrictJsonBytes(bytes, { canonicalNumbers: options.canonicalNumbers }) };
-  } catch (error) {
-    if (error instanceof NumberFormError) {
-      const path = [options.path, ...error.path].filter((name) => name !== '').join('.');
-      return { fault: numberForm(path) };
-    }
-    if (!(error instanceof StrictJsonError)) throw error;
-    const where = options.path === '' ? 'The body' : `The field ${options.path}`;
-    const detail = `${where} is not JSON with exactly one meaning: ${error.message}, at character ${error.offset}.`;
-    return { fault: { ...fault('invalid-body', 'json-malformed', detail), field: options.path || null } };
+function jsonFault(error: StrictJsonError, field: string | null): RequestFault {
+  if (error instanceof NumberFormError) {
+    return numberForm((field === null ? error.path : [field, ...error.path]).join('.'));
   }
+  const where = field === null ? 'The body' : `The field ${field}`;
+  const at = `${error.message}, at character ${error.offset}`;
+  const found =
+    error instanceof JsonBoundError
+      ? error.bound === 'values'
+        ? fault('body-too-large', 'json-too-many-values', `${where} ${at}. Send fewer.`)
+        : fault('invalid-body', 'json-too-deep', `${where} is ${at}. Send it flatter.`)
+      : fault('invalid-body', 'json-malformed', `${where} is not JSON with exactly one meaning: ${at}.`);
+  return { ...found, field };
 }
 
 export function jsonTooLarge(maxBytes: number): RequestFault {

@@ -1,11 +1,5 @@
-import {
-  type Bound,
-  type Field,
-  isJsonObject,
-  type JsonObject,
-  type JsonValue,
-  type Operation,
-} from '@ideogate/contract';
+import type { Bound, Field, Operation } from '@ideogate/contract';
+import { DeclaredFields } from './declared-fields.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { fieldFault, type RequestFault } from './request-fault.ts';
 
@@ -15,6 +9,10 @@ interface Rules {
   readonly fields: ReadonlyMap<string, Field>;
 }
 
+/** Text that is longer than this is no word of an enum. */
+export const MAX_BOUNDED_TEXT = 1024;
+
+const NO_FIELDS: readonly Field[] = [];
 const rulesOf = new WeakMap<Operation, Rules>();
 
 /** Top-level body fields by name. */
@@ -66,17 +64,51 @@ export class LimitedFields {
     return checkValue(bound, field, numeric ? Number(text) : text);
   }
 
-  /** The JSON in a multipart field of type object. */
-  jsonField(name: string, value: JsonValue): RequestFault | null {
-    const field = this.#rules.fields.get(name);
-    return field === undefined
-      ? unknownField(name, this.#rules.fields.keys())
-      : this.#member(name, field, value);
+  /** Whether a bound speaks of the field at this path. */
+  bounds(path: string): boolean {
+    return this.#rules.bounds.has(path);
   }
 
-  /** A whole JSON body. */
-  body(value: JsonObject): RequestFault | null {
-    return this.#object('', this.#rules.fields, value);
+  /** A member of a JSON object whose members are known, which is none of them. */
+  unknownMember(path: string, known: DeclaredFields): RequestFault {
+    return unknownField(path, known.byName.keys());
+  }
+
+  /** The value of a JSON member; undefined for text longer than `MAX_BOUNDED_TEXT`. */
+  scalar(
+    path: string,
+    field: Field,
+    value: string | number | boolean | null | undefined,
+  ): RequestFault | null {
+    // A null that Ideogram accepts is the same as leaving the field out.
+    if (value === null && field.nullable === true) return null;
+    const bound = this.#rules.bounds.get(path);
+    if (bound !== undefined) {
+      if ('forbidden' in bound) return forbidden(path);
+      this.#sent.add(path);
+      if (value === null || !hasType(field, value ?? '')) return wrongType(path, field);
+      return value === undefined
+        ? overBound(path, inWords(bound), null)
+        : checkValue(bound, field, value, path);
+    }
+    if (field.type === 'file' || field.type === 'file[]') return fileInJson(path);
+    // Other fields that no bound speaks of go on as they are: Ideogram judges their values.
+    return field.type === 'object' || field.type === 'object[]' ? wrongType(path, field) : null;
+  }
+
+  /** An object or a list as the value of a JSON member. */
+  structure(path: string, field: Field, kind: 'object' | 'array'): RequestFault | null {
+    const bound = this.#rules.bounds.get(path);
+    if (bound !== undefined) return 'forbidden' in bound ? forbidden(path) : wrongType(path, field);
+    if (field.type === 'file' || field.type === 'file[]') return fileInJson(path);
+    const fits =
+      field.type === 'object' ? kind === 'object' : field.type === 'object[]' ? kind === 'array' : true;
+    return fits ? null : wrongType(path, field);
+  }
+
+  /** An item of a list of objects that is none. */
+  wrongItem(path: string, field: Field): RequestFault {
+    return wrongType(path, field);
   }
 
   /** What has not been sent counts as its default, and must be within the bound as well. */
@@ -91,47 +123,6 @@ export class LimitedFields {
       });
     }
     return null;
-  }
-
-  #object(prefix: string, known: ReadonlyMap<string, Field>, object: JsonObject): RequestFault | null {
-    for (const [name, value] of Object.entries(object)) {
-      const field = known.get(name);
-      const path = prefix + name;
-      const found = field === undefined ? unknownField(path, known.keys()) : this.#member(path, field, value);
-      if (found !== null) return found;
-    }
-    return null;
-  }
-
-  #member(path: string, field: Field, value: JsonValue): RequestFault | null {
-    const bound = this.#rules.bounds.get(path);
-    // A null that Ideogram accepts is the same as leaving the field out.
-    if (value === null && field.nullable === true) return null;
-    if (bound !== undefined) {
-      if ('forbidden' in bound) return forbidden(path);
-      this.#sent.add(path);
-      if (!isScalar(value) || !hasType(field, value)) return wrongType(path, field);
-      return checkValue(bound, field, value, path);
-    }
-    if (field.type === 'file' || field.type === 'file[]') {
-      return fieldFault('file-as-text', path, `${path} is a file, which JSON cannot carry.`);
-    }
-    if (field.type === 'object') return this.#inner(path, field, value);
-    if (field.type === 'object[]') {
-      if (!Array.isArray(value)) return wrongType(path, field);
-      for (const item of value) {
-        const found = this.#inner(path, field, item);
-        if (found !== null) return found;
-      }
-    }
-    // Other fields that no bound speaks of go on as they are: Ideogram judges their values.
-    return null;
-  }
-
-  #inner(path: string, field: Field, value: JsonValue): RequestFault | null {
-    if (!isJsonObject(value)) return wrongType(path, field);
-    if (field.fields === undefined) return null;
-    return this.#object(`${path}.`, new Map(field.fields.map((inner) => [inner.name, inner])), value);
   }
 }
 
@@ -151,14 +142,10 @@ function rules(operation: Operation): Rules {
   if (known !== undefined) return known;
   const made: Rules = {
     bounds: new Map((operation.limited ?? []).map((bound) => [bound.field, bound])),
-    fields: new Map((operation.fields ?? []).map((field) => [field.name, field])),
+    fields: DeclaredFields.of(operation.fields ?? NO_FIELDS).byName,
   };
   rulesOf.set(operation, made);
   return made;
-}
-
-function isScalar(value: JsonValue): value is string | number | boolean {
-  return value !== null && typeof value !== 'object';
 }
 
 function hasType(field: Field, value: string | number | boolean): boolean {
@@ -208,6 +195,10 @@ function overBound(path: string, bound: string, value: string | null): RequestFa
 
 function wrongType(path: string, field: Field): RequestFault {
   return fieldFault('wrong-type', path, `${path} must be of type ${field.type} under write:limited.`);
+}
+
+function fileInJson(path: string): RequestFault {
+  return fieldFault('file-as-text', path, `${path} is a file, which JSON cannot carry.`);
 }
 
 function forbidden(path: string): RequestFault {

@@ -1,9 +1,17 @@
 import type { Field, Operation } from '@ideogate/contract';
 import type { BodyOptions, BodyReader } from './body-reader.ts';
-import { jsonTooLarge, readJson } from './json-body.ts';
+import { JsonText, jsonTooLarge } from './json-body.ts';
+import { JsonFields } from './json-fields.ts';
 import { fieldsOf, type LimitedFields, repeatedField } from './limited-fields.ts';
+import { LooseJson } from './loose-json.ts';
 import { isJsonType, type MediaType } from './media-type.ts';
-import { type Keep, type Look, MultipartScanner, type PartHandler } from './multipart-scanner.ts';
+import {
+  type Keep,
+  type Look,
+  MultipartScanner,
+  type PartContent,
+  type PartHandler,
+} from './multipart-scanner.ts';
 import type { MultipartType } from './multipart-type.ts';
 import { isPlainWebhookPart, longestOf, type WebhookUrls } from './own-webhook.ts';
 import { partFault } from './part-fault.ts';
@@ -11,7 +19,7 @@ import type { PartHead, UnclearHead } from './part-head.ts';
 import { dryRunInBody, fieldFault, type RequestFault, webhookFault } from './request-fault.ts';
 import { type Charset, TextCheck } from './text-check.ts';
 import { MAX_WATCHED_BYTES, type WatchedFields } from './watched-fields.ts';
-import { holdsWebhookUrl, mentionsWebhookUrl, namesDryRun, namesWebhookUrl } from './webhook-name.ts';
+import { namesDryRun, namesWebhookUrl } from './webhook-name.ts';
 
 /** How a part's content is read. */
 type Reading =
@@ -84,6 +92,7 @@ class Parts implements PartHandler {
       this.#limits?.begin(head.name, head.file !== 'none') ?? {
         keep: this.#keep(head, reading),
         text: this.#textCheck(head, reading),
+        follow: this.#follow(head.name, reading),
       }
     );
   }
@@ -111,17 +120,43 @@ class Parts implements PartHandler {
       this.#watched.file(head.name);
       return null;
     }
+    if (reading === 'json') return null;
     if (this.#limits !== null) {
-      const { maxFieldBytes: limit } = this.#options;
-      const detail = `${head.name} may be at most ${limit} bytes under write:limited.`;
-      const bound = `at most ${limit} bytes`;
-      return { limit, overflow: fieldFault('field-too-long', head.name, detail, { bound }) };
+      return { limit: this.#options.maxFieldBytes, overflow: this.#tooLong(head.name) };
     }
-    if (reading === 'text') {
-      return this.#watched.wants(head.name) ? { limit: MAX_WATCHED_BYTES, overflow: null } : null;
-    }
-    const { maxJsonBytes: limit } = this.#options;
-    return { limit, overflow: jsonTooLarge(limit) };
+    return this.#watched.wants(head.name) ? { limit: MAX_WATCHED_BYTES, overflow: null } : null;
+  }
+
+  /** JSON is read as it comes, so that its end costs no more than any other piece of it. */
+  #follow(name: string, reading: Reading): PartContent | null {
+    if (reading === 'json') return this.#json(name);
+    return reading === 'maybe-json'
+      ? new LooseJson(this.#json(name), webhookFault(this.#options.webhookUrls))
+      : null;
+  }
+
+  #json(name: string): JsonText {
+    const fields = JsonFields.ofField(name, this.#fields.get(name) ?? null, {
+      limits: this.#limits,
+      watched: this.#watched,
+      webhookUrls: this.#options.webhookUrls,
+      quote: false,
+    });
+    const { maxJsonBytes, maxFieldBytes } = this.#options;
+    const limited = this.#limits !== null;
+    return new JsonText(fields, {
+      field: name,
+      canonicalNumbers: limited,
+      maxBytes: limited ? maxFieldBytes : maxJsonBytes,
+      tooLong: limited ? this.#tooLong(name) : jsonTooLarge(maxJsonBytes),
+      ...this.#options,
+    });
+  }
+
+  #tooLong(name: string): RequestFault {
+    const { maxFieldBytes } = this.#options;
+    const detail = `${name} may be at most ${maxFieldBytes} bytes under write:limited.`;
+    return fieldFault('field-too-long', name, detail, { bound: `at most ${maxFieldBytes} bytes` });
   }
 
   /** Some readers look at the charset of the whole body, some at that of the part: text must mean the same under both. */
@@ -139,10 +174,7 @@ class Parts implements PartHandler {
       return urls.has(sent) ? null : webhookFault(urls);
     }
     if (content === null) return null;
-    if (this.#reading === 'json') return this.#json(head.name, content);
     this.#watched.text(head.name, content);
-    if (this.#reading === 'maybe-json')
-      return looseWebhookUrl(content) ? webhookFault(this.#options.webhookUrls) : null;
     return this.#limits?.text(head.name, content) ?? null;
   }
 
@@ -151,14 +183,6 @@ class Parts implements PartHandler {
     const { webhookUrls: urls } = this.#options;
     this.#webhooks += 1;
     return urls.size > 0 && this.#webhooks === 1 && isPlainWebhookPart(head) ? null : webhookFault(urls);
-  }
-
-  #json(name: string, content: Uint8Array): RequestFault | null {
-    const read = readJson(content, { canonicalNumbers: this.#limits !== null, path: name });
-    if ('fault' in read) return read.fault;
-    if (holdsWebhookUrl(read.value)) return webhookFault(this.#options.webhookUrls);
-    this.#watched.jsonField(name, read.value);
-    return this.#limits?.jsonField(name, read.value) ?? null;
   }
 }
 
@@ -204,16 +228,4 @@ function takesAsText(type: MediaType, head: PartHead, field: Field | undefined):
 
 function holdsJson(field: Field): boolean {
   return field.jsonPart === true || field.type === 'object' || field.type === 'object[]';
-}
-
-/**
- * A field nobody declared, for a caller with the full grant. Text that looks like JSON and reads as such is searched
- * by member names; text that does not is searched as it stands, because another reader may be more lenient.
- */
-function looseWebhookUrl(content: Uint8Array): boolean {
-  const text = new TextDecoder().decode(content);
-  // NUL and replacement characters: JSON in UTF-16, which some readers recognise by itself.
-  if (!/^[\s\ufeff\ufffd\0]*[{[]/.test(text)) return false;
-  const read = readJson(content, { canonicalNumbers: false, path: '' });
-  return 'value' in read ? holdsWebhookUrl(read.value) : mentionsWebhookUrl(text);
 }

@@ -11,9 +11,16 @@ export interface Keep {
   readonly overflow: RequestFault | null;
 }
 
+/** Follows a part's content as it comes, without the delimiter. */
+export interface PartContent {
+  push(bytes: Uint8Array): RequestFault | null;
+  end(): RequestFault | null;
+}
+
 /** How a part's content is gone through. */
 export interface Look {
   readonly keep: Keep | null;
+  readonly follow: PartContent | null;
   /** For what is read as text; null: any bytes will do. */
   readonly text: TextCheck | null;
 }
@@ -36,6 +43,7 @@ const CR = 0x0d;
 const LF = 0x0a;
 const DASH = 0x2d;
 const MAX_HEAD = 8192;
+const NOTHING = new Uint8Array(0);
 
 type State = 'opening' | 'after-delimiter' | 'head' | 'content' | 'epilogue' | 'failed';
 
@@ -71,6 +79,9 @@ export class MultipartScanner {
   #keep: Keep | null = null;
   #text: TextCheck | null = null;
   #content: ByteBuffer | null = null;
+  #follow: PartContent | null = null;
+  /** The last bytes of the content, which may be the delimiter that ends it. */
+  #held: Uint8Array = NOTHING;
 
   constructor(boundary: string, handler: PartHandler, options: ScannerOptions) {
     this.#pattern = new TextEncoder().encode(`--${boundary}`);
@@ -204,7 +215,9 @@ export class MultipartScanner {
     if ('fault' in head) return this.#stop(this.#handler.unclear(head));
     const look = this.#handler.begin(head);
     if ('problem' in look) return this.#stop(look);
-    const { keep, text } = look;
+    const { keep, text, follow } = look;
+    this.#follow = follow;
+    this.#held = NOTHING;
     this.#head = head;
     this.#keep = keep;
     this.#text = text;
@@ -223,6 +236,11 @@ export class MultipartScanner {
     // The delimiter goes through the check too: it is ASCII, so it ends a character that was left unfinished. What comes
     // first counts, a wrong byte or one too many, so that the same fault wins however the body was cut.
     const wrong = this.#text?.push(piece) ?? -1;
+    const found = this.#handOn(wrong < 0 ? piece : piece.subarray(0, wrong));
+    if (found !== null) {
+      this.#stop(found);
+      return at;
+    }
     if (wrong >= 0 && (kept || wrong <= (this.#content?.room ?? 0))) {
       this.#failText();
       return at;
@@ -240,6 +258,24 @@ export class MultipartScanner {
       this.#last = chunk[at - 1] ?? 0;
     }
     return at;
+  }
+
+  /** Gives on all but what may still turn out to be the delimiter. */
+  #handOn(piece: Uint8Array): RequestFault | null {
+    if (this.#follow === null) return null;
+    const held = this.#held;
+    const room = this.#pattern.length + 2;
+    const surplus = held.length + piece.length - room;
+    const fromHeld = Math.min(Math.max(surplus, 0), held.length);
+    const fromPiece = Math.max(surplus - held.length, 0);
+    const left = new Uint8Array(held.length - fromHeld + piece.length - fromPiece);
+    left.set(held.subarray(fromHeld));
+    left.set(piece.subarray(fromPiece), held.length - fromHeld);
+    this.#held = left;
+    return (
+      (fromHeld > 0 ? this.#follow.push(held.subarray(0, fromHeld)) : null) ??
+      (fromPiece > 0 ? this.#follow.push(piece.subarray(0, fromPiece)) : null)
+    );
   }
 
   /** Position after the next full match of the pattern, or the end of the chunk. */
@@ -291,8 +327,10 @@ export class MultipartScanner {
         'Leave the Content-Length out, or send the number of bytes.',
       );
     }
-    const found = this.#handler.end(head, this.#content?.bytes(this.#pattern.length + 2) ?? null);
+    const content = this.#content?.bytes(this.#pattern.length + 2) ?? null;
+    const found = this.#follow?.end() ?? this.#handler.end(head, content);
     this.#content = null;
+    this.#follow = null;
     if (found !== null) this.#stop(found);
     else this.#enter('after-delimiter');
   }
@@ -352,6 +390,7 @@ export class MultipartScanner {
     this.#fault = found;
     this.#state = 'failed';
     this.#content = null;
+    this.#follow = null;
   }
 }
 

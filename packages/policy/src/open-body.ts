@@ -2,6 +2,7 @@ import type { ContentType, Operation } from '@ideogate/contract';
 import type { BodyOptions, BodyReader } from './body-reader.ts';
 import type { Level } from './check-query.ts';
 import { readJsonBody } from './json-body.ts';
+import { JsonFields } from './json-fields.ts';
 import { fieldsOf, LimitedFields } from './limited-fields.ts';
 import { type MediaType, parseMediaType } from './media-type.ts';
 import { readMultipart } from './multipart-body.ts';
@@ -47,9 +48,11 @@ export function openBody(
     );
   }
   if (taken === 'application/json') {
-    return plainJson(media)
-      ? readJsonBody(limits, watched, webhookUrls, options)
-      : unsupported('content-type-malformed', 'application/json takes no parameter but charset=utf-8.');
+    if (!plainJson(media)) {
+      return unsupported('content-type-malformed', 'application/json takes no parameter but charset=utf-8.');
+    }
+    const rules = { limits, watched, webhookUrls, quote: options.quote };
+    return readJsonBody(JsonFields.ofBody(operation.fields, rules), limits, watched, options);
   }
   const multipart = parseMultipartType(contentType);
   if ('problem' in multipart) return multipart;

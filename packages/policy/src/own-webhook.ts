@@ -1,17 +1,17 @@
-import { type Field, isJsonObject, type JsonValue } from '@ideogate/contract';
+import type { Field } from '@ideogate/contract';
 import type { PartHead } from './part-head.ts';
-import { holdsWebhookUrl, namesWebhookUrl } from './webhook-name.ts';
 
 /** Addresses of the gateway's own webhook endpoints, to which Ideogram may send a result. */
 export type WebhookUrls = ReadonlySet<string>;
 
 const NONE: WebhookUrls = new Set();
 
-const NAME = 'webhook_url';
+/** As the API spells it. */
+export const WEBHOOK_URL = 'webhook_url';
 
 /** What may stand in `webhook_url` here: nothing where the operation doesn't declare it in this place. */
 export function webhookUrlsIn(declared: Iterable<Field>, urls: WebhookUrls = NONE): WebhookUrls {
-  for (const { name } of declared) if (name === NAME) return urls;
+  for (const { name } of declared) if (name === WEBHOOK_URL) return urls;
   return NONE;
 }
 
@@ -21,22 +21,13 @@ export function webhookUrlsIn(declared: Iterable<Field>, urls: WebhookUrls = NON
  * anywhere would for some readers belong to it.
  */
 export function isOwnWebhookPair(pair: string, value: string, rawQuery: string, urls: WebhookUrls): boolean {
-  return pair.startsWith(`${NAME}=`) && urls.has(value) && !rawQuery.includes(';');
-}
-
-/** Whether a JSON body names a `webhook_url` in any way but one: a member of its own, with an endpoint of ours. */
-export function holdsForeignWebhookUrl(body: JsonValue, urls: WebhookUrls): boolean {
-  if (!isJsonObject(body)) return holdsWebhookUrl(body);
-  return Object.entries(body).some(([name, value]) => {
-    if (name === NAME && typeof value === 'string' && urls.has(value)) return false;
-    return namesWebhookUrl(name) || holdsWebhookUrl(value);
-  });
+  return pair.startsWith(`${WEBHOOK_URL}=`) && urls.has(value) && !rawQuery.includes(';');
 }
 
 /** Whether a part says no more of itself than that it is the text field `webhook_url`. */
 export function isPlainWebhookPart({ name, file, contentType, charset }: PartHead): boolean {
   const text = contentType === null || contentType.type === 'text/plain';
-  return name === NAME && file === 'none' && text && charset !== 'other';
+  return name === WEBHOOK_URL && file === 'none' && text && charset !== 'other';
 }
 
 /** The longest of them, bytes: what is longer is none of ours, and need not be kept to be compared. */

@@ -12,6 +12,9 @@ export type RequestFaultReason =
   | 'body-not-taken'
   | 'json-malformed'
   | 'json-too-large'
+  | 'json-too-many-values'
+  | 'json-too-deep'
+  | 'unclear-name'
   | 'multipart-boundary'
   | 'multipart-preamble'
   | 'multipart-delimiter'
@@ -86,6 +89,21 @@ export function fieldFault(
 /** A name that can be told to anyone, or null. */
 export function plainName(name: string): string | null {
   return /^[\w.[\]*-]{1,80}$/.test(name) ? name : null;
+}
+
+/**
+ * A name that some readers take for a declared one, and others for one of its own: what is bounded, priced and put on
+ * record is then not what every reader sees.
+ */
+export function anotherSpelling(
+  problem: 'invalid-body' | 'invalid-target',
+  name: string,
+  meant: string,
+): RequestFault {
+  const found = fieldFault('unclear-name', name, '');
+  const what = found.field ?? 'A name';
+  const detail = `${what} is ${meant} in another spelling, which some readers take for it and others don't. Send ${meant}.`;
+  return { ...found, problem, bound: `spelled ${meant}`, detail };
 }
 
 /** Some servers read query and body as one list of parameters: a quote could be made to run, and be billed. */

@@ -1,9 +1,23 @@
-import { type Field, isJsonObject, type JsonValue } from '@ideogate/contract';
+import type { Field } from '@ideogate/contract';
 
 export type FieldValue = string | number | boolean;
 
 /** Longest text kept of a watched field, in bytes; longer ones are not watched. */
 export const MAX_WATCHED_BYTES = 65_536;
+
+/** Watched paths, taken apart member by member. */
+export interface WatchNode {
+  /** The path that ends here, or null. */
+  readonly path: string | null;
+  /** Few, and looked through one by one: to hash a name that nobody saw before costs more. */
+  readonly members: readonly (readonly [name: string, node: WatchNode])[];
+}
+
+export function memberOf(node: WatchNode | null, name: string): WatchNode | null {
+  return node?.members.find(([known]) => known === name)?.[1] ?? null;
+}
+
+const trees = new WeakMap<readonly string[], WatchNode>();
 
 /** Picks the values of some fields out of a body: those that set its price, and the prompt. */
 export class WatchedFields {
@@ -20,16 +34,21 @@ export class WatchedFields {
     return this.#paths.includes(name);
   }
 
-  body(value: JsonValue): void {
-    for (const path of this.#paths) this.#pick(path, path.split('.'), value);
+  /** Where in a JSON body the watched values stand. */
+  tree(): WatchNode {
+    const made =
+      trees.get(this.#paths) ??
+      nodeOf(
+        null,
+        this.#paths.map((path) => [path, path.split('.')]),
+      );
+    trees.set(this.#paths, made);
+    return made;
   }
 
-  /** JSON in one multipart field. */
-  jsonField(name: string, value: JsonValue): void {
-    for (const path of this.#paths) {
-      const [first, ...rest] = path.split('.');
-      if (first === name) this.#pick(path, rest, value);
-    }
+  /** The value at a watched path of a JSON text; `true` for an object, and for a list that holds anything. */
+  found(path: string, value: FieldValue): void {
+    this.values.set(path, value);
   }
 
   file(name: string): void {
@@ -48,12 +67,25 @@ export class WatchedFields {
       this.values.set(name, text);
     }
   }
+}
 
-  #pick(path: string, members: readonly string[], root: JsonValue): void {
-    let value: JsonValue | undefined = root;
-    for (const member of members) value = isJsonObject(value) ? value[member] : undefined;
-    if (value === undefined || value === null) return;
-    if (typeof value !== 'object') this.values.set(path, value);
-    else if (!Array.isArray(value) || value.length > 0) this.values.set(path, true);
-  }
+function nodeOf(
+  path: string | null,
+  below: readonly (readonly [path: string, members: readonly string[]])[],
+): WatchNode {
+  const grouped = Map.groupBy(
+    below.filter(([, members]) => members.length > 0),
+    ([, [first = '']]) => first,
+  );
+  const members = [...grouped].map(([name, group]) => {
+    const ending = group.find(([, members]) => members.length === 1);
+    return [
+      name,
+      nodeOf(
+        ending?.[0] ?? null,
+        group.map(([whole, [, ...rest]]) => [whole, rest]),
+      ),
+    ] as const;
+  });
+  return { path, members };
 }

@@ -4,6 +4,8 @@ import { type BodyReader, type Level, openBody, type RequestFault } from '../src
 export const BOUNDARY = '----formdata-undici-012345678901';
 export const OPTIONS = {
   maxJsonBytes: 1_048_576,
+  maxJsonValues: 20_000,
+  maxJsonDepth: 64,
   maxParts: 256,
   maxFieldNameBytes: 128,
   maxFieldBytes: 65_536,

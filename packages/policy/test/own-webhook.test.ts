@@ -109,7 +109,8 @@ describe('in JSON', () => {
     expect(json({ prompt: 'a', webhook_url: url })).toBe('webhook-url');
   });
   it.each<[string, unknown]>([
-    ['null', { webhook_url: null }],
+    ['false', { webhook_url: false }],
+    ['null in another spelling', { webhook_url: OWN, webhookUrl: null }],
     ['a list', { webhook_url: [OWN] }],
     ['deeper than the body itself', { image_request: { webhook_url: OWN } }],
     ['beside another spelling', { webhook_url: OWN, webhookUrl: OWN }],
