@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { listCalls, openReadPool } from '@ideogate/audit';
 import { Client } from 'pg';
@@ -54,6 +55,28 @@ async function callsOf(product: Product) {
     await pool.end();
   }
 }
+
+const SOMAXCONN = '/proc/sys/net/core/somaxconn';
+const longestLine = existsSync(SOMAXCONN) ? Number(readFileSync(SOMAXCONN, 'utf8')) : 0;
+
+test.skipIf(longestLine < 1024)(
+  'while the gateway is busy many connections wait in line for it',
+  async () => {
+    const sockets: Socket[] = [];
+    let connected = 0;
+    staging.child.kill('SIGSTOP');
+    try {
+      for (let count = 0; count < 700; count++) {
+        const socket = connect({ host: '127.0.0.1', port }, () => connected++);
+        sockets.push(socket.on('error', () => undefined));
+      }
+      await vi.waitUntil(() => connected === sockets.length, { timeout: 5000 });
+    } finally {
+      staging.child.kill('SIGCONT');
+      for (const socket of sockets) socket.destroy();
+    }
+  },
+);
 
 test('ready.json says where everything is, to its owner alone', async () => {
   const { ready } = staging;

@@ -42,6 +42,12 @@ import { openKeysIdentity } from './keys-identity.ts';
 import { followSealedKeys, openGivenKeys } from './keys-of-the-gateway.ts';
 import { openWebhooks } from './webhooks.ts';
 
+/**
+ * Connections that the system holds until the gateway takes them, as far as `somaxconn` lets it. Of Node's 511 a burst from
+ * one peer makes the system turn away all others for a second, until they ask again.
+ */
+const CONNECTIONS_IN_LINE = 4096;
+
 /** A running product. */
 export interface Product {
   readonly ready: ReadyFile;
@@ -233,7 +239,11 @@ async function assemble(
   });
   observe = gateway.ideogateMetrics.batch;
   undo.push(() => gateway.close());
-  await gateway.listen({ host: config.gateway.listen.host, port: ports.gateway });
+  await gateway.listen({
+    host: config.gateway.listen.host,
+    port: ports.gateway,
+    backlog: CONNECTIONS_IN_LINE,
+  });
   const metrics = await serveMetrics(gateway.ideogateMetrics, { host: '127.0.0.1', port: ports.metrics });
   undo.push(() => void metrics.close());
 
