@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { Verified } from '@ideogate/access-token';
+import type { Genuine, Verified } from '@ideogate/access-token';
 import type { CallId, Operation, ScopeName } from '@ideogate/contract';
 import type { UpstreamKey } from '@ideogate/upstream-keys';
 import type { Lease } from './admission/shared-pool.ts';
@@ -61,6 +61,8 @@ export interface Call {
   /** Of the body, as received and as forwarded; null without one. */
   contentType: string | null;
   token: Verified | null;
+  /** A genuine token that may not be used, for the record; null with a good one, and without. */
+  refusedToken: Genuine | null;
   operation: Operation | null;
   /** A v2 call with exactly `?dry_run=true`: priced, never run. */
   quote: boolean;
@@ -121,6 +123,7 @@ export function newCall(
     hasBody: false,
     contentType: null,
     token: null,
+    refusedToken: null,
     operation: null,
     quote: false,
     allowed: null,

@@ -1,4 +1,5 @@
 import { createHmac, type KeyObject } from 'node:crypto';
+import type { Genuine } from '@ideogate/access-token';
 import type { Capability, DecisionEvent, OutcomeEvent, OutcomeResult } from '@ideogate/contract';
 import { PROBLEMS } from '@ideogate/contract';
 import { priceOf, readAnswer } from '@ideogate/ideogram';
@@ -55,22 +56,28 @@ function decisionBase(call: Call, gateway: Gateway) {
     method: call.method,
     resource: withoutCredentials(call.path ?? pathOf(call.target), gateway),
     scopeNeeded: call.allowed?.scope ?? (call.quote ? 'read:quote' : (call.operation?.scope ?? null)),
-    scopeHeld: call.token?.scopeText ?? null,
+    scopeHeld: provenBy(call)?.scopeText ?? null,
     release: gateway.release.id,
     traceId: call.traceId,
   } as const;
 }
 
+/** What a token of genuine signature says, good for this call or not: who called is proved either way. */
+function provenBy(call: Call): Genuine | null {
+  return call.token ?? call.refusedToken;
+}
+
 function eventBase(call: Call, gateway: Gateway) {
+  const proven = provenBy(call);
   return {
     callId: call.id,
     atMicros: gateway.nowMicros(),
     environment: gateway.config.environment,
-    issuer: call.token?.issuer ?? null,
-    subject: call.token?.subject ?? null,
-    clientId: call.token?.clientId ?? null,
-    tokenId: call.token?.tokenId ?? null,
-    actor: call.token?.claims.actor ?? null,
+    issuer: proven?.issuer ?? null,
+    subject: proven?.subject ?? null,
+    clientId: proven?.clientId ?? null,
+    tokenId: proven?.tokenId ?? null,
+    actor: proven?.claims.actor ?? null,
     operation: call.operation?.id ?? null,
   } as const;
 }

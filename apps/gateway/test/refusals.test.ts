@@ -1,7 +1,16 @@
 import { PROBLEMS } from '@ideogate/contract';
 import { OPERATIONS } from '@ideogate/ideogram';
-import { startTestGateway, type TestGateway } from '@ideogate/testkit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { FAKE_KEYS, startTestGateway, type TestGateway } from '@ideogate/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type FakeIssuer,
+  goodClaims,
+  header,
+  makeKey,
+  sign,
+  type SigningKey,
+  startIssuer,
+} from '../../../packages/access-token/test/fake-issuer.ts';
 
 const GENERATE = '/v1/ideogram-v3/generate';
 const QUOTED = '/v2/image/generate/ideogram-4';
@@ -9,6 +18,10 @@ const EVIL = 'https://collector.invalid/take';
 
 let gateway: TestGateway;
 let production: TestGateway;
+/** One whose issuer is the test's own. */
+let told: TestGateway;
+let ownIssuer: FakeIssuer;
+let ownKey: SigningKey;
 const tokens = { reader: '', writer: '', full: '' };
 type Caller = keyof typeof tokens;
 
@@ -22,12 +35,21 @@ beforeAll(async () => {
       keys: { discovery: true } as const,
     },
   ];
+  ownKey = await makeKey('own');
+  ownIssuer = await startIssuer([ownKey]);
+  told = await startTestGateway({
+    verifier: {
+      issuers: [{ issuer: ownIssuer.url, algorithms: ['ES256'], keys: { jwksUri: `${ownIssuer.url}/jwks` } }],
+    },
+  });
   production = await startTestGateway({ environment: 'production', verifier: { issuers } });
   for (const caller of ['reader', 'writer', 'full'] as const) tokens[caller] = await gateway.token(caller);
 });
 afterAll(async () => {
   await gateway?.close();
   await production?.close();
+  await told?.close();
+  await ownIssuer?.close();
 });
 
 interface Sent {
@@ -221,7 +243,7 @@ test('a token for staging is refused in production, though production trusts its
     state: 'refused',
     problem: 'invalid-token',
     reason: 'token-audience-mismatch',
-    subject: null,
+    subject: 'reader',
   });
   expect(await production.received()).toHaveLength(0);
 });
@@ -439,7 +461,6 @@ test('an answer about a token says nothing about the token, nor which check fail
     `${header}.${payload}.${'A'.repeat(86)}`,
     `${none}.${payload}.`,
     `${none}.${payload}.${signature}`,
-    'marked-token',
   ];
   const answers = await Promise.all(
     bad.map(async (token) => {
@@ -455,6 +476,146 @@ test('an answer about a token says nothing about the token, nor which check fail
   expect(told.size).toBe(1);
   expect([...told].join()).not.toMatch(/marked|signature|algorithm|audience|expired/i);
   expect(new Set(answers.map(({ reason }) => reason)).size).toBeGreaterThan(2);
+});
+
+interface Told {
+  readonly what: string;
+  /** A whole field line. */
+  readonly field: () => Promise<readonly [name: string, value: string]>;
+  readonly detail: RegExp;
+  readonly code?: string;
+  readonly reason: string;
+  /** What the row says of whom the token was made for; default: nothing. */
+  readonly proven?: Readonly<Record<string, unknown>>;
+}
+
+/** Signed by a key of the test's own issuer, so that a test can get any claims signed. */
+const genuine = (changes: Record<string, unknown>) => async () =>
+  ['api-key', await ownIssuer.mint(ownKey, { ...goodNow(), ...changes })] as const;
+const now = () => Math.floor(Date.now() / 1000);
+const goodNow = () => ({
+  aud: told.url,
+  iat: now() - 10,
+  exp: now() + 100,
+  sub: 'full',
+  client_id: 'full',
+  jti: 'jti-7',
+});
+const ITS_OWNER = { subject: 'full', clientId: 'full', tokenId: 'jti-7' };
+const RAW_KEY = 'fAkE9raw8ideogram7key6MARKED5zzz4yyy3xxx2www1';
+
+const TOLD: readonly Told[] = [
+  {
+    what: 'a token without an audience: no more than that it is refused',
+    field: async () => genuine({ aud: undefined })(),
+    detail: /^The token was not accepted\.$/,
+    reason: 'token-aud-missing',
+  },
+  {
+    what: 'an expired token: when it expired',
+    field: async () => genuine({ iat: now() - 700, exp: now() - 600 })(),
+    detail: /^The token expired at 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ\.$/,
+    reason: 'token-expired',
+    proven: ITS_OWNER,
+  },
+  {
+    what: 'a token of tomorrow: from when on it is valid',
+    field: async () => genuine({ nbf: now() + 600, exp: now() + 700 })(),
+    detail: /^The token is valid from 20\S+Z on, which has not come by this gateway's clock\.$/,
+    reason: 'token-not-yet-valid',
+    proven: ITS_OWNER,
+  },
+  {
+    what: 'a token for another gateway: for which, and which this is',
+    field: async () => genuine({ aud: 'https://ideogate.production.test' })(),
+    detail:
+      /^The token is for https:\/\/ideogate\.production\.test; this gateway is http:\/\/127\.0\.0\.1:\d+\.$/,
+    reason: 'token-audience-mismatch',
+    proven: ITS_OWNER,
+  },
+  {
+    what: 'a token for something that is no address: not what it is',
+    field: async () => genuine({ aud: ['<b>marked</b>', 'https://a.test'] })(),
+    detail: /^The token is for somebody else; this gateway is http:\S+\.$/,
+    reason: 'token-audience-mismatch',
+    proven: ITS_OWNER,
+  },
+  {
+    what: 'an Ideogram key: that it is one, and not which',
+    field: async () => ['api-key', RAW_KEY],
+    detail: /looks like an Ideogram API key.*revoke it at Ideogram/,
+    reason: 'credential-api-key',
+  },
+  {
+    what: 'an Ideogram key as Bearer: that it is one, and not which',
+    field: async () => ['authorization', `Bearer ${RAW_KEY}`],
+    detail: /looks like an Ideogram API key/,
+    reason: 'credential-api-key',
+  },
+  {
+    what: "the gateway's own key: the same, and the record knows that it was ours",
+    field: async () => ['api-key', FAKE_KEYS.write],
+    detail: /looks like an Ideogram API key/,
+    reason: 'credential-known-key',
+  },
+  {
+    what: 'a word: that it is no token',
+    field: async () => ['authorization', 'Bearer undefined'],
+    detail: /^What was sent is no access token/,
+    reason: 'token-not-compact',
+  },
+  {
+    what: 'a placeholder: that it is no token',
+    field: async () => ['authorization', 'Bearer <token>'],
+    detail: /^What was sent is no access token/,
+    reason: 'credential-malformed',
+  },
+  {
+    what: 'nothing',
+    field: async () => ['accept', '*/*'],
+    detail: /^No token was sent\.$/,
+    code: 'authentication-required',
+    reason: 'credential-missing',
+  },
+  {
+    what: 'another scheme',
+    field: async () => ['authorization', 'Basic ZmFrZTpmYWtl'],
+    detail: /another scheme than Bearer/,
+    code: 'authentication-required',
+    reason: 'credential-scheme-unknown',
+  },
+];
+
+describe('who could know it, or forges nothing, is told what was wrong (B.24)', () => {
+  test.each(TOLD)('$what', async ({ field, detail, code = 'invalid-token', reason, proven }) => {
+    const [name, value] = await field();
+    const response = await fetch(`${told.url}/models`, { headers: { [name]: value } });
+    expect(response.status).toBe(401);
+    const text = await response.text();
+    const body = JSON.parse(text) as { code: string; detail: string }; // as: our own document
+    expect(body.code).toBe(code);
+    expect(body.detail).toMatch(detail);
+    expect(text + JSON.stringify([...response.headers])).not.toMatch(/marked|fAkE9raw/i);
+    const call = await told.call(response);
+    expect(call).toMatchObject({ reason, subject: null, clientId: null, tokenId: null, ...proven });
+    expect(JSON.stringify(call) + told.log.join()).not.toContain(RAW_KEY);
+  });
+
+  test('a forged one is told nothing, however much it says', async () => {
+    const [, signed] = await genuine({ exp: now() - 600, iat: now() - 700 })();
+    const other = `${signed.slice(0, signed.lastIndexOf('.'))}.${'A'.repeat(86)}`;
+    const response = await fetch(`${told.url}/models`, { headers: { 'api-key': other } });
+    expect(await response.json()).toMatchObject({ detail: 'The token was not accepted.' });
+    expect(await told.call(response)).toMatchObject({ reason: 'token-signature-invalid', subject: null });
+  });
+
+  test('a token without a key id is taken where the issuer has one key that fits', async () => {
+    const { kid: _none, ...rest } = header(ownKey);
+    const token = await sign(ownKey, rest, goodClaims(ownIssuer.url, goodNow()));
+    const response = await fetch(`${told.url}/models`, { headers: { 'api-key': token } });
+    // The policy knows subjects of the issuer that it was made for: this one is authenticated, and no more.
+    expect(await told.call(response)).toMatchObject({ reason: expect.not.stringMatching(/^token/) });
+  });
 });
 
 test('no answer of ours tells of stacks, SQL, ports of others or libraries (B.25)', async () => {

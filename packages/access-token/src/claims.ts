@@ -46,9 +46,9 @@ const SCOPE = /^[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*$/;
 
 /**
  * The strict claims step that jose lacks: it accepts `exp: 1e999`, an object as `sub` and an empty `jti`.
- * Checks everything but the clock; `timeFault` does that, on every use of the token. Pure.
+ * Reads what is there; `ruleFault` and `timeFault` say whether it may be used. Pure.
  */
-export function readClaims(claims: JsonObject, rules: ClaimRules): AccessTokenClaims | TokenFault {
+export function readClaims(claims: JsonObject): AccessTokenClaims | TokenFault {
   const issuer = name(claims, 'iss', 'iss');
   if (!issuer.ok) return issuer.fault;
   const expiresAt = date(claims, 'exp', 'exp');
@@ -70,12 +70,6 @@ export function readClaims(claims: JsonObject, rules: ClaimRules): AccessTokenCl
   const actor = readActor(claims['act']);
   if (!actor.ok) return actor.fault;
 
-  if ('cnf' in claims) return 'token-bound-without-proof';
-  if (!audience.value.includes(rules.audience)) return 'token-audience-mismatch';
-  const lifetime = expiresAt.value - issuedAt.value;
-  if (lifetime <= 0) return 'token-exp-malformed';
-  if (lifetime > rules.maxLifetimeSeconds) return 'token-lifetime-too-long';
-
   return {
     issuer: issuer.value,
     subject: subject.value,
@@ -89,6 +83,23 @@ export function readClaims(claims: JsonObject, rules: ClaimRules): AccessTokenCl
     scopeText: scope,
     actor: actor.value,
   };
+}
+
+/**
+ * What speaks against a token whenever it is used, or undefined.
+ * @param claims as they came, for those that are no more than there
+ */
+export function ruleFault(
+  { audience, expiresAt, issuedAt }: AccessTokenClaims,
+  claims: JsonObject,
+  rules: ClaimRules,
+): TokenFault | undefined {
+  // Bound to a key: worth nothing without a proof of it.
+  if ('cnf' in claims) return 'token-bound-without-proof';
+  if (!audience.includes(rules.audience)) return 'token-audience-mismatch';
+  const lifetime = expiresAt - issuedAt;
+  if (lifetime <= 0) return 'token-exp-malformed';
+  return lifetime > rules.maxLifetimeSeconds ? 'token-lifetime-too-long' : undefined;
 }
 
 /** What the clock says against a token, or undefined (RFC 7519 sections 4.1.4 to 4.1.6). `nowSeconds` since 1970. */

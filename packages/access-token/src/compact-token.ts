@@ -4,7 +4,8 @@ import type { TokenFault } from './token-fault.ts';
 /** A token taken apart and read strictly, nothing of it verified yet. */
 interface CompactToken {
   readonly algorithm: string;
-  readonly keyId: string;
+  /** Null when the header names none (RFC 7515 section 4.1.4: it may). */
+  readonly keyId: string | null;
   readonly claims: JsonObject;
 }
 
@@ -29,11 +30,12 @@ export function readCompactToken(token: string): CompactToken | TokenFault {
   if (head === undefined) return 'token-header-malformed';
   const fault = headerFault(head);
   if (fault !== undefined) return fault;
-  if (typeof head['kid'] !== 'string' || head['kid'] === '') return 'token-key-id-missing';
+  const { kid } = head;
+  if (kid !== undefined && (typeof kid !== 'string' || kid === '')) return 'token-key-id-malformed';
   if (typeof head['alg'] !== 'string') return 'token-algorithm-not-allowed';
   const claims = readObject(payload);
   if (claims === undefined) return 'token-claims-malformed';
-  return { algorithm: head['alg'], keyId: head['kid'], claims };
+  return { algorithm: head['alg'], keyId: kid ?? null, claims };
 }
 
 function headerFault(header: JsonObject): TokenFault | undefined {

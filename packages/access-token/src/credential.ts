@@ -108,3 +108,16 @@ function decodeName(name: string): string {
 function none(kind: NoCredential['kind'], reason: NoCredential['reason']): NoCredential {
   return { ok: false, kind, reason };
 }
+
+/**
+ * Whether a credential is what Ideogram's API keys look like, and no token: one long random word without a full stop.
+ * Somebody left the key where the token belongs.
+ */
+export function looksLikeApiKey(credential: string): boolean {
+  return (
+    /^[A-Za-z0-9_~+/-]{20,512}=*$/.test(credential) &&
+    /[0-9]/.test(credential) &&
+    /[A-Za-z]/.test(credential) &&
+    new Set(credential).size >= 8
+  );
+}

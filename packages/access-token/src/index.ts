@@ -6,12 +6,13 @@ export {
   type TrustedIssuer,
   type VerifierConfig,
 } from './config.ts';
-export { type Credential, type NoCredential, readCredential } from './credential.ts';
+export { type Credential, looksLikeApiKey, type NoCredential, readCredential } from './credential.ts';
 export { lookAtIssuer } from './look-at-issuer.ts';
 export { openSigningKeys, type SigningKeys } from './signing-keys.ts';
 export type { TokenFault } from './token-fault.ts';
 export {
   createTokenVerifier,
+  type Genuine,
   type IssuerReadiness,
   type Rejected,
   type TokenVerifier,

@@ -2,9 +2,19 @@ import { type KeySet, KeySetRefused } from './key-set.ts';
 
 type VerificationKey = NonNullable<ReturnType<KeySet['keys']['get']>>;
 
-/** Answer to "which key has this id?". `generation` changes whenever the issuer's key set does. */
+/** What a token says of its key: an id, or nothing but the algorithm that the key must serve. */
+type WantedKey = string | { readonly algorithm: string };
+
+/** Answer to "which key is it?". `generation` changes whenever the issuer's key set does. */
 type FoundKey =
-  | { readonly kind: 'found'; readonly key: VerificationKey; readonly generation: number }
+  | {
+      readonly kind: 'found';
+      readonly keyId: string;
+      readonly key: VerificationKey;
+      readonly generation: number;
+    }
+  /** No id was given, and several keys fit. */
+  | { readonly kind: 'ambiguous' }
   /** A fetch begun after the question was asked doesn't have it. */
   | { readonly kind: 'absent' }
   /** Nobody knows now. */
@@ -17,7 +27,7 @@ export interface IssuerKeys {
   /** How many fetches have begun: taken when a call arrives, it tells `find` which fetches came after. */
   fetchesBegun(): number;
   /** Never rejects. Waits for a fetch only when the keys in hand can't answer. `before`: as `fetchesBegun` was. */
-  find(keyId: string, before: number): FoundKey | Promise<FoundKey>;
+  find(wanted: WantedKey, before: number): FoundKey | Promise<FoundKey>;
   /** Fetches unless a fetch was begun within the cool-down. */
   load(): Promise<void>;
   status(): { readonly ok: boolean; readonly detail: string; readonly refused: readonly string[] };
@@ -105,25 +115,32 @@ export function createIssuerKeys(
     return inHand.generation;
   }
 
-  function known(keyId: string): FoundKey | undefined {
+  function known(wanted: WantedKey): FoundKey | undefined {
     if (inHand === undefined || age() >= staleMs) return undefined;
-    const key = inHand.set.keys.get(keyId);
-    return key && { kind: 'found', key, generation: inHand.generation };
+    const { set, generation } = inHand;
+    if (typeof wanted !== 'string') {
+      const fitting = [...set.keys].filter(([, { algorithm }]) => algorithm === wanted.algorithm);
+      const [only] = fitting;
+      if (fitting.length > 1) return { kind: 'ambiguous' };
+      return only && { kind: 'found', keyId: only[0], key: only[1], generation };
+    }
+    const key = set.keys.get(wanted);
+    return key && { kind: 'found', keyId: wanted, key, generation };
   }
 
-  function find(keyId: string, before: number): FoundKey | Promise<FoundKey> {
-    const found = usableGeneration() === undefined ? undefined : known(keyId);
-    return found ?? ask(keyId, before);
+  function find(wanted: WantedKey, before: number): FoundKey | Promise<FoundKey> {
+    const found = usableGeneration() === undefined ? undefined : known(wanted);
+    return found ?? ask(wanted, before);
   }
 
   /** A fetch up to number `before` began before the question: it may bring the key, but can't prove its absence. */
-  async function ask(keyId: string, before: number): Promise<FoundKey> {
+  async function ask(wanted: WantedKey, before: number): Promise<FoundKey> {
     await flight;
-    let found = known(keyId);
+    let found = known(wanted);
     if (found !== undefined) return found;
     if (begun === before && mayFetch()) void fetch();
     await flight;
-    found = known(keyId);
+    found = known(wanted);
     if (found !== undefined) return found;
     if (inHand !== undefined && inHand.fetch > before) return { kind: 'absent' };
     const wait = Math.ceil((begunAt + cooldownMs - now()) / 1000);

@@ -2,6 +2,7 @@ import { isJsonObject, type JsonObject, type JsonValue, parseStrictJsonBytes } f
 import { type CryptoKey, importJWK } from 'jose';
 import { isCanonical } from './compact-token.ts';
 import type { Algorithm } from './config.ts';
+import { hasRocaFingerprint } from './roca.ts';
 
 /** One public key and the one algorithm it serves (RFC 8725 section 3.1). */
 interface VerificationKey {
@@ -165,10 +166,15 @@ function readRsaKey(jwk: JsonObject, alg: string | undefined, algorithms: readon
   const algorithm = rsa.find((listed) => listed === (alg ?? only));
   const material = pick(jwk, ['n', 'e']);
   if (material === undefined) return refused('lacks one of its numbers, or spells it wrongly');
-  const bits = bigint(material['n']).toString(2).length;
+  const modulus = bigint(material['n']);
+  const bits = modulus.toString(2).length;
   if (bits < MIN_RSA_BITS)
     return refused(`is an RSA key of ${bits} bits; at least ${MIN_RSA_BITS} are needed`);
   if (bits > MAX_RSA_BITS) return refused(`is an RSA key of ${bits} bits; at most ${MAX_RSA_BITS} are taken`);
+  if (hasRocaFingerprint(modulus))
+    return refused(
+      'is an RSA key of a kind that can be factored (ROCA, CVE-2017-15361): it must be replaced',
+    );
   const exponent = bigint(material['e']);
   if (exponent < 3n || exponent % 2n === 0n)
     return refused('is an RSA key with an exponent that protects nothing');

@@ -46,6 +46,7 @@ export function openSigningKeys(jwksUri: string, deps: { now(): number }): Signi
   return {
     async find(keyId) {
       const found = await keys.find(keyId, keys.fetchesBegun());
+      if (found.kind === 'ambiguous') return { kind: 'absent' };
       if (found.kind !== 'found') return found;
       return { kind: 'found', key: createPublicKey({ key: found.key.jwk, format: 'jwk' }) };
     },

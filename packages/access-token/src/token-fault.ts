@@ -12,8 +12,9 @@ export type CheckedClaim =
   | 'act';
 
 /**
- * Why a token was not accepted. Closed set; goes to the record only, never to the caller (RFC 6750 section 3
- * wants one answer for all of them, so that nobody learns which check failed).
+ * Why a token was not accepted. Closed set; goes to the record. The caller learns which it was only where the signature
+ * is genuine, so that its holder could know it, or where no token was sent at all (RFC 6750 section 3 wants one answer
+ * for all others, so that no forger learns which check failed).
  */
 export type TokenFault =
   | 'token-too-long'
@@ -28,6 +29,8 @@ export type TokenFault =
   | 'token-header-carries-key'
   | 'token-algorithm-not-allowed'
   | 'token-type-wrong'
+  | 'token-key-id-malformed'
+  /** No `kid`, and the issuer has several keys that it could mean. */
   | 'token-key-id-missing'
   | 'token-claims-malformed'
   | 'token-issuer-unknown'

@@ -1,6 +1,6 @@
 import type { ScopeName } from '@ideogate/contract';
 import { compactVerify } from 'jose';
-import { readClaims, timeFault } from './claims.ts';
+import { readClaims, ruleFault, timeFault } from './claims.ts';
 import { readCompactToken } from './compact-token.ts';
 import { type Algorithm, ConfigError, configFaults, type VerifierConfig } from './config.ts';
 import { createIssuerKeys, type IssuerKeys } from './issuer-keys.ts';
@@ -34,14 +34,19 @@ export interface Verified {
   };
 }
 
+/** What a token says whose signature is genuine although it may not be used: the issuer's words, for its holder. */
+export type Genuine = Omit<Verified, 'ok'>;
+
 /**
  * `invalid`: 401 `invalid_token`. `unavailable`: 503 with `Retry-After`, because the token may well be good.
- * `reason` is for the record only.
+ * `reason` is for the record; only with `genuine` may the caller learn it.
  */
 export interface Rejected {
   readonly ok: false;
   readonly kind: 'invalid' | 'unavailable';
   readonly reason: TokenFault;
+  /** The token's own words, where its signature is genuine and its claims can be read. */
+  readonly genuine?: Genuine;
   /** With `unavailable`: whole seconds, at least 1. */
   readonly retryAfterSeconds?: number;
 }
@@ -107,7 +112,7 @@ export function createTokenVerifier(config: VerifierConfig, deps: { now(): numbe
     const fault = timeFault({ ...verified.claims, expiresAt: verified.expiresAt }, config, deps.now() / 1000);
     if (fault === undefined) return verified;
     cache.delete(token);
-    return invalid(fault);
+    return invalid(fault, verified);
   }
 
   async function verifyAnew(token: string, fetchesBefore?: number): Promise<Verified | Rejected> {
@@ -122,8 +127,10 @@ export function createTokenVerifier(config: VerifierConfig, deps: { now(): numbe
       return invalid('token-algorithm-not-allowed');
     }
 
-    const found = await issuer.keys.find(keyId, fetchesBefore ?? issuer.keys.fetchesBegun());
+    const wanted = keyId ?? { algorithm };
+    const found = await issuer.keys.find(wanted, fetchesBefore ?? issuer.keys.fetchesBegun());
     if (found.kind === 'absent') return invalid('token-key-unknown');
+    if (found.kind === 'ambiguous') return invalid('token-key-id-missing');
     if (found.kind === 'unavailable') {
       const { retryAfterSeconds } = found;
       return { ok: false, kind: 'unavailable', reason: 'key-set-unavailable', retryAfterSeconds };
@@ -132,16 +139,16 @@ export function createTokenVerifier(config: VerifierConfig, deps: { now(): numbe
     if (!(await isSigned(token, found.key))) return invalid('token-signature-invalid');
 
     // From here on the claims are the issuer's words.
-    const claims = readClaims(read.claims, config);
+    const claims = readClaims(read.claims);
     if (typeof claims === 'string') return invalid(claims);
-    const fault = timeFault(claims, config, deps.now() / 1000);
-    if (fault !== undefined) return invalid(fault);
     const { audience, issuedAt, notBefore, actor, ...rest } = claims;
     const verified: Verified = Object.freeze({
       ok: true,
       ...rest,
-      claims: Object.freeze({ audience, issuedAt, notBefore, actor, keyId, algorithm }),
+      claims: Object.freeze({ audience, issuedAt, notBefore, actor, keyId: found.keyId, algorithm }),
     });
+    const fault = ruleFault(claims, read.claims, config) ?? timeFault(claims, config, deps.now() / 1000);
+    if (fault !== undefined) return invalid(fault, verified);
     cache.set(token, { verified, issuer, generation: found.generation });
     return verified;
   }
@@ -206,6 +213,6 @@ async function isSigned(token: string, { key, algorithm }: VerificationKey): Pro
   }
 }
 
-function invalid(reason: TokenFault): Rejected {
-  return { ok: false, kind: 'invalid', reason };
+function invalid(reason: TokenFault, genuine?: Genuine): Rejected {
+  return { ok: false, kind: 'invalid', reason, ...(genuine === undefined ? {} : { genuine }) };
 }

@@ -584,3 +584,36 @@ describe('configuration', () => {
     }
   }
 });
+
+describe('a token without a key id (RFC 7515 section 4.1.4)', () => {
+  const unnamed = (signer: SigningKey) => {
+    const { kid: _none, ...rest } = header(signer);
+    return sign(signer, rest, goodClaims(issuer.url));
+  };
+
+  it('is taken where the issuer has exactly one key for its algorithm', async () => {
+    const other = await makeKey('ps', 'PS256');
+    serve(key, other);
+    const verifier = start(undefined, ['ES256', 'PS256']);
+    const verified = await verifier.verify(await unnamed(key));
+    expect(verified).toMatchObject({ ok: true, subject: 'reader', claims: { keyId: 'k1' } });
+    expect(await verifier.verify(await unnamed(other))).toMatchObject({ ok: true, claims: { keyId: 'ps' } });
+  });
+
+  it('is refused where two keys fit, and no key is tried', async () => {
+    serve(key, next);
+    expect(await start().verify(await unnamed(key))).toMatchObject({
+      ok: false,
+      reason: 'token-key-id-missing',
+    });
+  });
+
+  it('is refused where no key fits, or the one that fits has not signed it', async () => {
+    const verifier = start(undefined, ['ES256', 'EdDSA']);
+    expect(await verifier.verify(await unnamed(await makeKey('ed', 'EdDSA')))).toMatchObject({
+      ok: false,
+      reason: 'token-key-unknown',
+    });
+    expect(await verifier.verify(await unnamed(next))).toMatchObject({ reason: 'token-signature-invalid' });
+  });
+});

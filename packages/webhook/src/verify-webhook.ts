@@ -36,6 +36,8 @@ export interface VerifiedWebhook {
 export type WebhookFault =
   | 'header-missing'
   | 'header-malformed'
+  /** A full stop in the id: what is signed, `id.timestamp.body`, would say the same of another id and another time. */
+  | 'id-ambiguous'
   | 'too-old'
   | 'too-new'
   | 'unknown-key'
@@ -150,6 +152,7 @@ function readStandard(
   const sent = pick(headers, STANDARD, ['signature']);
   if (typeof sent === 'string') return sent;
   const { id, timestamp, signature } = sent;
+  if (id.includes('.')) return 'id-ambiguous';
   const late = timeFault(timestamp, now);
   if (late !== null) return late;
   const given = signature.split(' ', MOST_SIGNATURES).flatMap(hmacIn);

@@ -238,6 +238,15 @@ describe('standard', () => {
     const list = `v1a,AAAA v2,BBBB ${standard.send('other').headers['webhook-signature']} ${sent.headers['webhook-signature']}`;
     expect(verifyWebhook(standard.keys('good'), with_(sent, 'webhook-signature', list), NOW).ok).toBe(true);
   });
+  test.each(['e1.1', '.', 'a.', '.a', 'msg.2026'])(
+    'an id with a full stop (%s) is refused, genuine or not: it would move the border between id and time (G.61)',
+    (id) => {
+      const secrets = [secret('standard', whsec.good)];
+      const headers = signWebhook({ id, timestamp: SECONDS, body: BODY, secrets });
+      const verdict = verifyWebhook(standard.keys('good'), { headers, body: BODY }, NOW);
+      expect(verdict).toEqual({ ok: false, reason: 'id-ambiguous' });
+    },
+  );
   test('with two secrets each signs, so that the receiver may know either', () => {
     const secrets = [secret('standard', whsec.other), secret('standard', whsec.good)];
     const headers = signWebhook({ id: 'e1', timestamp: SECONDS, body: BODY, secrets });
