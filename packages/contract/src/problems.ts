@@ -11,7 +11,7 @@ export const PROBLEMS = {
   'invalid-target': p(
     400,
     'The request target has more than one meaning',
-    'Use the plain path from the API reference: no dot segments, double slashes, or escapes of reserved bytes.',
+    'Use the plain path from the API reference: no dot segments, double slashes, or escapes of reserved bytes; in the query no semicolons, and each name once, as the reference spells it.',
   ),
   'invalid-credential': p(
     400,

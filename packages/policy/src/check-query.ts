@@ -1,16 +1,28 @@
 import type { Operation } from '@ideogate/contract';
+import { DeclaredFields } from './declared-fields.ts';
 import { isCanonicalNumber, numberForm } from './limited-fields.ts';
-import { fault, fieldFault, type RequestFault, webhookFault } from './request-fault.ts';
+import { lettersOf } from './name-letters.ts';
 import { isOwnWebhookPair, type WebhookUrls, webhookUrlsIn } from './own-webhook.ts';
-import { namesWebhookUrl } from './webhook-name.ts';
+import { anotherSpelling, fault, fieldFault, type RequestFault, webhookFault } from './request-fault.ts';
+import { namesDryRun, namesWebhookUrl } from './webhook-name.ts';
 
 /** How a call is let through: as it is, or inside the operation's *limited* bounds. */
 export type Level = 'full' | 'limited';
 
+/** One `name=value` of a query. */
+interface Pair {
+  /** As it stands. */
+  readonly text: string;
+  readonly rawName: string;
+  readonly name: string;
+  readonly value: string;
+}
+
 /**
- * Checks a query string (without `?`; empty when there is none). For every caller: escapes that decode, and no
- * `webhook_url` in any spelling, but once and plainly one of `webhookUrls`, where it is declared. Under *limited* also: declared names only, each once, no `;`, numbers in canonical
- * form, and `dry_run` only as exactly `dry_run=true` and nothing else. Null when all is well.
+ * Checks a query string (without `?`; empty when there is none). For every caller: nothing that two readers in use would
+ * take apart differently, and no `webhook_url` in any spelling, but once and plainly one of `webhookUrls`, where it is
+ * declared. Under *limited* also: declared names only, numbers in canonical form, and `dry_run` only as exactly
+ * `dry_run=true` and nothing else. Null when all is well.
  */
 export function checkQuery(
   operation: Operation,
@@ -19,50 +31,105 @@ export function checkQuery(
   webhookUrls?: WebhookUrls,
 ): RequestFault | null {
   if (rawQuery === '') return null;
-  const limited = level === 'limited';
-  if (limited && rawQuery.includes(';')) {
-    return fault(
-      'invalid-target',
-      'query-malformed',
-      'The query holds a semicolon, which some readers take for &.',
-    );
-  }
-  const declared = new Map(operation.query.map((field) => [field.name, field]));
-  const seen = new Set<string>();
-  const own = webhookUrlsIn(operation.query, webhookUrls);
-  let webhooks = 0;
-  let failed: RequestFault | null = null;
+  const pairs: Pair[] = [];
   // Readers disagree whether `;` separates: a name after either one counts.
-  for (const pair of rawQuery.split(/[&;]/)) {
-    if (pair === '') continue;
-    const equals = pair.indexOf('=');
-    const name = decode(equals < 0 ? pair : pair.slice(0, equals));
-    const value = equals < 0 ? '' : decode(pair.slice(equals + 1));
+  for (const text of rawQuery.split(/[&;]/)) {
+    if (text === '') continue;
+    const equals = text.indexOf('=');
+    const rawName = equals < 0 ? text : text.slice(0, equals);
+    const name = decode(rawName);
+    const value = equals < 0 ? '' : decode(text.slice(equals + 1));
     if (name === null || value === null) {
-      return fault(
-        'invalid-target',
-        'query-malformed',
-        'The query holds an escape that does not decode to UTF-8.',
+      return malformed('The query holds an escape that does not decode to UTF-8.');
+    }
+    pairs.push({ text, rawName, name, value });
+  }
+  const declared = DeclaredFields.of(operation.query);
+  return (
+    foreignWebhookUrl(pairs, rawQuery, webhookUrlsIn(operation.query, webhookUrls)) ??
+    readDifferently(pairs, rawQuery, declared) ??
+    (level === 'limited' ? pastBounds(pairs, rawQuery, operation, declared) : null)
+  );
+}
+
+function foreignWebhookUrl(pairs: readonly Pair[], rawQuery: string, own: WebhookUrls): RequestFault | null {
+  const named = pairs.filter(({ name }) => namesWebhookUrl(name));
+  const plain = named.every(({ text, value }) => isOwnWebhookPair(text, value, rawQuery, own));
+  const hidden = pairs.some(({ value }) => namesWithin(value).some(namesWebhookUrl));
+  return named.length > 1 || !plain || hidden ? webhookFault(own) : null;
+}
+
+/** For every caller: what one reader takes for something else than the next. */
+function readDifferently(
+  pairs: readonly Pair[],
+  rawQuery: string,
+  declared: DeclaredFields,
+): RequestFault | null {
+  if (rawQuery.includes(';')) {
+    return malformed('The query holds a semicolon, which some readers take for &. Write it as %3B.');
+  }
+  const seen = new Set<string>();
+  for (const { rawName, name, value } of pairs) {
+    const meant = declared.meantBy(name, lettersOf(name));
+    if (meant !== null && meant.name !== name) return anotherSpelling('invalid-target', name, meant.name);
+    // PHP reads `a.b` and `a b` as `a_b`; PHP and Rack nest `a[b]`; proxies look for names as they stand, escapes and all.
+    if (!/^[0-9A-Za-z_-]{1,128}$/.test(rawName)) {
+      const detail =
+        'The name of a parameter may hold letters, digits, _ and - only, none escaped: readers disagree about others.';
+      return { ...fieldFault('unclear-name', name, detail), problem: 'invalid-target' };
+    }
+    // PHP and Go keep one of two, but not the same; others join them.
+    const key = name.toLowerCase();
+    if (seen.has(key) && meant?.type.endsWith('[]') !== true) {
+      const found = fieldFault('repeated-parameter', name, `${name} may be sent once only.`, {
+        bound: 'once',
+      });
+      return { ...found, problem: 'invalid-target' };
+    }
+    seen.add(key);
+    if (value.includes('\0')) return malformed('The query holds %00, where some readers end a value.');
+    const within = namesWithin(value).find(
+      (inner) => namesDryRun(inner) || declared.meantBy(inner, lettersOf(inner)) !== null,
+    );
+    if (within !== undefined) {
+      return malformed(
+        `The value of ${name} holds another parameter behind an escaped & or ;, which readers see that decode first.`,
       );
     }
-    if (namesWebhookUrl(name)) {
-      webhooks += 1;
-      if (webhooks > 1 || !isOwnWebhookPair(pair, value, rawQuery, own)) return webhookFault(own);
-    }
-    if (!limited || failed !== null) continue;
-    const field = declared.get(name);
-    if (name === 'dry_run') {
-      if (!operation.dryRun || rawQuery !== 'dry_run=true') failed = dryRunForm();
-    } else if (field === undefined) {
-      failed = unknownParameter(name);
-    } else if (seen.has(name)) {
-      failed = fieldFault('repeated-parameter', name, `${name} may be sent once only.`, { bound: 'once' });
-    } else if ((field.type === 'integer' || field.type === 'number') && !isCanonicalNumber(value)) {
-      failed = numberForm(name);
-    }
-    seen.add(name);
   }
-  return failed;
+  return null;
+}
+
+/** Names that a reader sees in a value that decodes the query as a whole and then takes it apart. */
+function namesWithin(value: string): readonly string[] {
+  if (!/[&;]/.test(value)) return [];
+  return value
+    .split(/[&;]/)
+    .slice(1)
+    .map((pair) => pair.split('=', 1)[0] ?? '');
+}
+
+function pastBounds(
+  pairs: readonly Pair[],
+  rawQuery: string,
+  operation: Operation,
+  declared: DeclaredFields,
+): RequestFault | null {
+  for (const { name, value } of pairs) {
+    const field = declared.byName.get(name);
+    if (name === 'dry_run') {
+      if (!operation.dryRun || rawQuery !== 'dry_run=true') return dryRunForm();
+    } else if (field === undefined) {
+      return unknownParameter(name);
+    } else if ((field.type === 'integer' || field.type === 'number') && !isCanonicalNumber(value)) {
+      return numberForm(name);
+    }
+  }
+  return null;
+}
+
+function malformed(detail: string): RequestFault {
+  return fault('invalid-target', 'query-malformed', detail);
 }
 
 /** application/x-www-form-urlencoded: `+` is a space. Null when an escape is broken or no UTF-8 comes out. */
