@@ -7,6 +7,7 @@ import { createDatabase } from '@ideogate/testkit';
 import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
 import { CHECKS } from '../src/doctor/checks.ts';
+import { ISSUER_SETTINGS } from '@ideogate/issuer';
 import { SETTINGS } from '../../gateway/src/settings.ts';
 import { REPOSITORY } from './running-product.ts';
 
@@ -22,7 +23,7 @@ function table(heading: readonly string[], rows: readonly (readonly unknown[])[]
   return [heading, heading.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-const settings = Object.values(SETTINGS);
+const settings = [...Object.values(SETTINGS), ...Object.values(ISSUER_SETTINGS)];
 
 describe('the pages agree with the source', () => {
   test('every problem a caller can meet is in the developer’s table', () => {
@@ -37,17 +38,23 @@ describe('the pages agree with the source', () => {
     );
   });
 
-  test('every number of the gateway is in the operator’s table, with default and bounds', () => {
-    const rows = settings.map(({ variable, fallback, unit, min, max, meaning }) => [
-      `\`${variable}\``,
-      `${fallback} ${unit}`,
-      `${min} to ${max}`,
-      meaning,
-    ]);
-    expect(section(page('docs/run.md'), 'settings')).toBe(
-      table(['variable', 'default', 'from, to', 'meaning'], rows),
-    );
-  });
+  test.each([
+    ['the gateway', 'settings', SETTINGS],
+    ['the issuer', 'issuer-settings', ISSUER_SETTINGS],
+  ] as const)(
+    'every number of %s is in the operator’s table, with default and bounds',
+    (_, name, numbers) => {
+      const rows = Object.values(numbers).map(({ variable, fallback, unit, min, max, meaning }) => [
+        `\`${variable}\``,
+        `${fallback} ${unit}`,
+        `${min} to ${max}`,
+        meaning,
+      ]);
+      expect(section(page('docs/run.md'), name)).toBe(
+        table(['variable', 'default', 'from, to', 'meaning'], rows),
+      );
+    },
+  );
 
   test('every fault of a database is in the operator’s table, with what to do', () => {
     const rows = Object.entries(DATABASE_FAULTS).map(([fault, meaning]) => [`\`${fault}\``, meaning]);

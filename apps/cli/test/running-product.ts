@@ -154,10 +154,15 @@ export function postgresPid(product: Product): number {
 }
 
 export function emulatorPid(product: Product): number {
-  return Number.parseInt(
-    readFileSync(join(product.data, product.ready.environment, 'emulator.pid'), 'utf8'),
-    10,
-  );
+  return pidIn(product, 'emulator.pid');
+}
+
+export function issuerPid(product: Product): number {
+  return pidIn(product, 'issuer.pid');
+}
+
+function pidIn({ data, ready }: Product, file: string): number {
+  return Number.parseInt(readFileSync(join(data, ready.environment, file), 'utf8'), 10);
 }
 
 export function runs(pid: number): boolean {

@@ -1,11 +1,20 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { readNumbers } from '@ideogate/config';
 import type { ScopeName, ScopePattern } from '@ideogate/contract';
 import { SCOPE_NAMES } from '@ideogate/contract';
 import type { ClientSecret } from './clients.ts';
+import { boundConnections } from './connections.ts';
+import { type IssuerCounts, newCounters } from './counts.ts';
+import type { AuthenticationFailure, FailureSum } from './failures.ts';
 import { type IssuerKeys, publicKeySet } from './issuer-keys.ts';
 import type { CallerGrant } from './scopes-to-give.ts';
+import { PacedAnswers } from './paced-answers.ts';
+import { Pace } from './rates.ts';
+import { send } from './send.ts';
+import { ISSUER_SETTINGS, type IssuerLimits } from './settings.ts';
 import { createTokenEndpoint } from './token-endpoint.ts';
+import { createTokenRequests } from './token-requests.ts';
 
 export interface IssuerConfig {
   /** This issuer's own URL, an origin without a path: the tokens' `iss`. */
@@ -17,6 +26,8 @@ export interface IssuerConfig {
   readonly clients: readonly ClientSecret[];
   /** The environment's gateway: the tokens' `aud`, and the only `resource` there is (RFC 8707). */
   readonly audience: string;
+  /** Default: those of the table of settings. */
+  readonly limits?: Partial<IssuerLimits>;
 }
 
 export interface IssuerDeps {
@@ -26,11 +37,19 @@ export interface IssuerDeps {
   expand(pattern: ScopePattern): readonly ScopeName[];
   /** Told about faults of the issuer itself. Callers only see that there was one. */
   onError(error: Error): void;
+  /** Told about failed client authentications that are to have rows of their own. */
+  onAuthenticationFailure?(failure: AuthenticationFailure): void;
+  /** Whose limits a request without a client's secret is under, and what the record says; default: the peer's address. */
+  addressOf?(request: IncomingMessage): string | null;
 }
 
 export interface Issuer {
   /** Rejects with node's error (`EADDRINUSE`…) when it can't. */
   listen(): Promise<void>;
+  /** What it has done so far. */
+  counts(): IssuerCounts;
+  /** Failed client authentications without rows of their own since it was last asked. */
+  takeFailureSums(): readonly FailureSum[];
   /** Ends within a second: answers in flight get half of it. */
   close(): Promise<void>;
 }
@@ -45,6 +64,9 @@ export class IssuerConfigError extends Error {
   }
 }
 
+/** Answers to one address that are no tokens: a gateway asks for a key set now and then. */
+const PAGES_PER_SECOND = 500;
+
 /** Milliseconds that answers in flight get when the issuer stops. */
 const GRACE_MS = 500;
 
@@ -56,22 +78,68 @@ const GRACE_MS = 500;
 export async function createIssuer(config: IssuerConfig, deps: IssuerDeps): Promise<Issuer> {
   const faults = configFaults(config);
   if (faults.length > 0) throw new IssuerConfigError(faults);
-  const token = await createTokenEndpoint({
+  const endpoint = await createTokenEndpoint({
     ...config,
     grantOf: (clientId) => deps.grantOf(clientId),
     expand: (pattern) => deps.expand(pattern),
     onError: (error) => deps.onError(error),
   });
-  const server = createServer(
-    { requestTimeout: 10_000, headersTimeout: 5000, keepAliveTimeout: 5000 },
-    route(pages(config), token),
-  );
+  const limits = { ...readNumbers(ISSUER_SETTINGS, {}, []), ...config.limits };
+  const counters = newCounters();
+  const server = createServer({
+    requestTimeout: 10_000,
+    headersTimeout: 5000,
+    keepAliveTimeout: 5000,
+    // Node looks at the first two of these every half minute, where nothing else is said.
+    connectionsCheckingInterval: 1000,
+  });
+  const connections = boundConnections(server, limits.maxSockets, () => counters.connectionsEnded++);
+  const paced = new PacedAnswers();
+  const addressOf = (request: IncomingMessage) =>
+    deps.addressOf === undefined ? (request.socket.remoteAddress ?? null) : deps.addressOf(request);
+  const requests = createTokenRequests({
+    issuer: config.issuer,
+    clients: config.clients,
+    limits,
+    endpoint,
+    connections,
+    counters,
+    paced,
+    addressOf,
+    onAuthenticationFailure: (failure) => deps.onAuthenticationFailure?.(failure),
+  });
+  const ownPages = pages(config);
+  const pagesPace = new Pace(PAGES_PER_SECOND, () => performance.now());
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+    const [path = ''] = (request.url ?? '').split('?', 1);
+    if (path === '/token' && request.method === 'POST') return requests.answer(request, response);
+    const page = ownPages.get(path);
+    // Each page by itself: who asks for one again and again delays nobody's look at another.
+    const key = `${addressOf(request) ?? 'unknown'} ${page === undefined ? '' : path}`;
+    const fields = await paced.turn(pagesPace, key, request);
+    if (fields !== null) answerPage(page, path, request, response, fields);
+  };
+  server.on('request', (request, response) => {
+    if (paced.isClosing(request)) return;
+    answer(request, response).catch((error: unknown) => {
+      deps.onError(error instanceof Error ? error : new Error('unknown'));
+      request.socket.destroy();
+    });
+  });
 
   return {
     async listen() {
       server.listen(config.port, config.host);
       await once(server, 'listening'); // rejects on 'error'
     },
+    counts: () => ({
+      ...counters,
+      refusals: { ...counters.refusals },
+      authenticationFailures: { ...counters.authenticationFailures },
+      connections: connections.count(),
+      inFlight: requests.inFlight(),
+    }),
+    takeFailureSums: () => requests.failures.sums.take(),
     async close() {
       if (!server.listening) return;
       const closed = once(server, 'close');
@@ -105,39 +173,23 @@ function pages({ issuer, keys }: IssuerConfig): ReadonlyMap<string, string> {
   ]);
 }
 
-function route(pages: ReadonlyMap<string, string>, token: RequestListener): RequestListener {
-  return (request, response) => {
-    const [path = ''] = (request.url ?? '').split('?', 1);
-    const page = pages.get(path);
-    if (page !== undefined) return sendPage(page, request, response);
-    if (path !== '/token') return send(response, 404, { error: 'not_found' });
-    if (request.method !== 'POST')
-      return send(response, 405, { error: 'invalid_request' }, { allow: 'POST' });
-    // Node keeps the first of two Authorization fields in silence.
-    if ((request.headersDistinct['authorization']?.length ?? 0) > 1) {
-      const error_description = 'client authentication must only be provided once';
-      return send(response, 400, { error: 'invalid_request', error_description });
-    }
-    return token(request, response);
-  };
-}
-
-function sendPage(page: string, request: IncomingMessage, response: ServerResponse): void {
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    return send(response, 405, { error: 'invalid_request' }, { allow: 'GET, HEAD' });
-  }
-  response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache' });
-  response.end(page);
-}
-
-function send(
+/** Everything but a request for a token. */
+function answerPage(
+  page: string | undefined,
+  path: string,
+  request: IncomingMessage,
   response: ServerResponse,
-  status: number,
-  body: object,
-  headers: Record<string, string> = {},
+  fields: Readonly<Record<string, string>>,
 ): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers });
-  response.end(JSON.stringify(body));
+  if (page === undefined) {
+    if (path === '/token')
+      return send(response, 405, { error: 'invalid_request' }, { allow: 'POST', ...fields });
+    return send(response, 404, { error: 'not_found' }, fields);
+  }
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return send(response, 405, { error: 'invalid_request' }, { allow: 'GET, HEAD', ...fields });
+  response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache', ...fields });
+  response.end(page);
 }
 
 // Visible ASCII without `:`, `%` and `+`: curl and most clients put an id into Basic as it is, although RFC 6749

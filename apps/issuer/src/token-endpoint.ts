@@ -1,4 +1,4 @@
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ScopeName, ScopePattern } from '@ideogate/contract';
 import type { Adapter, Configuration, errors as ProviderErrors, Provider } from 'oidc-provider';
 import type { ClientSecret } from './clients.ts';
@@ -22,17 +22,20 @@ interface TokenRules {
  * The token endpoint (RFC 6749 section 3.2) for `client_credentials` (section 4.4) and nothing else. Tokens are
  * RFC 9068 JWTs; nothing is stored.
  */
-export async function createTokenEndpoint(rules: TokenRules): Promise<RequestListener> {
+export async function createTokenEndpoint(rules: TokenRules): Promise<TokenEndpoint> {
   const { Provider, errors } = await importProvider();
   const provider = new Provider(rules.issuer, configuration(rules, errors));
   provider.on('server_error', (_, error) => rules.onError(error));
   // Koa's own prints every fault of a connection.
   Object.assign(provider, { onerror: (error: Error) => rules.onError(error) });
   const handle = provider.callback();
-  return (request, response) => {
-    void handle(request, response);
+  return async (request, response) => {
+    await handle(request, response);
   };
 }
+
+/** Resolves once the request is answered. */
+export type TokenEndpoint = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 /** On Node releases without an LTS name the package warns on the console when it is loaded: noise in our output. */
 async function importProvider(): Promise<{ Provider: typeof Provider; errors: typeof ProviderErrors }> {

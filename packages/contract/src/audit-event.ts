@@ -143,6 +143,11 @@ export type NoticeName =
   | 'calls-killed'
   /** A gateway took the undoing of such an order. */
   | 'calls-revived'
+  /**
+   * A client failed to authenticate at the issuer: `subject` is the client where it is one of ours, `reason` says what was
+   * wrong, `detail` holds `address` and `count` 1; or, of failures without rows of their own, `count`, `from` and `to`.
+   */
+  | 'client-authentication-failed'
   /** A webhook was verified: `detail` names its endpoint, its event and the body's SHA-256. Written before it is kept. */
   | 'webhook-received'
   /** Somebody has webhooks delivered again: `detail` says which. Written before it is done. */

@@ -163,6 +163,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       keys: await loadOrCreateIssuerKeys(join(folder, 'issuer-keys.json')),
       clients,
       audience: url,
+      limits: { perClient: 1_000_000, perAddress: 1_000_000 },
     },
     {
       grantOf: (subject) => ({

@@ -1,9 +1,9 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { codeOf, writePrivately } from './data-folder.ts';
+import { endLeftover, leftoverOf, lives, type ProcessFile, writeProcessFile } from './leftover-process.ts';
 
 export interface EmulatorProcess {
   readonly url: string;
@@ -26,7 +26,7 @@ export async function startEmulator(
   log: (line: string) => void,
 ): Promise<EmulatorProcess> {
   const url = `http://127.0.0.1:${port}`;
-  const pidFile = pidFileIn(folder);
+  const file = processFileIn(folder);
   let stopping = false;
   let failures = 0;
   let child: ChildProcess | null = null;
@@ -44,7 +44,7 @@ export async function startEmulator(
     });
     closeSync(out);
     child = started;
-    if (started.pid !== undefined) writePrivately(pidFile, `${started.pid} ${port}\n`);
+    if (started.pid !== undefined) writeProcessFile(file, { pid: started.pid, port });
     started.unref();
     started.once('exit', () => {
       if (stopping || child !== started) return;
@@ -63,7 +63,7 @@ export async function startEmulator(
   const adopt = (pid: number) => {
     const look = setInterval(() => {
       if (stopping) return clearInterval(look);
-      if (runsOurProgram(pid)) return undefined;
+      if (lives(file, pid)) return undefined;
       clearInterval(look);
       log('the emulator died; it is started again');
       launch();
@@ -71,7 +71,7 @@ export async function startEmulator(
     look.unref();
   };
 
-  const leftover = leftoverIn(folder);
+  const leftover = leftoverOf(file);
   if (leftover?.port === port && (await answers(url))) {
     log(`the emulator of a killed run (process ${leftover.pid}) is taken over, with what it has received`);
     adopt(leftover.pid);
@@ -102,59 +102,16 @@ export async function startEmulator(
 
 /** True when the emulator that an earlier run left in this folder holds the port. */
 export function runsEmulator(folder: string, port: number): boolean {
-  return leftoverIn(folder)?.port === port;
+  return leftoverOf(processFileIn(folder))?.port === port;
 }
 
 /** Ends the emulator of this folder, if one runs. */
-export async function endEmulator(folder: string): Promise<void> {
-  const running = leftoverIn(folder);
-  if (running !== null) await endProcess(running.pid);
-  rmSync(pidFileIn(folder), { force: true });
+export function endEmulator(folder: string): Promise<void> {
+  return endLeftover(processFileIn(folder));
 }
 
-function pidFileIn(folder: string): string {
-  return join(folder, 'emulator.pid');
-}
-
-function leftoverIn(folder: string): { readonly pid: number; readonly port: number } | null {
-  let text: string;
-  try {
-    text = readFileSync(pidFileIn(folder), 'utf8');
-  } catch {
-    return null;
-  }
-  const [pid = 0, port = 0] = text.split(' ').map(Number);
-  // A pid may have gone to another process since: only one that runs our program is ours.
-  return Number.isInteger(pid) && pid > 1 && runsOurProgram(pid) ? { pid, port } : null;
-}
-
-/** False also for a zombie, which has no command line any more: where nobody reaps, a signal would still find it. */
-function runsOurProgram(pid: number): boolean {
-  return commandOf(pid).includes(MAIN);
-}
-
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    return spawnSync('ps', ['-p', String(pid), '-o', 'args='], { encoding: 'utf8' }).stdout ?? '';
-  }
-}
-
-async function endProcess(pid: number): Promise<void> {
-  for (const [signal, milliseconds] of [
-    ['SIGTERM', 3000],
-    ['SIGKILL', 1000],
-  ] as const) {
-    try {
-      process.kill(pid, signal);
-    } catch (error) {
-      if (codeOf(error) === 'ESRCH') return;
-      throw error;
-    }
-    const until = Date.now() + milliseconds;
-    while (runsOurProgram(pid) && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+function processFileIn(folder: string): ProcessFile {
+  return { path: join(folder, 'emulator.pid'), marks: [MAIN] };
 }
 
 async function answers(url: string): Promise<boolean> {

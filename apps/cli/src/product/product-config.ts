@@ -3,8 +3,10 @@ import { DATABASE_FAULTS, type DatabaseFault, isDatabaseFault } from '@ideogate/
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ENVIRONMENTS, type EnvironmentName, isEnvironmentName, isLoopback } from '@ideogate/contract';
+import { readNumbers } from '@ideogate/config';
 import { ConfigError, type GatewayConfig, type GatewayPlace, readGatewayConfig } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
+import { ISSUER_SETTINGS, type IssuerLimits } from '@ideogate/issuer';
 import { formatFault, parsePolicy, type PolicyFile, type Release } from '@ideogate/policy';
 import { readNamedText } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
@@ -36,6 +38,7 @@ export interface ProductConfig {
     readonly metrics: number;
   };
   readonly issuerUrl: string;
+  readonly issuerLimits: IssuerLimits;
   /** Whose tokens are taken: the product's own issuer, and those that `IDEOGATE_ISSUERS` lists. */
   readonly issuers: readonly TrustedIssuer[];
   readonly gateway: GatewayConfig;
@@ -103,6 +106,9 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
     env,
     faults,
   );
+  const issuerFaults: string[] = [];
+  const issuerLimits = readNumbers(ISSUER_SETTINGS, env, issuerFaults);
+  faults.push(...issuerFaults.map((fault) => `${fault}.`));
   if (faults.length > 0 || release === null || gateway === null)
     throw new CommandError(EXIT.invalidInput, faults);
   return {
@@ -111,6 +117,7 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
     release,
     ports,
     issuerUrl,
+    issuerLimits,
     issuers,
     gateway,
     gatewayUrl,

@@ -4,16 +4,16 @@ import {
   DEFAULT_VERIFIER,
 } from '@ideogate/access-token';
 import { type AuditRecord, MonthKeyError, openMonthKeys, openRecord } from '@ideogate/audit';
-import { type CallId, ENVIRONMENTS, type EnvironmentName } from '@ideogate/contract';
+import { type CallId, ENVIRONMENTS, type EnvironmentName, WILDCARDS } from '@ideogate/contract';
 import { callsEndWithinMs, createGateway, type Log, serveMetrics } from '@ideogate/gateway';
-import { createIssuer, loadOrCreateClients, loadOrCreateIssuerKeys } from '@ideogate/issuer';
+import { type IssuerSetUp, loadOrCreateClients, SecretFileError } from '@ideogate/issuer';
 import {
   FolderInUseError,
   LocalPostgresError,
   lockFolder,
   stopLeftoverPostgres,
 } from '@ideogate/local-postgres';
-import { type CallerIdentity, expandPattern, grantedScopes, grantOf, type Release } from '@ideogate/policy';
+import { expandPattern, grantedScopes, grantOf, type Release } from '@ideogate/policy';
 import { ControlError, OrderFileError } from '@ideogate/kill-switch';
 import { KeyError } from '@ideogate/upstream-keys';
 import { existsSync } from 'node:fs';
@@ -32,6 +32,9 @@ import {
   writeReadyFile,
 } from './data-folder.ts';
 import { endEmulator, runsEmulator, startEmulator } from './emulator-process.ts';
+import { addIssuerMetrics } from './issuer-metrics.ts';
+import { endIssuer, startIssuer } from './issuer-process.ts';
+import { recordFailures } from './issuer-record.ts';
 import { requireFreePorts } from './ports.ts';
 import { type ProductConfig, readProductConfig } from './product-config.ts';
 import { openRecordDatabase } from './record-database.ts';
@@ -58,7 +61,8 @@ export interface Product {
 }
 
 /**
- * The whole product in one process: database, issuer, gateway, and the emulator where no key is given.
+ * The whole product: database, issuer and, where no key is given, the emulator, each in a process of its own beside the
+ * gateway.
  *
  * @throws CommandError, with one clear line for each thing that was wrong; nothing is left running.
  */
@@ -111,6 +115,11 @@ async function assemble(
     ]),
   );
 
+  // Begun before the database, so that both come up together; it answers once there is a record of whom it refuses.
+  const clients = await clientsOf(release, environment, issuerUrl, folder);
+  const issuer = startIssuer(folder, issuerSetUp(config, folder, clients), say);
+  undo.push(() => issuer.stop());
+
   const database = await openRecordDatabase(config, folder, secrets, say);
   undo.push(() => database.stop());
 
@@ -124,25 +133,6 @@ async function assemble(
         )
       : null;
   if (emulator !== null) undo.push(() => emulator.stop());
-
-  const clients = await clientsOf(release, environment, issuerUrl, folder);
-  const issuer = await createIssuer(
-    {
-      issuer: issuerUrl,
-      host: '127.0.0.1',
-      port: ports.issuer,
-      keys: await loadOrCreateIssuerKeys(join(folder, 'issuer-keys.json')),
-      clients: clients.map(({ client_id, client_secret }) => ({ client_id, client_secret })),
-      audience: config.gateway.identifier,
-    },
-    {
-      grantOf: (subject) => grantFor(release, environment, { issuer: issuerUrl, subject }),
-      expand: (pattern) => expandPattern(release, pattern),
-      onError: (error) => log.error({ error: error.name }, 'the issuer failed to answer'),
-    },
-  );
-  await issuer.listen();
-  undo.push(() => issuer.close());
 
   let observe: (rows: number, milliseconds: number) => void = () => undefined;
   const nowMicros = () => BigInt(Date.now()) * 1000n;
@@ -168,6 +158,16 @@ async function assemble(
     observe: { batch: (rows, milliseconds) => observe(rows, milliseconds) },
   });
   undo.push(() => closeRecord(record, log));
+  const failures = recordFailures(record, { environment, release: release.id, summaryMs });
+  undo.push(async () => {
+    await issuer.stop();
+    failures.stop();
+  });
+  await issuer.listen({
+    failed: (failure) => failures.failed(failure),
+    summed: (sums) => failures.summed(sums),
+    fault: (error) => log.error({ error }, 'the issuer failed to answer'),
+  });
   const monthKeys = await openMonthKeys({
     appendUrl: database.appendUrl,
     secret: secrets.prompt,
@@ -203,7 +203,7 @@ async function assemble(
   const verifier = createTokenVerifier(
     {
       ...DEFAULT_VERIFIER,
-      // The issuer is in this process: asking it costs little, and a token of another run is soon a clear 401.
+      // The issuer is on this machine: asking it costs little, and a token of another run is soon a clear 401.
       keySetCooldownSeconds: 1,
       maxTokenLength: maxTokenBytes,
       issuers: config.issuers,
@@ -238,6 +238,7 @@ async function assemble(
     ...(webhooks === null ? {} : { webhooks: webhooks.door }),
   });
   observe = gateway.ideogateMetrics.batch;
+  addIssuerMetrics(gateway.ideogateMetrics.registry, issuer);
   undo.push(() => gateway.close());
   await gateway.listen({
     host: config.gateway.listen.host,
@@ -292,6 +293,7 @@ async function clearOtherRuns(
     }
     const needed = folder === own && upstream.kind === 'emulator' && runsEmulator(folder, ports.emulator);
     if (!needed) await endEmulator(folder);
+    await endIssuer(folder);
   }
 }
 
@@ -315,11 +317,27 @@ async function clientsOf(
   }));
 }
 
-/** What the issuer may give one caller: what policy grants it here, inside the ceiling. */
-function grantFor(release: Release, environment: EnvironmentName, caller: CallerIdentity) {
+/** All that the issuer's process is told: policy as plain values, so that it loads none of it. */
+function issuerSetUp(
+  { release, environment, issuerUrl, issuerLimits, ports, gateway }: ProductConfig,
+  folder: string,
+  clients: ReadyFile['clients'],
+): IssuerSetUp {
+  const grants = clients.map(({ client_id: subject }) => {
+    const caller = { issuer: issuerUrl, subject };
+    const scopes = [...grantedScopes(release, environment, caller)];
+    return [subject, { scopes, patterns: grantOf(release, environment, caller)?.patterns ?? [] }] as const;
+  });
   return {
-    scopes: grantedScopes(release, environment, caller),
-    patterns: grantOf(release, environment, caller)?.patterns ?? [],
+    issuer: issuerUrl,
+    host: '127.0.0.1',
+    port: ports.issuer,
+    audience: gateway.identifier,
+    keysFile: join(folder, 'issuer-keys.json'),
+    clients: clients.map(({ client_id, client_secret }) => ({ client_id, client_secret })),
+    grants: Object.fromEntries(grants),
+    wildcards: Object.fromEntries(WILDCARDS.map((pattern) => [pattern, expandPattern(release, pattern)])),
+    limits: issuerLimits,
   };
 }
 
@@ -346,6 +364,7 @@ function inWords(error: unknown): unknown {
     );
   }
   if (error instanceof KeyError) return new CommandError(EXIT.invalidInput, `${error.message}.`);
+  if (error instanceof SecretFileError) return new CommandError(EXIT.failed, `${error.message}.`);
   if (error instanceof MonthKeyError)
     return new CommandError(
       EXIT.failed,

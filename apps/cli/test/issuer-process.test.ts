@@ -1,0 +1,210 @@
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { openReadPool } from '@ideogate/audit';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import {
+  cleanUp,
+  freePorts,
+  generate,
+  issuerPid,
+  newFolder,
+  processesOf,
+  type Product,
+  ran,
+  run,
+  runs,
+  start,
+  stop,
+  token,
+} from './running-product.ts';
+
+afterAll(cleanUp);
+
+async function askToken(product: Pick<Product, 'ready'>, client: string, secret: string): Promise<number> {
+  const response = await fetch(`${product.ready.issuer}/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa(`${client}:${secret}`)}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials' }),
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+async function metric(product: Product, series: string): Promise<number> {
+  const text = await (await fetch(product.ready.metrics)).text();
+  const line = text.split('\n').find((one) => one.startsWith(`${series} `));
+  return Number(line?.slice(series.length + 1));
+}
+
+interface Notice {
+  readonly subject: string | null;
+  readonly reason: string;
+  readonly detail: Readonly<Record<string, string>>;
+}
+
+async function failuresOnRecord(url: string): Promise<readonly Notice[]> {
+  const pool = openReadPool(url);
+  try {
+    const { rows } = await pool.query<Notice>(
+      `SELECT subject, reason, detail FROM ideogate.audit_notice
+       WHERE notice = 'client-authentication-failed' ORDER BY "timestamp"`,
+    );
+    return rows;
+  } finally {
+    await pool.end();
+  }
+}
+
+const MARKED = 'fake-secret-MARKED-0123456789-0123456789';
+
+/** One data folder and its ports, and whatever runs there: each start takes long. */
+const data = newFolder();
+let port: number;
+let product: Product;
+
+beforeAll(async () => {
+  port = await freePorts();
+  product = await start({ data, port, env: { IDEOGATE_SUMMARY_MS: '200' } });
+});
+
+const sumOf = (notices: readonly Notice[]) =>
+  notices.reduce((all, { detail }) => all + Number(detail['count']), 0);
+
+test('it is a process of its own, with no secret in its environment or on its command line', () => {
+  const pid = issuerPid(product);
+  expect(pid).not.toBe(product.pid);
+  const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  expect(command.split('\0').slice(2)).toEqual([join(data, 'staging'), '']);
+  const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
+  for (const { client_secret } of product.ready.clients)
+    expect(command + environment).not.toContain(client_secret);
+  expect(environment.split('\0').filter((entry) => !/^(NODE_CHANNEL_|$)/.test(entry))).toEqual([]);
+});
+
+test('failed client authentications are on record and in the metrics, exactly, and no secret is', async () => {
+  await token(product, 'writer');
+  const asked: Record<string, number> = {};
+  for (let i = 0; i < 30; i++)
+    for (const client of ['writer', `${MARKED}-client`]) {
+      const status = await askToken(product, client, MARKED);
+      asked[status] = (asked[status] ?? 0) + 1;
+    }
+  expect(Object.keys(asked)).toEqual(['401', '429']);
+  const counted = await vi.waitUntil(
+    async () => {
+      const found = await failuresOnRecord(product.ready.databaseUrl);
+      return sumOf(found) >= 60 ? found : null;
+    },
+    { timeout: 15_000, interval: 100 },
+  );
+  for (const [reason, subject] of [
+    ['wrong-secret', 'writer'],
+    ['unknown-client', null],
+  ] as const) {
+    const of = counted.filter((notice) => notice.reason === reason);
+    expect(of.filter(({ detail }) => detail['address'] !== undefined)).toEqual(
+      Array.from({ length: 10 }, () => ({ subject, reason, detail: { address: '127.0.0.1', count: '1' } })),
+    );
+    expect(sumOf(of)).toBe(30);
+    const series = `ideogate_issuer_client_authentication_failures_total{reason="${reason}"}`;
+    expect(await metric(product, series)).toBe(30);
+  }
+  expect(JSON.stringify(counted)).not.toContain('MARKED');
+  expect(await metric(product, 'ideogate_issuer_tokens_total')).toBe(1);
+  expect(await metric(product, 'ideogate_issuer_refusals_total{reason="back-off"}')).toBe(asked['429']);
+  expect(await metric(product, 'ideogate_issuer_up')).toBe(1);
+  const said = await (await fetch(product.ready.metrics)).text();
+  expect(said).not.toContain('MARKED');
+});
+
+test('one that is killed is started again, calls go on meanwhile, and what it had done stays counted', async () => {
+  const bearer = await token(product, 'writer');
+  for (let killed = 1; killed <= 2; killed++) {
+    await vi.waitUntil(async () => (await metric(product, 'ideogate_issuer_tokens_total')) === 1 + killed, {
+      timeout: 10_000,
+      interval: 50,
+    });
+    const pid = issuerPid(product);
+    process.kill(pid, 'SIGKILL');
+    expect((await generate(product, bearer)).status).toBe(200);
+    await vi.waitUntil(() => token(product, 'writer').catch(() => null), { timeout: 15_000, interval: 50 });
+    expect(issuerPid(product)).not.toBe(pid);
+    expect(await metric(product, 'ideogate_issuer_restarts')).toBe(killed);
+  }
+  expect(product.stdout()).toContain('the issuer died; it is started again');
+});
+
+test('a Ctrl-C, which reaches all processes of a terminal, ends it in its turn, and what it counted last is on record', async () => {
+  const before = sumOf(await failuresOnRecord(product.ready.databaseUrl));
+  const pid = issuerPid(product);
+  process.kill(pid, 'SIGINT');
+  process.kill(pid, 'SIGHUP');
+  for (let i = 0; i < 15; i++) await askToken(product, 'reader', MARKED);
+  expect(await stop(product, 'SIGINT')).toBe(0);
+  expect(issuerDeaths(product)).toBe(2);
+  expect(runs(pid)).toBe(false);
+  expect(processesOf(data)).toEqual([]);
+  expect(existsSync(join(data, 'staging/issuer.pid'))).toBe(false);
+  expect(readFileSync(join(data, 'staging/issuer.log'), 'utf8')).toBe('');
+  expect(product.stdout() + product.stderr()).not.toContain('MARKED');
+  product = await start({ data, port });
+  expect(sumOf(await failuresOnRecord(product.ready.databaseUrl))).toBe(before + 15);
+});
+
+const issuerDeaths = (of: Product) => of.stdout().split('the issuer died').length - 1;
+
+test('a parent that is killed takes it along, and the next start needs no other ports', async () => {
+  const pid = issuerPid(product);
+  product.child.kill('SIGKILL');
+  await vi.waitUntil(() => !runs(pid), { timeout: 10_000, interval: 10 });
+  product = await start({ data, port });
+  expect(issuerPid(product)).not.toBe(pid);
+  expect(await token(product, 'writer')).toContain('.');
+});
+
+test('one that hears nothing when its parent is killed is ended by the next start', async () => {
+  const pid = issuerPid(product);
+  process.kill(pid, 'SIGSTOP');
+  product.child.kill('SIGKILL');
+  await product.ended;
+  expect(runs(pid)).toBe(true);
+  product = await start({ data, port });
+  expect(runs(pid)).toBe(false);
+  await token(product, 'writer');
+  expect(await stop(product)).toBe(0);
+  expect(processesOf(data)).toEqual([]);
+}, 90_000);
+
+describe('a start that cannot have it', () => {
+  test('names the port that somebody takes in the last moment, and leaves nothing', async () => {
+    const empty = newFolder();
+    const at = await freePorts();
+    const running = run(['start'], { env: { IDEOGATE_DATA: empty, IDEOGATE_PORT: String(at) } });
+    // Between the look at the ports and the issuer's own try.
+    await vi.waitUntil(() => existsSync(join(empty, 'staging/issuer.pid')), { timeout: 20_000, interval: 2 });
+    const thief: Server = createServer().listen(at + 1, '127.0.0.1');
+    await once(thief, 'listening');
+    expect(await running.ended).toBe(1);
+    thief.close();
+    expect(running.stderr()).toBe(
+      `Port ${at + 1} (issuer) is in use: stop what uses it, or set IDEOGATE_PORT to another.\n`,
+    );
+    expect(processesOf(empty)).toEqual([]);
+  });
+
+  test('says what is wrong with its keys, and leaves nothing', async () => {
+    const file = join(data, 'staging/issuer-keys.json');
+    writeFileSync(file, '{"keys": ["MARKED"]}');
+    const { code, stderr } = await ran(['start'], {
+      env: { IDEOGATE_DATA: data, IDEOGATE_PORT: String(port) },
+    });
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      `The issuer cannot start: ${file}: key 1 is no private ES256 or EdDSA key with a kid.\n`,
+    );
+    expect(processesOf(data)).toEqual([]);
+    expect(readdirSync(join(data, 'staging'))).not.toContain('issuer.pid');
+  });
+});
