@@ -3,7 +3,7 @@ import type { Gateway } from './context.ts';
 import { faultOf } from './log.ts';
 import type { Refusal } from './refusal.ts';
 import type { Step } from './step.ts';
-import { admitAddress, admitCaller } from './steps/admit.ts';
+import { admitAddress, admitCaller, awaitTurn } from './steps/admit.ts';
 import { authenticate } from './steps/authenticate.ts';
 import { brakeStrangers, brakeSubject } from './steps/brake.ts';
 import { checkQueryBounds, readBody } from './steps/check-bounds.ts';
@@ -25,7 +25,7 @@ import { letBodyIn, writeDecision } from './steps/write-decision.ts';
  */
 
 /** For everything that reaches the listener, the gateway's own pages included. */
-export const ARRIVAL: readonly Step[] = [brakeStrangers, readHead, readTarget];
+export const ARRIVAL: readonly Step[] = [awaitTurn, brakeStrangers, readHead, readTarget];
 
 /** For everything that is not one of the gateway's own pages. */
 export const DECISION: readonly Step[] = [

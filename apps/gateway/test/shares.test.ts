@@ -112,6 +112,24 @@ describe('calls in flight', () => {
     expect(await pool(gateway, 'calls', 'held')).toBe(0);
   });
 
+  test('pipelining gets nobody more than one call at a time on each connection, and answers in order', async () => {
+    const gateway = await start({ IDEOGATE_MAX_IN_FLIGHT: '1000' });
+    const token = await gateway.token('full');
+    await gateway.fault({ latencyMs: 700, match: { path: '/models' } });
+    const one = `GET /models HTTP/1.1\r\nHost: a\r\nApi-Key: ${token}\r\n\r\n`;
+    const unknown = one.replace('/models', '/v9/nothing');
+    const [caller] = await crowd(gateway, 1, one + unknown.repeat(400));
+    await until(async () => (await gateway.received()).length === 1);
+    expect(await pool(gateway, 'calls', 'held')).toBe(1);
+    // What one read of the socket brought has a name; the rest was not read.
+    const inFlight = Number(/^ideogate_calls_in_flight (\d+)$/m.exec(await gateway.metrics())?.[1]);
+    expect(inFlight).toBeLessThan(300);
+    const answers = () => caller?.heard().match(/HTTP\/1\.1 \d\d\d/g) ?? [];
+    await until(() => answers().length === 401);
+    expect(answers()[0]).toBe('HTTP/1.1 200');
+    expect(new Set(answers().slice(1))).toEqual(new Set(['HTTP/1.1 404']));
+  });
+
   test('peers without a token hold places of their own, by address, and none of callers', async () => {
     const gateway = await start({ IDEOGATE_MAX_IN_FLIGHT: '4', IDEOGATE_COMMIT_TIMEOUT_MS: '2000' });
     gateway.relay.freeze();

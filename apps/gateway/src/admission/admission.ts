@@ -1,5 +1,6 @@
 import type { GatewayConfig } from '../config.ts';
 import { LoopTime } from './loop-time.ts';
+import { LoopTurns } from './loop-turns.ts';
 import { type PoolName, type PoolOptions, SharedPool } from './shared-pool.ts';
 
 /** What callers share, and by whom it is held: callers (issuer and subject), and addresses until the caller is known. */
@@ -16,6 +17,8 @@ export interface Admission {
   readonly writeConnections: SharedPool;
   /** Webhooks whose bodies come in, by address. */
   readonly webhooks: SharedPool;
+  /** Turns of the event loop in which requests begin, by address. */
+  readonly arrivals: LoopTurns;
   /** The event loop's time for reading bodies, by caller. */
   readonly parsing: LoopTime;
 }
@@ -35,6 +38,7 @@ export function createAdmission(
     readConnections: pool('read-connections', upstream.readConnections),
     writeConnections: pool('write-connections', upstream.connections),
     webhooks: pool('webhooks', limits.maxWebhooks, 0),
+    arrivals: new LoopTurns(),
     parsing: new LoopTime(limits.queueMs),
   };
 }

@@ -106,8 +106,10 @@ async function admit(
   if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false;
   rememberCall(request, call);
   gateway.remember(call);
+  const ahead = PROGRESS.get(request.socket)?.calls.at(-1);
   followRequest(call, request.socket);
   response.once('close', () => leftWithoutEnding(call, gateway));
+  if (ahead !== undefined) await itsTurn(ahead, request.socket);
   const refusal = (await walk(ARRIVAL, call, gateway)) ?? gateway.closedDoor();
   if (refusal !== null) {
     await refuse(call, refusal, gateway);
@@ -263,7 +265,7 @@ function turnAway(
   socket.on('error', () => socket.destroy());
   const call = newCall(gateway.newCallId(), performance.now(), origin, request, null);
   gateway.remember(call);
-  walk(ARRIVAL.slice(0, 1), call, gateway)
+  walk(ARRIVAL.slice(0, 2), call, gateway)
     .then(async (braked) => {
       const final = braked ?? refusal;
       await refuse(call, final, gateway);
@@ -323,6 +325,34 @@ function bytesOf(socket: Duplex & { bytesRead?: number }): number {
 function bringsMore(socket: Duplex & { bytesRead?: number }): boolean {
   return bytesOf(socket) > (PROGRESS.get(socket)?.bytes ?? 0);
 }
+
+/** Requests that wait on one connection before no more of them are read. */
+const PIPELINED = 4;
+
+/**
+ * One connection is served one request at a time (RFC 9112 section 9.3.2 lets a server do so): those behind hold nothing of
+ * what callers share, so that pipelining gets nobody more than opening connections does. While some wait, nothing is
+ * read, or one connection could bring thousands in one turn of the loop.
+ */
+async function itsTurn(ahead: Call, socket: PausableSocket): Promise<void> {
+  const waiting = () => (PROGRESS.get(socket)?.calls.length ?? 0) - 1;
+  if (waiting() >= PIPELINED && socket._paused !== true) {
+    socket._paused = true;
+    socket.pause();
+  }
+  await closed(ahead);
+  if (waiting() < PIPELINED && socket._paused === true) {
+    socket._paused = false;
+    socket.parser?.resume();
+    socket.resume();
+  }
+}
+
+/**
+ * The flag by which Node's HTTP server holds a connection back whose answers nobody reads: without it the end of each
+ * message would read on, pause or not. There is no public one.
+ */
+type PausableSocket = Duplex & { _paused?: boolean; readonly parser?: { resume(): void } | null };
 
 function followRequest(call: Call, socket: Duplex): void {
   const progress = PROGRESS.get(socket);

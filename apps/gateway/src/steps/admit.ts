@@ -2,6 +2,13 @@ import { addressKey, admit, callerKey, releaseLeases, whileUploading } from '../
 import { Lease } from '../admission/shared-pool.ts';
 import type { Step } from '../step.ts';
 
+/** Before anything else: many requests at once begin in turn, so that one from another address is not behind them all. */
+export const awaitTurn: Step = async (call, { admission }) => {
+  const turn = admission.arrivals.next(addressKey(call));
+  if (turn !== null) await turn;
+  return null;
+};
+
 /** Step 2: until its caller is known a call counts for its address, among calls that nobody is known of. */
 export const admitAddress: Step = async (call, { admission }) => {
   const answer = await admit(call, admission.unauthenticated, addressKey(call), 1);
