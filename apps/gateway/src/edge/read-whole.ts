@@ -23,6 +23,9 @@ export function readWhole(
       if (!Buffer.isBuffer(result)) request.pause();
       resolve(result);
     };
+    /** A chunk is being looked at; the end may come meanwhile, pause or not. */
+    let looking = false;
+    let ended = false;
     const keep = (chunk: Buffer, refusal: Refusal | null) => {
       if (refusal !== null) done(refusal);
       else if (!block.add(chunk)) done(tooLarge);
@@ -33,10 +36,14 @@ export function readWhole(
       const looked = size > maxBytes ? tooLarge : look(chunk);
       if (!(looked instanceof Promise)) return keep(chunk, looked);
       request.pause();
+      looking = true;
       looked.then(
         (refusal) => {
+          looking = false;
           keep(chunk, refusal);
-          if (refusal === null) request.resume();
+          if (refusal !== null) return;
+          if (ended) onEnd();
+          else request.resume();
         },
         (error: unknown) => {
           stop();
@@ -45,10 +52,14 @@ export function readWhole(
       );
     };
     const onEnd = () => {
+      ended = true;
+      if (looking) return;
       const { buffer, byteOffset, byteLength } = block.bytes();
       done(Buffer.from(buffer, byteOffset, byteLength));
     };
-    const onClose = () => done(CALLER_LEFT);
+    const onClose = () => {
+      if (!ended) done(CALLER_LEFT);
+    };
     if (request.destroyed) done(CALLER_LEFT);
     else request.on('data', onData).once('end', onEnd).once('close', onClose);
   });
