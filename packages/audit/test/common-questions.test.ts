@@ -12,8 +12,8 @@ let example: Call;
 const MONTHS_AGO = [4, 3, 2] as const;
 const CALLS_A_MONTH = 8_700;
 
-const firstOf = (ago: number) =>
-  new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() - ago, 1));
+const begun = new Date();
+const firstOf = (ago: number) => new Date(Date.UTC(begun.getUTCFullYear(), begun.getUTCMonth() - ago, 1));
 
 beforeAll(async () => {
   database = await recordDatabase();

@@ -181,7 +181,9 @@ describe('forgetting a month', () => {
   });
 
   test('leaves the chain as it was, with the notice that says so', async () => {
-    const now = nowMicros;
+    const begun = nowMicros();
+    // The month must not end in between.
+    const now = () => begun;
     const keys = await keysAt(now);
     const { appendUrl, readUrl, owner } = database;
     const record = openRecord({ appendUrl, readUrl, opening: OPENING, now });
@@ -189,7 +191,7 @@ describe('forgetting a month', () => {
     await record.decide(call);
     record.outcome(outcome({ callId: call.callId, promptDigest: digest(keys.digestKey(now())) }));
     await record.close(5_000);
-    const thisMonth = new Date().toISOString().slice(0, 7);
+    const thisMonth = new Date(Number(begun / 1_000n)).toISOString().slice(0, 7);
     await forget(thisMonth, now() + 40n * DAY_MICROS, () =>
       writeNotice(
         { appendUrl, readUrl, opening: OPENING, now },
