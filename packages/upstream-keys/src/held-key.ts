@@ -1,7 +1,7 @@
 import { createHmac, randomFillSync } from 'node:crypto';
 import { inspect } from 'node:util';
 import { faultOfKey, KeyError } from './key-fault.ts';
-import { type LeakScan, scanForSecrets } from './leak-scan.ts';
+import type { KeySearch } from './key-search.ts';
 
 /** A key as the rest of Ideogate sees it. */
 export interface UpstreamKey {
@@ -41,21 +41,17 @@ export class HeldKey implements UpstreamKey {
     headers['api-key'] = this.#asText();
   }
 
-  isIn(text: string): boolean {
-    return text.includes(this.#asText());
-  }
-
   /** Overwrites the plain text. With random bytes: zeros would be found in many an image. */
   destroy(): void {
     randomFillSync(this.#bytes);
     this.#text = null;
   }
 
-  /** Watches a body for all of these keys. */
-  static scan(keys: Iterable<HeldKey>): LeakScan {
-    const needles: Buffer[] = [];
-    for (const key of keys) needles.push(key.#bytes);
-    return scanForSecrets(needles);
+  /** From now on a search looks for these keys, and for no other. */
+  static seek(keys: Iterable<HeldKey>, search: KeySearch): void {
+    const texts: Buffer[] = [];
+    for (const key of keys) texts.push(key.#bytes);
+    search.replace(texts);
   }
 
   toJSON(): string {

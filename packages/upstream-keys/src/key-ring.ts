@@ -1,7 +1,8 @@
 import type { Capability, EnvironmentName } from '@ideogate/contract';
 import { HeldKey, type UpstreamKey } from './held-key.ts';
 import { KeyError } from './key-fault.ts';
-import type { LeakScan } from './leak-scan.ts';
+import { KeySearch } from './key-search.ts';
+import { type LeakScan, scanWith } from './leak-scan.ts';
 
 /** What a key may be used for; each has a slot of its own. */
 export type KeySlot = Exclude<Capability, 'none'>;
@@ -43,6 +44,7 @@ export interface KeySource {
  * would ever show that the key works again.
  */
 const SUSPECT_MS = 60_000;
+const NOTHING = new Uint8Array(0);
 
 /**
  * The keys of one environment: it says which one a call goes out with, and knows all of them again in what comes
@@ -60,6 +62,7 @@ export class KeyRing {
   readonly #suspects = new Map<string, number>();
   /** Those of the slots, and those that were replaced and may still be in what comes back. */
   #known: readonly HeldKey[] = [];
+  readonly #search = new KeySearch();
 
   constructor(environment: EnvironmentName, now: () => number = () => performance.now()) {
     this.environment = environment;
@@ -97,20 +100,24 @@ export class KeyRing {
     return [current, trial?.key].flatMap((key) => key?.id ?? []);
   }
 
-  /** True when any header value holds any key of this ring. */
+  /** True when these header values hold any key of this ring: in one of them, or its halves in two, in any order. */
   inHeaders(values: Iterable<string | readonly string[] | undefined>): boolean {
+    const texts: string[] = [];
     for (const value of values) {
-      if (value === undefined) continue;
-      for (const key of this.#known) {
-        if (typeof value === 'string' ? key.isIn(value) : value.some((text) => key.isIn(text))) return true;
-      }
+      if (typeof value === 'string') texts.push(value);
+      else if (value !== undefined) texts.push(...value);
     }
-    return false;
+    return this.#isInTexts(texts) || (texts.length > 1 && this.#isInTexts(texts.reverse()));
+  }
+
+  #isInTexts(texts: readonly string[]): boolean {
+    const bytes = Buffer.from(`"${texts.join('"')}"`, 'latin1');
+    return this.#search.in(bytes, NOTHING, Number.POSITIVE_INFINITY).leak;
   }
 
   /** Watches a body for every key of this ring, across chunk borders. */
   scanBody(): LeakScan {
-    return HeldKey.scan(this.#known);
+    return scanWith(this.#search);
   }
 
   /**
@@ -159,7 +166,7 @@ export class KeyRing {
   /** Destroys the plain text of a key, unless a slot uses it again. */
   forget(key: HeldKey): void {
     if (this.#isUsed(key) || !this.#known.includes(key)) return;
-    this.#known = this.#known.filter((known) => known !== key);
+    this.#know(this.#known.filter((known) => known !== key));
     key.destroy();
   }
 
@@ -169,7 +176,13 @@ export class KeyRing {
 
   #put(slot: KeySlot, keys: SlotKeys): void {
     this.#slots[slot] = keys;
-    this.#known = [...new Set([...this.#known, ...keysOf(keys)])];
+    const known = [...new Set([...this.#known, ...keysOf(keys)])];
+    if (known.length > this.#known.length) this.#know(known);
+  }
+
+  #know(keys: readonly HeldKey[]): void {
+    this.#known = keys;
+    HeldKey.seek(keys, this.#search);
   }
 }
 

@@ -1,25 +1,36 @@
+import { BETWEEN_HALVES, endOf, type KeySearch } from './key-search.ts';
+
 /** Watches a stream of bytes for secrets. */
 export interface LeakScan {
   /**
-   * Takes the next chunk; returns the bytes that are safe to pass on, or `leak`. Holds back at most one byte less
-   * than the longest secret: a tail that could be the beginning of one.
+   * Takes the next chunk; returns the bytes that are safe to pass on, or `leak`. Holds back what could be the beginning
+   * of a secret: at most its longest spelling and, once half of one is there, what may lie between its halves.
    */
-  push(chunk: Buffer): Buffer | 'leak';
+  push(chunk: Uint8Array): Buffer | 'leak';
+  /** How many bytes are held back. */
+  readonly held: number;
   /** The bytes still held back when the stream ends. */
   end(): Buffer;
 }
 
 const NOTHING = Buffer.alloc(0);
 
-export function scanForSecrets(needles: readonly Buffer[]): LeakScan {
+export function scanWith(search: KeySearch): LeakScan {
   let held: Buffer = NOTHING;
+  let passed: Uint8Array = NOTHING;
   return {
     push(chunk) {
-      const bytes = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-      if (needles.some((needle) => bytes.includes(needle))) return 'leak';
-      const keep = Math.max(0, ...needles.map((needle) => prefixAtEnd(bytes, needle)));
-      held = keep === 0 ? NOTHING : bytes.subarray(bytes.length - keep);
-      return keep === 0 ? bytes : bytes.subarray(0, bytes.length - keep);
+      const bytes = held.length === 0 ? asBuffer(chunk) : Buffer.concat([held, chunk]);
+      const { leak, safe } = search.in(bytes, passed);
+      if (leak) return 'leak';
+      held = safe === bytes.length ? NOTHING : bytes.subarray(safe);
+      const passing = safe === bytes.length ? bytes : bytes.subarray(0, safe);
+      // Copied: a few bytes would keep the whole chunk.
+      passed = Buffer.from(endOf(passed, passing, BETWEEN_HALVES));
+      return passing;
+    },
+    get held() {
+      return held.length;
     },
     end() {
       const rest = held;
@@ -29,15 +40,6 @@ export function scanForSecrets(needles: readonly Buffer[]): LeakScan {
   };
 }
 
-/** Length of the longest proper prefix of `needle` that `bytes` ends with. */
-function prefixAtEnd(bytes: Buffer, needle: Buffer): number {
-  const first = needle[0] ?? 0;
-  let at = Math.max(0, bytes.length - needle.length + 1);
-  for (;;) {
-    at = bytes.indexOf(first, at);
-    if (at === -1) return 0;
-    const length = bytes.length - at;
-    if (bytes.compare(needle, 0, length, at) === 0) return length;
-    at++;
-  }
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
