@@ -18,7 +18,7 @@ interface Allowed {
 
 /**
  * `complete`: all of it came. `cut`: it ended too soon. `slow`: its time was up. `large`: it broke its bound. `leak`: it
- * held a key. `left`: let go, for nobody waits.
+ * held a key. `coding`: it could not be decoded. `left`: let go, for nobody waits.
  */
 export type UpstreamEnd =
   | 'complete'
@@ -26,6 +26,7 @@ export type UpstreamEnd =
   | 'slow'
   | 'large'
   | 'leak'
+  | 'coding'
   | 'left'
   | { readonly failed: Refusal; readonly byBody: boolean };
 

@@ -183,6 +183,7 @@ const BROKEN = {
   slow: { problem: 'upstream-timeout', reason: 'answer-too-slow' },
   large: { problem: 'upstream-invalid', reason: 'answer-too-large' },
   leak: { problem: 'upstream-leak', reason: 'key-in-body' },
+  coding: { problem: 'upstream-invalid', reason: 'answer-coding-broken' },
 } as const satisfies Record<string, Refusal>;
 
 /** An answer that began at the upstream and did not come to its end. */
@@ -240,6 +241,7 @@ function endingOf(call: Call, end: UpstreamEnd): Ending {
     case 'slow':
     case 'large':
     case 'leak':
+    case 'coding':
       return ended('cut', BROKEN[end].reason, BROKEN[end].problem);
   }
 }

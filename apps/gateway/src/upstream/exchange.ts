@@ -6,6 +6,7 @@ import { type BrokenEnd, breakAnswer, upstreamDone } from '../endings.ts';
 import type { Gateway } from '../context.ts';
 import { stoppedByOrder } from '../steps/obey-orders.ts';
 import type { Answer } from './answer.ts';
+import { codingsOf, DecodedCopy } from './coded-answer.ts';
 import { problemOfError, UpstreamProblem } from './upstream-problem.ts';
 import { BodyRefused } from './watched-body.ts';
 
@@ -30,6 +31,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #scan: LeakScan;
   readonly #whole: NodeJS.Timeout;
   readonly #text: Buffer[] = [];
+  #textBytes = 0;
+  #coded: CodedAnswer | null = null;
   #controller: Dispatcher.DispatchController | null = null;
   #cancelled: UpstreamProblem | BodyRefused | null = null;
   /** Head of the answer, sent with its first byte: until then a problem can still take its place. */
@@ -91,8 +94,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
     };
     this.#call.answer = answer;
     const problem = this.#problemOfHead(status, headers);
-    if (problem === null) this.#onHead(null, { statusCode: status, headers, body: this });
-    else controller.abort(problem);
+    if (problem !== null) {
+      controller.abort(problem);
+      return;
+    }
+    const codings = codingsOf(headers['content-encoding']);
+    if (codings !== null && codings.length > 0) this.#coded = this.#decodeBeside(codings);
+    this.#onHead(null, { statusCode: status, headers, body: this });
   }
 
   /** The head as http-proxy has rewritten it: it goes out with the first byte. */
@@ -103,32 +111,122 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     const { answer, response } = this.#call;
     if (this.#over || answer === null || response === null) return;
-    const { maxAnswerBytes, maxBodyBytes } = this.#gateway.config.limits;
     answer.bytes += chunk.length;
-    if (answer.bytes > maxAnswerBytes) return this.#breakOff('large');
+    if (answer.bytes > this.#gateway.config.limits.maxAnswerBytes) return this.#breakOff('large');
     const safe = this.#scan.push(chunk);
     if (safe === 'leak') return this.#breakOff('leak');
-    if (answer.json && answer.bytes <= READ_LIMIT) this.#text.push(chunk);
-    if (this.#callerGone) {
+    if (this.#coded === null) {
+      this.#keepText(chunk);
+      return this.#pass(controller, chunk, safe);
+    }
+    controller.pause();
+    void this.#passDecoded(controller, this.#coded, chunk, safe);
+  }
+
+  /** The answer as the record reads it, as long as it is short enough. */
+  #keepText(bytes: Buffer): void {
+    if (!this.#call.answer?.json) return;
+    this.#textBytes += bytes.length;
+    if (this.#textBytes <= READ_LIMIT) this.#text.push(bytes);
+    else this.#text.length = 0;
+  }
+
+  /** Sends on what is safe of a chunk. */
+  #pass(controller: Dispatcher.DispatchController, chunk: Buffer, safe: Buffer): void {
+    const { response } = this.#call;
+    if (this.#callerGone || response === null) {
       this.#unread += chunk.length;
-      if (this.#unread > maxBodyBytes) this.#letGo();
+      if (this.#unread > this.#gateway.config.limits.maxBodyBytes) this.#letGo();
+      else controller.resume();
       return;
     }
-    if (safe.length === 0) return;
-    this.#sendHead(response);
-    if (response.write(safe)) return;
-    controller.pause();
-    response.once('drain', () => controller.resume());
+    if (safe.length > 0) {
+      this.#sendHead(response);
+      if (!response.write(safe)) {
+        controller.pause();
+        response.once('drain', () => controller.resume());
+        return;
+      }
+    }
+    controller.resume();
+  }
+
+  #decodeBeside(codings: readonly string[]): CodedAnswer {
+    const scan = this.#gateway.keys.scanBody();
+    const coded: CodedAnswer = {
+      scan,
+      bytes: 0,
+      leak: false,
+      waiting: [],
+      waitingBytes: 0,
+      last: Buffer.alloc(0),
+      copy: new DecodedCopy(codings, this.#gateway.config.limits.maxAnswerBytes, (bytes) => {
+        coded.bytes += bytes.length;
+        this.#keepText(bytes);
+        if (scan.push(bytes) !== 'leak') return;
+        coded.leak = true;
+        coded.copy.destroy();
+      }),
+    };
+    return coded;
+  }
+
+  /** Nothing goes out before what is in it has been searched: the caller can decode it too. */
+  async #passDecoded(
+    controller: Dispatcher.DispatchController,
+    coded: CodedAnswer,
+    chunk: Buffer,
+    safe: Buffer,
+  ): Promise<void> {
+    const fault = await coded.copy.push(chunk);
+    if (this.#over) return;
+    if (coded.leak) return this.#breakOff('leak');
+    if (fault !== null) return this.#breakOff(fault === 'large' ? 'large' : 'coding');
+    coded.waiting.push({ bytes: safe, decoded: coded.bytes });
+    coded.waitingBytes += safe.length;
+    const searched = coded.copy.isLate ? -1 : coded.bytes - coded.scan.held;
+    const passing = [coded.last];
+    for (
+      let next = coded.waiting[0];
+      next !== undefined && next.decoded <= searched;
+      next = coded.waiting[0]
+    ) {
+      passing.push(next.bytes);
+      coded.waitingBytes -= next.bytes.length;
+      coded.waiting.shift();
+    }
+    if (coded.waitingBytes > READ_LIMIT) return this.#breakOff('large');
+    const bytes = Buffer.concat(passing);
+    coded.last = bytes.subarray(-1);
+    return this.#pass(controller, chunk, bytes.subarray(0, -1));
   }
 
   onResponseEnd(): void {
-    const { answer, response } = this.#call;
+    const { answer } = this.#call;
     if (this.#over || answer === null) return;
+    if (this.#coded === null) this.#finish(this.#scan.end());
+    else void this.#finishDecoded(this.#coded);
+  }
+
+  async #finishDecoded(coded: CodedAnswer): Promise<void> {
+    const fault = await coded.copy.end();
+    if (this.#over) return;
+    if (coded.leak) return this.#breakOff('leak');
+    if (this.#cancelled !== null) return this.#breakOff(endOfCut(this.#cancelled));
+    if (fault !== null) return this.#breakOff(fault === 'large' ? 'large' : 'coding');
+    const waiting = coded.waiting.map(({ bytes }) => bytes);
+    return this.#finish(Buffer.concat([coded.last, ...waiting, this.#scan.end()]));
+  }
+
+  /** All of it has come: the rest that was held back goes out. */
+  #finish(rest: Buffer): void {
+    const { answer, response } = this.#call;
+    if (answer === null) return;
     this.#end();
-    if (answer.json && answer.bytes <= READ_LIMIT) answer.text = Buffer.concat(this.#text).toString();
+    if (answer.json && this.#textBytes <= READ_LIMIT) answer.text = Buffer.concat(this.#text).toString();
     if (!this.#callerGone && response !== null) {
       this.#sendHead(response);
-      response.end(this.#scan.end());
+      response.end(rest);
     }
     upstreamDone(this.#call, 'complete', this.#gateway);
   }
@@ -194,6 +292,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #end(): void {
     this.#over = true;
+    this.#coded?.copy.destroy();
     this.#onOver();
     const { body, response } = this.#call;
     if (this.#controller === null) {
@@ -237,6 +336,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (status < 300) {
       if (key !== null) keys.accepted(key);
     } else if (status < 400) return new UpstreamProblem('upstream-redirect', `status-${status}`);
+    // What nobody here can undo, nobody here can search (RFC 9110 section 8.4, RFC 9112 section 6.1).
+    if (codingsOf(headers['content-encoding']) === null || !isPlainTransfer(headers['transfer-encoding']))
+      return new UpstreamProblem('upstream-invalid', 'answer-coding-unknown');
     if (Number(headers['content-length']) > config.limits.maxAnswerBytes)
       return new UpstreamProblem('upstream-invalid', 'answer-too-large');
     return status > 599 ? new UpstreamProblem('upstream-invalid', `status-${status}`) : null;
@@ -247,6 +349,24 @@ export class Exchange implements Dispatcher.DispatchHandler {
 function endOfCut(problem: UpstreamProblem | BodyRefused): BrokenEnd {
   if (problem instanceof BodyRefused) return { failed: problem.refusal, byBody: true };
   return problem.problem === 'upstream-timeout' ? 'slow' : 'cut';
+}
+
+/** An answer in a coding that nobody asked for, while it is decoded beside its stream. */
+interface CodedAnswer {
+  readonly copy: DecodedCopy;
+  readonly scan: LeakScan;
+  /** So much has been decoded. */
+  bytes: number;
+  leak: boolean;
+  /** Pieces as they came, and how much was decoded with each: they go out once that has been searched. */
+  readonly waiting: { readonly bytes: Buffer; readonly decoded: number }[];
+  waitingBytes: number;
+  /** The last byte that could go: it stays until the end is known to be right, or a broken answer would look whole. */
+  last: Buffer;
+}
+
+function isPlainTransfer(encoding: string | readonly string[] | undefined): boolean {
+  return encoding === undefined || String(encoding).trim().toLowerCase() === 'chunked';
 }
 
 function isJson(contentType: string | undefined): boolean {

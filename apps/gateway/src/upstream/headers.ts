@@ -39,7 +39,10 @@ export function responseFields(upstream: IncomingHttpHeaders, call: Call): Incom
   const hopByHop = namedBy(upstream.connection);
   for (const name of RESPONSE_FIELDS) {
     const value = upstream[name];
-    if (typeof value === 'string' && !hopByHop.has(name)) fields[name] = value;
+    if (hopByHop.has(name)) continue;
+    if (typeof value === 'string') fields[name] = value;
+    // A list may be in several fields (RFC 9110 section 5.3), and an answer without its codings can't be read.
+    else if (name === 'content-encoding' && value !== undefined) fields[name] = [value].flat().join(', ');
   }
   return fields;
 }
