@@ -88,7 +88,7 @@ async function ask() {
 
 describe.each(CODINGS)('an answer in %s that nobody asked for', (coding, encode) => {
   test.each([1, 7, 100_000])(
-    'passes byte for byte and is read for the record, in pieces of %i',
+    'passes byte for byte and is read for the record, in pieces of %i (D.45)',
     async (size) => {
       const bytes = encode(Buffer.from(ANSWER));
       answerWith(coding, inPieces(bytes, size));
@@ -108,15 +108,20 @@ describe.each(CODINGS)('an answer in %s that nobody asked for', (coding, encode)
     },
   );
 
-  test.each([1, 7, 100_000])('is cut before a key in it is complete, in pieces of %i', async (size) => {
-    const key = Buffer.from(FAKE_KEYS.write).toString('hex');
-    const bytes = encode(Buffer.from(`{"data":[],"a":"${key}","b":"${randomBytes(99).toString('base64')}"}`));
-    answerWith(coding, inPieces(bytes, size));
-    const { body, id, status } = await ask();
-    expect(await gateway.call(id)).toMatchObject({ outcome: 'cut', reason: 'key-in-body' });
-    if (status === 502) expect(body.toString()).toContain('"code":"upstream-leak"');
-    else expect(body.length).toBeLessThan(bytes.length);
-  });
+  test.each([1, 7, 100_000])(
+    'is cut before a key in it is complete, in pieces of %i (F.58)',
+    async (size) => {
+      const key = Buffer.from(FAKE_KEYS.write).toString('hex');
+      const bytes = encode(
+        Buffer.from(`{"data":[],"a":"${key}","b":"${randomBytes(99).toString('base64')}"}`),
+      );
+      answerWith(coding, inPieces(bytes, size));
+      const { body, id, status } = await ask();
+      expect(await gateway.call(id)).toMatchObject({ outcome: 'cut', reason: 'key-in-body' });
+      if (status === 502) expect(body.toString()).toContain('"code":"upstream-leak"');
+      else expect(body.length).toBeLessThan(bytes.length);
+    },
+  );
 });
 
 test('a large answer in a coding passes byte for byte', async () => {
@@ -206,7 +211,7 @@ test.each<[string, string, Buffer, string]>([
     'answer-too-large',
   ],
 ])(
-  'a coded answer that %s (%s) never looks whole, and is a failure on record',
+  'a coded answer that %s (%s) never looks whole, and is a failure on record (D.45)',
   async (_, coding, bytes, reason) => {
     answerWith(coding, inPieces(bytes, 16_384));
     let slowest = 0;

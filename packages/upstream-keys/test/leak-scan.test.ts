@@ -61,7 +61,7 @@ function halves(text: string, between: string, at = text.length >> 1): string {
 }
 
 describe.each(FORMS)('a key %s', (_, write) => {
-  test.each([READ, WRITE])('is found in whatever pieces it comes: %s', (key) => {
+  test.each([READ, WRITE])('is found in whatever pieces it comes: %s (F.58)', (key) => {
     const body = Buffer.concat([
       Buffer.from('{"data":[],"a":"'),
       Buffer.from(write(key)),
@@ -100,7 +100,7 @@ test.each<[string, string | Buffer]>([
   }
 });
 
-test('a key is found exactly where one is, and nothing that was passed on completes it', () => {
+test('a key is found exactly where one is, and nothing that was passed on completes it (F.58)', () => {
   expect.hasAssertions();
   fc.assert(
     fc.property(fc.tuple(keyOf('r'), keyOf('w')), fc.nat(), (keys, seed) => {
@@ -126,7 +126,7 @@ test('a key is found exactly where one is, and nothing that was passed on comple
   );
 });
 
-test('header values that hold a key in any form, or its halves in two of them, are noticed', () => {
+test('header values that hold a key in any form, or its halves in two of them, are noticed (F.58)', () => {
   const others = ['application/json', '100', 'Mon, 30 Nov 2026 15:00:00 GMT'];
   for (const key of [READ, WRITE]) {
     for (const [sentence, write] of FORMS.slice(0, 20)) {
