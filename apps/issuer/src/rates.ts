@@ -62,8 +62,8 @@ export class BackOff {
   }
 }
 
-/** What comes that close together doesn't wait: a burst of a few is no flood. */
-const FREE_BURST_MS = 100;
+/** So many at once don't wait: a burst of a few is no flood. */
+const FREE_BURST = 20;
 
 /**
  * How long each answer of a key waits, so that they go out no faster than so many a second: whoever asks again as soon as
@@ -85,6 +85,6 @@ export class Pace {
     const now = this.#now();
     const at = Math.max(now, this.#next.get(key) ?? now);
     this.#next.set(key, at + this.#apartMs);
-    return Math.max(0, at - now - FREE_BURST_MS);
+    return Math.max(0, at - now - FREE_BURST * this.#apartMs);
   }
 }

@@ -32,7 +32,7 @@ export interface TokenRequests {
 }
 
 /** Refusals that one address, or one client, is answered: more would only be faster noise. */
-const REFUSALS_PER_SECOND = 200;
+const REFUSALS_PER_SECOND = 50;
 
 /** How a refusal is answered. */
 interface Refusal {
