@@ -69,13 +69,18 @@ function readDifferently(
     return malformed('The query holds a semicolon, which some readers take for &. Write it as %3B.');
   }
   const seen = new Set<string>();
-  for (const { rawName, name, value } of pairs) {
+  for (const { text, rawName, name, value } of pairs) {
     const meant = declared.meantBy(name, lettersOf(name));
     if (meant !== null && meant.name !== name) return anotherSpelling('invalid-target', name, meant.name);
     // PHP reads `a.b` and `a b` as `a_b`; PHP and Rack nest `a[b]`; proxies look for names as they stand, escapes and all.
     if (!/^[0-9A-Za-z_-]{1,128}$/.test(rawName)) {
       const detail =
         'The name of a parameter may hold letters, digits, _ and - only, none escaped: readers disagree about others.';
+      return { ...fieldFault('unclear-name', name, detail), problem: 'invalid-target' };
+    }
+    // CGI.pm takes a query without one for keywords, and Rack tells `a` from `a=`.
+    if (!text.includes('=')) {
+      const detail = `A parameter needs an equals sign, and a value or none behind it. Send ${rawName}=.`;
       return { ...fieldFault('unclear-name', name, detail), problem: 'invalid-target' };
     }
     // PHP and Go keep one of two, but not the same; others join them.
