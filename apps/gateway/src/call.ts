@@ -14,6 +14,8 @@ interface Allowed {
   readonly level: 'full' | 'limited';
   readonly scope: ScopeName;
   readonly rule: string;
+  /** Id of the release that the rule stands in. */
+  readonly release: string;
 }
 
 /**

@@ -18,12 +18,21 @@ export interface Refusal {
 /** The caller left before the call was decided. */
 export const CALLER_LEFT: Refusal = { problem: null, reason: 'caller-left' };
 
-/** A broken bound as a refusal that names field, value and bound. */
-export function refusalOf(fault: RequestFault, rule: string | null): Refusal {
+/** A broken bound as a refusal that names field, value and bound, and the rule of the release that sets it. */
+export function refusalOf(
+  fault: RequestFault,
+  allowed: { readonly rule: string; readonly release: string } | null,
+): Refusal {
   return {
     problem: fault.problem,
     reason: fault.reason,
     detail: fault.detail,
-    members: { field: fault.field, bound: fault.bound, value: fault.value, rule },
+    members: {
+      field: fault.field,
+      bound: fault.bound,
+      value: fault.value,
+      rule: allowed?.rule ?? null,
+      release: allowed?.release ?? null,
+    },
   };
 }

@@ -64,10 +64,18 @@ test('trap 7: what an address sends over its limit gets 429 with Retry-After, is
       expect(response.headers.get('content-type')).toBe('application/problem+json');
       expect(response.headers.get('ideogate-call-id')).toMatch(/^[0-9a-f-]{36}$/);
     }
+    const told = await ask('/models')();
+    expect(await told.json()).toMatchObject({
+      detail: expect.stringMatching(
+        /^This address sent more than 20 requests in 60 s, the limit of each address\. /,
+      ),
+      limit_of: 'each address',
+      limit: 20,
+    });
     const garbage = await exchange(gateway.port, 'NONSENSE\r\n\r\n');
     expect(garbage.answers.map(({ status }) => status)).toEqual([429]);
     await exchange(gateway.port, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n');
-    expect(await refusals(gateway, 'address-rate')).toBe(37);
+    expect(await refusals(gateway, 'address-rate')).toBe(38);
     // 5 + 5 + 3 + 2 calls and 2 times garbage; the pages have no rows, and the flood has none.
     const rows = await gateway.ended(17);
     expect(rows).toHaveLength(17);
@@ -84,10 +92,18 @@ test('a caller over its own limit gets 429 with Retry-After and a row; others go
     const models = (token: string) => () => fetch(`${gateway.url}/models`, { headers: { 'api-key': token } });
     expect(statuses(await times(5, models(reader)))).toEqual(Array.from({ length: 5 }, () => 200));
     // Another token of the same caller is the same caller.
-    const [over] = await times(1, models(again));
-    expect(over?.status).toBe(429);
-    expect(Number(over?.headers.get('retry-after'))).toBeGreaterThan(0);
-    expect(await gateway.call(over ?? '')).toMatchObject({
+    const over = await models(again)();
+    expect(over.status).toBe(429);
+    expect(Number(over.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await over.json()).toMatchObject({
+      detail: expect.stringMatching(
+        /^This caller sent more than 5 requests in 60 s, the limit of each caller\. Try again in \d+ s\.$/,
+      ),
+      limit_of: 'each caller',
+      limit: 5,
+      window_seconds: 60,
+    });
+    expect(await gateway.call(over)).toMatchObject({
       problem: 'too-many-requests',
       reason: 'subject-rate',
       subject: 'reader',

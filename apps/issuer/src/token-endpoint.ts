@@ -1,5 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ScopeName, ScopePattern } from '@ideogate/contract';
+import {
+  didYouMean,
+  parseScopePattern,
+  SCOPE_NAMES,
+  type ScopeName,
+  type ScopePattern,
+  WILDCARDS,
+} from '@ideogate/contract';
 import type { Adapter, Configuration, errors as ProviderErrors, Provider } from 'oidc-provider';
 import type { ClientSecret } from './clients.ts';
 import type { IssuerKeys } from './issuer-keys.ts';
@@ -98,7 +105,7 @@ function configuration(rules: TokenRules, errors: typeof ProviderErrors): Config
           if (!given.ok) {
             const refused = given.refused.join(' ');
             throw new errors.InvalidScope(
-              `not granted to this client in this environment: ${refused}`,
+              `not granted to this client in this environment: ${refused}${meant(given.refused)}`,
               refused,
             );
           }
@@ -131,4 +138,11 @@ function noStorage(): Adapter {
     destroy: nothing,
     revokeByGrantId: nothing,
   };
+}
+
+/** For words that are no scopes: those that may have been meant. Says nothing of what is granted. */
+function meant(refused: readonly string[]): string {
+  const unknown = refused.filter((word) => parseScopePattern(word) === undefined).slice(0, 5);
+  const near = unknown.flatMap((word) => didYouMean(word, [...SCOPE_NAMES, ...WILDCARDS]) ?? []);
+  return near.length === 0 ? '' : ` (did you mean ${[...new Set(near)].join(' ')}?)`;
 }

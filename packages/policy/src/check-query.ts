@@ -1,4 +1,4 @@
-import type { Operation } from '@ideogate/contract';
+import { didYouMean, type Operation } from '@ideogate/contract';
 import { DeclaredFields } from './declared-fields.ts';
 import { isCanonicalNumber, numberForm } from './limited-fields.ts';
 import { lettersOf } from './name-letters.ts';
@@ -125,7 +125,10 @@ function pastBounds(
     if (name === 'dry_run') {
       if (!operation.dryRun || rawQuery !== 'dry_run=true') return dryRunForm();
     } else if (field === undefined) {
-      return unknownParameter(name);
+      return unknownParameter(
+        name,
+        operation.query.map((declared) => declared.name),
+      );
     } else if ((field.type === 'integer' || field.type === 'number') && !isCanonicalNumber(value)) {
       return numberForm(name);
     }
@@ -152,8 +155,13 @@ function dryRunForm(): RequestFault {
   return fieldFault('dry-run-form', 'dry_run', detail, { bound: 'exactly dry_run=true' });
 }
 
-function unknownParameter(name: string): RequestFault {
+function unknownParameter(name: string, known: Iterable<string>): RequestFault {
+  const near = didYouMean(name, known);
+  const hint = near === undefined ? '' : ` Did you mean ${near}?`;
   const found = fieldFault('unknown-parameter', name, '');
   const what = found.field ?? 'A query parameter';
-  return { ...found, detail: `${what} is not a parameter of this operation, so write:limited refuses it.` };
+  return {
+    ...found,
+    detail: `${what} is not a parameter of this operation, so write:limited refuses it.${hint}`,
+  };
 }

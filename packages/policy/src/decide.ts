@@ -1,4 +1,11 @@
-import { type EnvironmentName, isReadScope, type Operation, type ScopeName } from '@ideogate/contract';
+import {
+  didYouMean,
+  type EnvironmentName,
+  isReadScope,
+  type Operation,
+  parseScope,
+  type ScopeName,
+} from '@ideogate/contract';
 import { type CallerIdentity, callerOf, type Release, type Scopes } from './release.ts';
 import { isCovered } from './scope-patterns.ts';
 
@@ -8,6 +15,8 @@ export interface Ask {
   readonly caller: CallerIdentity;
   /** Plain scopes of the verified token. */
   readonly scopes: ReadonlySet<ScopeName>;
+  /** The token's `scope` as it stands, words that are no scopes included: asked only for what may have been meant. */
+  readonly scopeText?: string;
   readonly operation: Operation;
   /** The query is exactly `dry_run=true`. Means something only where the operation declares it. */
   readonly quote: boolean;
@@ -68,7 +77,10 @@ export function decide(release: Release, ask: Ask): Decision {
   }
   const caller = callerOf(release, ask.caller);
   if (caller === undefined) {
-    return refuse('unknown-caller', scope, 'policy', `The policy names no such caller; ${scope} is needed.`);
+    const near = didYouMean(ask.caller.subject, subjectsNear(release, ask.caller));
+    const hint = near === undefined ? '' : ` Did you mean ${near}?`;
+    const detail = `The policy names no such caller; ${scope} is needed.${hint}`;
+    return refuse('unknown-caller', scope, 'policy', detail);
   }
   const grant = caller.grants.get(ask.environment);
   if (grant === undefined) {
@@ -94,13 +106,29 @@ export function decide(release: Release, ask: Ask): Decision {
       'scope-not-in-token',
       scope,
       'token',
-      `The token lacks the scope ${scope}, which the policy grants.`,
+      `The token lacks the scope ${scope}, which the policy grants.${misspelt(scope, ask)}`,
     );
   }
   if (grantHas.level === 'limited') return { allow: true, level: 'limited', scope, rule: grantHas.rule };
   if (ceilingHas.level === 'limited') return { allow: true, level: 'limited', scope, rule: ceilingHas.rule };
   return { allow: true, level: 'full', scope, rule: grantHas.rule };
 }
+
+/** Callers of the same issuer, or of any: whoever the policy may have meant. */
+function subjectsNear(release: Release, { issuer }: CallerIdentity): readonly string[] {
+  return release.callers
+    .filter((entry) => entry.issuer === null || entry.issuer === issuer)
+    .map(({ subject }) => subject);
+}
+
+/** A word in the token that is no scope, and nearly the one that is needed. It is the token's, so it isn't shown. */
+function misspelt(scope: ScopeName, { scopeText = '' }: Ask): string {
+  const others = scopeText.split(' ', MOST_WORDS).filter((word) => parseScope(word) === undefined);
+  const near = others.some((word) => didYouMean(word, [scope]) !== undefined);
+  return near ? ` It holds one that is spelled nearly so: did you mean ${scope}?` : '';
+}
+
+const MOST_WORDS = 200;
 
 interface Held {
   readonly level: 'none' | 'limited' | 'full';

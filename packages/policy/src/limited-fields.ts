@@ -1,6 +1,5 @@
-import type { Bound, Field, Operation } from '@ideogate/contract';
+import { type Bound, didYouMean, type Field, type Operation } from '@ideogate/contract';
 import { DeclaredFields } from './declared-fields.ts';
-import { didYouMean } from './did-you-mean.ts';
 import { fieldFault, type RequestFault } from './request-fault.ts';
 
 /** The bounds and known fields of one operation, looked up by path. Made once per operation. */
@@ -170,7 +169,8 @@ function checkValue(
   if (within(bound, value)) return null;
   const text = String(value);
   const showable = typeof value !== 'string' || field.enum?.includes(text) === true;
-  return overBound(path, inWords(bound), showable ? text : null);
+  const near = showable || !('oneOf' in bound) ? undefined : didYouMean(text, bound.oneOf);
+  return overBound(path, inWords(bound), showable ? text : null, near);
 }
 
 /** Whether a value, sent or taken for one that was not, is inside the bound. */
@@ -185,9 +185,11 @@ function inWords(bound: Bound): string {
   return 'max' in bound ? `at most ${bound.max}` : `one of ${bound.oneOf.join(', ')}`;
 }
 
-function overBound(path: string, bound: string, value: string | null): RequestFault {
+/** @param near the value that may have been meant: what was sent is no word of the catalogue, and isn't shown */
+function overBound(path: string, bound: string, value: string | null, near?: string): RequestFault {
   const sent = value === null ? '' : ` (${value} was sent)`;
-  return fieldFault('over-bound', path, `${path} must be ${bound} under write:limited${sent}.`, {
+  const hint = near === undefined ? '' : ` Did you mean ${near}?`;
+  return fieldFault('over-bound', path, `${path} must be ${bound} under write:limited${sent}.${hint}`, {
     bound,
     value,
   });

@@ -1,4 +1,5 @@
 import {
+  didYouMean,
   ENVIRONMENTS,
   type EnvironmentName,
   isEnvironmentName,
@@ -13,7 +14,6 @@ import {
   type ScopePattern,
   WILDCARDS,
 } from '@ideogate/contract';
-import { didYouMean } from './did-you-mean.ts';
 import { compareFaults, type PolicyFault } from './policy-fault.ts';
 import {
   FaultList,

@@ -1,3 +1,4 @@
+import { didYouMean } from '@ideogate/contract';
 import {
   isAlias,
   isCollection,
@@ -8,7 +9,6 @@ import {
   type Node,
   parseAllDocuments,
 } from 'yaml';
-import { didYouMean } from './did-you-mean.ts';
 import type { PolicyFault } from './policy-fault.ts';
 
 /** Largest policy file, in UTF-16 code units. */

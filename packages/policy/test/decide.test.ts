@@ -285,3 +285,36 @@ describe('whatever is asked', () => {
     expect(lost.counterexample).toBeNull();
   });
 });
+
+describe('who is off by a few letters is told what is near', () => {
+  const detail = (decision: ReturnType<typeof decide>) => (decision.allow ? 'allowed' : decision.detail);
+  const withText = (scopeText: string) =>
+    detail(
+      decide(release, {
+        environment: 'staging',
+        caller: { issuer: 'https://idp.example', subject: 'writer' },
+        scopes: new Set(),
+        scopeText,
+        operation: generate,
+        quote: false,
+      }),
+    );
+
+  it('in the name of the caller, among those of its issuer', () => {
+    expect(detail(ask('wrtier', 'staging', generate))).toMatch(/Did you mean writer\?$/);
+    expect(detail(ask('Writer', 'staging', generate))).toMatch(/Did you mean writer\?$/);
+    expect(detail(ask('wrtier', 'staging', generate, { issuer: 'https://other.example' }))).not.toMatch(
+      /writer/,
+    );
+    expect(detail(ask('somebody-else', 'staging', generate))).not.toMatch(/Did you mean/);
+  });
+
+  it('in a scope of the token, which is not shown', () => {
+    expect(withText('read:models write:genrate')).toMatch(
+      /spelled nearly so: did you mean write:generate\?$/,
+    );
+    expect(withText('Write:Generate')).toMatch(/did you mean write:generate\?$/);
+    expect(withText('write:genrate')).not.toMatch(/genrate/);
+    expect(withText('read:models')).not.toMatch(/did you mean/);
+  });
+});

@@ -1,3 +1,4 @@
+import { didYouMean } from '@ideogate/contract';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { dataFolder, readReadyFile } from '../product/data-folder.ts';
 
@@ -10,9 +11,14 @@ export async function token(
   const client = clients.find((candidate) => candidate.client_id === options.client);
   if (client === undefined) {
     const known = clients.map((candidate) => candidate.client_id).join(', ') || 'none';
+    const near = didYouMean(
+      options.client,
+      clients.map((candidate) => candidate.client_id),
+    );
+    const hint = near === undefined ? '' : ` Did you mean ${near}?`;
     throw new CommandError(
       EXIT.invalidInput,
-      `There is no client ${options.client} here; there are: ${known}.`,
+      `There is no client ${options.client} here; there are: ${known}.${hint}`,
     );
   }
   const response = await ask(`${issuer}/token`, {

@@ -8,6 +8,7 @@ import {
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
+import { didYouMean } from '@ideogate/contract';
 import { type Call, newCall, rememberCall } from '../call.ts';
 import type { CallsInFlight } from '../calls-in-flight.ts';
 import { answerOnSocket, countWithoutRow, refuse } from '../endings.ts';
@@ -123,6 +124,7 @@ function refuseSocket(socket: Socket, gateway: Gateway): void {
   const refusal: Refusal = {
     problem: 'too-many-requests',
     reason: 'address-sockets',
+    detail: `This address holds ${gateway.config.limits.maxSocketsPerAddress} connections, the limit of each address. Close one, or use it again.`,
     headers: { 'retry-after': '1' },
   };
   countWithoutRow(refusal.reason, gateway);
@@ -227,9 +229,7 @@ function parserRefusal(error: NodeJS.ErrnoException): Refusal {
     case 'HPE_INVALID_EOF_STATE':
       return { problem: 'invalid-request', reason: 'half-request', detail: 'The request is not whole.' };
     case 'HPE_INVALID_METHOD':
-      return namesAMethod(error)
-        ? { problem: 'method-not-implemented', reason: 'unknown-method' }
-        : UNPARSABLE;
+      return unknownMethod(error) ?? UNPARSABLE;
     default:
       return UNPARSABLE;
   }
@@ -241,14 +241,21 @@ const UNPARSABLE: Refusal = {
   detail: 'The bytes are not one HTTP request.',
 };
 
-/** A request line whose method Node's parser does not know (RFC 9110 section 9.1), and not just any bytes. */
-function namesAMethod(error: object): boolean {
+/** A request line whose method Node's parser does not know (RFC 9110 section 9.1); null for just any bytes. */
+function unknownMethod(error: object): Refusal | null {
   const { rawPacket, bytesParsed } = error as { rawPacket?: unknown; bytesParsed?: unknown }; // as: what Node's parser adds to its errors, missing in its type
-  if (!(rawPacket instanceof Buffer) || typeof bytesParsed !== 'number') return false;
+  if (!(rawPacket instanceof Buffer) || typeof bytesParsed !== 'number') return null;
   const text = rawPacket.toString('latin1');
   const lineStart = text.lastIndexOf('\n', bytesParsed) + 1;
-  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+ \S+ HTTP\/1\.[01]\r\n/.test(text.slice(lineStart));
+  const line = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) \S+ HTTP\/1\.[01]\r\n/.exec(text.slice(lineStart));
+  if (line === null) return null;
+  const near = didYouMean(line[1] ?? '', METHODS);
+  const detail = near === undefined ? {} : { detail: `There is no such method. Did you mean ${near}?` };
+  return { problem: 'method-not-implemented', reason: 'unknown-method', ...detail };
 }
+
+/** Those of the API, and of our own pages. */
+const METHODS = ['GET', 'POST', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'];
 
 function turnAway(
   request: IncomingMessage | null,

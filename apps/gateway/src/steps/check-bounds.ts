@@ -18,7 +18,7 @@ export const checkQueryBounds: Step = (call, gateway) => {
   if (call.operation === null || call.allowed === null)
     return { problem: 'internal-error', reason: 'undecided' };
   const fault = checkQuery(call.operation, call.allowed.level, call.query, gateway.webhookUrls);
-  return fault === null ? null : refusalOf(fault, call.allowed?.rule ?? null);
+  return fault === null ? null : refusalOf(fault, call.allowed);
 };
 
 /**
@@ -43,7 +43,7 @@ export const readBody: Step = async (call, gateway) => {
       webhookUrls: gateway.webhookUrls,
     },
   );
-  if ('problem' in reader) return refusalOf(reader, call.allowed?.rule ?? null);
+  if ('problem' in reader) return refusalOf(reader, call.allowed);
   if (reader.kind === 'none')
     return { problem: 'invalid-body', reason: 'body-not-taken', detail: 'The operation takes no body.' };
   if (reader.kind === 'json') return readJson(call, reader, gateway);
@@ -113,10 +113,10 @@ async function readJson(call: Call, reader: BodyReader, gateway: Gateway): Promi
   const lease = await reserveMemory(call, call.bodyLength ?? maxJsonBytes, gateway);
   if (!(lease instanceof Lease)) return lease;
   inviteBody(call);
-  const rule = call.allowed?.rule ?? null;
+  const { allowed } = call;
   const asRefusal = (found: RequestFault | 'late' | null) => {
     if (found === null) return null;
-    return found === 'late' ? PARSING_LATE : refusalOf(found, rule);
+    return found === 'late' ? PARSING_LATE : refusalOf(found, allowed);
   };
   const { parsing } = gateway.admission;
   const body = await readWhole(request, maxJsonBytes, tooLarge(maxJsonBytes), (chunk) => {

@@ -10,11 +10,12 @@ export const decideByPolicy: Step = (call, gateway) => {
     environment: gateway.config.environment,
     caller: { issuer: token.issuer, subject: token.subject },
     scopes: token.scopes,
+    scopeText: token.scopeText,
     operation,
     quote: call.quote,
   });
   if (decision.allow) {
-    call.allowed = decision;
+    call.allowed = { ...decision, release: gateway.release.id };
     return null;
   }
   const members = {

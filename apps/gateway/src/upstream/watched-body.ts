@@ -89,7 +89,7 @@ export class WatchedBody extends Transform {
   #pass(chunk: Buffer, found: Found, done: TransformCallback): void {
     if (found !== null) {
       const { allowed } = this.#call;
-      done(new BodyRefused(found === 'late' ? PARSING_LATE : refusalOf(found, allowed?.rule ?? null)));
+      done(new BodyRefused(found === 'late' ? PARSING_LATE : refusalOf(found, allowed)));
       return;
     }
     // Of the first chunk all goes that may: with it the upstream hears of the call.
@@ -103,7 +103,7 @@ export class WatchedBody extends Transform {
   override _flush(done: TransformCallback): void {
     const fault = this.#reader.end();
     if (fault !== null) {
-      done(new BodyRefused(refusalOf(fault, this.#call.allowed?.rule ?? null)));
+      done(new BodyRefused(refusalOf(fault, this.#call.allowed)));
       return;
     }
     const stopped = this.#stopped();
