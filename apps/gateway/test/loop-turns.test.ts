@@ -2,12 +2,12 @@ import { expect, test } from 'vitest';
 import { LoopTurns } from '../src/admission/loop-turns.ts';
 
 test('few requests begin at once', () => {
-  const turns = new LoopTurns();
+  const turns = new LoopTurns(32);
   expect([turns.next('a'), turns.next('b')]).toEqual([null, null]);
 });
 
 test('of a thousand at once each begins, some in each turn, and one from elsewhere does not wait for them', async () => {
-  const turns = new LoopTurns();
+  const turns = new LoopTurns(32);
   const begun: string[] = [];
   const begin = async (address: string) => {
     const turn = turns.next(address);

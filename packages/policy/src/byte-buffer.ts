@@ -4,9 +4,10 @@ export class ByteBuffer {
   #block: Uint8Array;
   #length = 0;
 
-  constructor(limit: number) {
+  /** @param expected bytes, where known: for them no block is made anew */
+  constructor(limit: number, expected = 1024) {
     this.#limit = limit;
-    this.#block = new Uint8Array(Math.min(limit, 1024));
+    this.#block = new Uint8Array(Math.min(limit, expected));
   }
 
   /** False, and nothing is added, when the limit would be passed. */

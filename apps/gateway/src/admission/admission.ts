@@ -23,6 +23,9 @@ export interface Admission {
   readonly parsing: LoopTime;
 }
 
+/** Requests that begin in one turn of the event loop: a few milliseconds of work. */
+const REQUESTS_PER_TURN = 32;
+
 /** @param onDone told how each claim on a pool went, and how long it waited, milliseconds */
 export function createAdmission(
   { limits, upstream }: GatewayConfig,
@@ -38,7 +41,7 @@ export function createAdmission(
     readConnections: pool('read-connections', upstream.readConnections),
     writeConnections: pool('write-connections', upstream.connections),
     webhooks: pool('webhooks', limits.maxWebhooks, 0),
-    arrivals: new LoopTurns(),
+    arrivals: new LoopTurns(REQUESTS_PER_TURN),
     parsing: new LoopTime(limits.queueMs),
   };
 }

@@ -1,21 +1,23 @@
 import { FairQueue } from '@ideogate/fair-share';
 
-/** Requests that begin in one turn of the event loop: a few milliseconds of work. */
-const PER_TURN = 32;
-
 /**
- * Lets so many requests begin in each turn of the event loop, the address that began least first: with a thousand at once
- * from one address, the one from another does not wait for all of them.
+ * Lets so much begin in each turn of the event loop, the address that began least first: with a thousand at once from one
+ * address, the one from another does not wait for all of them.
  */
 export class LoopTurns {
+  readonly #perTurn: number;
   readonly #queue = new FairQueue<() => void>();
   #begun = 0;
   #scheduled = false;
 
-  /** Null when a request of this address may begin now, or what to wait for. */
+  constructor(perTurn: number) {
+    this.#perTurn = perTurn;
+  }
+
+  /** Null when one of this address may begin now, or what to wait for. */
   next(address: string): Promise<void> | null {
     this.#schedule();
-    if (this.#begun < PER_TURN && this.#queue.size === 0) {
+    if (this.#begun < this.#perTurn && this.#queue.size === 0) {
       this.#begun++;
       return null;
     }
@@ -31,7 +33,7 @@ export class LoopTurns {
   #turn(): void {
     this.#scheduled = false;
     this.#begun = 0;
-    while (this.#begun < PER_TURN) {
+    while (this.#begun < this.#perTurn) {
       const next = this.#queue.next();
       if (next === undefined) return;
       this.#begun++;

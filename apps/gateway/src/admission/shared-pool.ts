@@ -176,6 +176,8 @@ export class SharedPool {
     const refusal = this.#refusal(lease, this.#now() - waiting.since);
     this.#fair.release(lease);
     this.#settle(lease, waiting, refusal);
+    // Those behind it may fit where it didn't.
+    this.#grantWaiting();
   }
 
   #settle(lease: Lease, { since, timer, resolve }: Waiting, refusal: PoolRefusal | null): void {

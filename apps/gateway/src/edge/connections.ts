@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Server as TlsServer } from 'node:tls';
+import { LoopTurns } from '../admission/loop-turns.ts';
 import { type Origin, UNKNOWN_ORIGIN } from './caller-address.ts';
 import { canonicalPeer } from './ip-address.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
@@ -27,7 +28,8 @@ export interface ConnectionRules {
  * Lets connections in, before a parser or TLS sees them: one from a proxy that is listed with the PROXY protocol only
  * behind a valid header, which comes before TLS. Each address may hold so many, and one too many costs next to nothing.
  * A listed proxy carries everybody, and bounds the connections of each itself: none of its own is one too many. Behind
- * the PROXY protocol a connection is one caller's, and counts as that one's.
+ * the PROXY protocol a connection is one caller's, and counts as that one's. Many at once are let in by turns, and nothing
+ * is read before.
  */
 export function letConnectionsIn(server: Server, rules: ConnectionRules): void {
   const { proxies } = rules;
@@ -35,8 +37,14 @@ export function letConnectionsIn(server: Server, rules: ConnectionRules): void {
   const accept = server.listeners('connection');
   server.removeAllListeners('connection');
   const beneathTls = server instanceof TlsServer ? followBeneathTls(server) : null;
+  // A thousand connections would else bring their first 64 KiB each before anybody has had a turn. Over TLS what came early
+  // waits as it is.
+  if (beneathTls === null) Object.assign(server, { pauseOnConnect: true });
+  const turns = new LoopTurns(CONNECTIONS_PER_TURN);
   const handOver = (socket: Socket) => {
     for (const listener of accept) Reflect.apply(listener, server, [socket]);
+    // Whoever reads on has asked to be told by now.
+    if (beneathTls === null) process.nextTick(() => socket.resume());
   };
   const enter = (socket: Socket, origin: Origin) => {
     const isProxy = proxies.formOf(origin.address) !== null;
@@ -46,9 +54,13 @@ export function letConnectionsIn(server: Server, rules: ConnectionRules): void {
     }
     ORIGINS.set(socket, origin);
     beneathTls?.remember(socket, origin);
-    handOver(socket);
-    // Whoever reads on has asked to be told by now.
-    if (beneathTls === null) process.nextTick(() => socket.resume());
+    const turn = turns.next(peerOf(origin.address ?? 'unknown'));
+    if (turn === null) return handOver(socket);
+    socket.once('error', ignore);
+    void turn.then(() => {
+      socket.off('error', ignore);
+      if (!socket.destroyed) handOver(socket);
+    });
   };
   server.on('connection', (socket: Socket) => {
     const address = canonicalPeer(socket.remoteAddress);
@@ -66,6 +78,12 @@ export function letConnectionsIn(server: Server, rules: ConnectionRules): void {
     });
   });
 }
+
+/** Connections that are let in in one turn of the event loop: a few milliseconds of work. */
+const CONNECTIONS_PER_TURN = 32;
+
+/** Its closing tells enough. */
+const ignore = () => undefined;
 
 const ORIGINS = new WeakMap<Duplex, Origin>();
 
@@ -138,5 +156,5 @@ function takeProxyHeader(
   const onClose = () => clearTimeout(timer);
   const timer = setTimeout(() => finish('proxy-header-late'), withinMs);
   timer.unref();
-  socket.on('data', onData).once('end', onEnd).once('error', onError).once('close', onClose);
+  socket.on('data', onData).once('end', onEnd).once('error', onError).once('close', onClose).resume();
 }

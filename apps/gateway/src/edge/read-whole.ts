@@ -16,7 +16,8 @@ export function readWhole(
 ): Promise<Buffer | Refusal> {
   return new Promise((resolve, reject) => {
     // One block, however small the chunks: each of its own would cost more than what it holds.
-    const block = new ByteBuffer(maxBytes);
+    const { 'content-length': length } = request.headers;
+    const block = new ByteBuffer(maxBytes, length === undefined ? undefined : Number(length));
     const stop = () => request.off('data', onData).off('end', onEnd).off('close', onClose);
     const done = (result: Buffer | Refusal) => {
       stop();
