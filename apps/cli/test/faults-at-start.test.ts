@@ -52,7 +52,7 @@ describe('a place that is taken', () => {
     expect(all.code).toBe(1);
     const line = (offset: number, what: string) =>
       new RegExp(`^Port ${port + offset} \\(${what}\\) is in use: stop what uses it, or set IDEOGATE_PORT`);
-    expectLines(all, [line(0, 'gateway'), line(1, 'issuer'), line(3, 'emulator'), line(4, 'metrics')]);
+    expectLines(all, [line(0, 'gateway'), line(1, 'issuer'), line(3, 'emulator'), line(4, 'operations')]);
     expect(readyIn(data)).toBeNull();
     expect(processesOf(data)).toEqual([]);
     expect(readdirSync(join(data, 'staging'))).not.toContain('postgres');

@@ -2,16 +2,26 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Redis } from 'ioredis';
 import type { GatewayConfig } from './config.ts';
+import { peerOf } from './edge/peer.ts';
 
 /** Rate limits. Each answers null to go on, or the seconds to wait. */
 export interface Brakes {
   byAddress(address: string): Promise<number | null>;
   bySubject(subject: string): Promise<number | null>;
+  /** Of an address beyond its limit: tokens not seen before that are looked at nevertheless. */
+  byNewToken(address: string): Promise<number | null>;
+  /** Of a caller: requests that a token of its takes past the limit of its address. */
+  byProvenCaller(subject: string): Promise<number | null>;
   /** Whether the limits are shared between replicas right now. */
   shared(): 'shared' | 'alone' | 'degraded';
 }
 
 const LOOK_AGAIN_MS = 500;
+
+/** The part of an address' limit that it has once more for tokens not seen before. */
+const NEW_TOKENS = 1 / 10;
+
+type Kind = 'address' | 'subject' | 'new-token' | 'proven-caller';
 
 /**
  * Limits by @fastify/rate-limit, in Redis when it is configured. While Redis is away every replica allows its own
@@ -20,7 +30,7 @@ const LOOK_AGAIN_MS = 500;
 export async function createBrakes(app: FastifyInstance, config: GatewayConfig): Promise<Brakes> {
   const { perAddress, perSubject, windowMs, replicas } = config.rates;
   const limiter = async (share: number, redis?: Redis) => {
-    let check: ((kind: 'address' | 'subject', key: string) => Promise<number | null>) | undefined;
+    let check: ((kind: Kind, key: string) => Promise<number | null>) | undefined;
     // A context of its own, so that the shared and the local limiter do not share a store.
     await app.register(async (context) => {
       await context.register(rateLimit, {
@@ -31,17 +41,21 @@ export async function createBrakes(app: FastifyInstance, config: GatewayConfig):
           : { redis, nameSpace: `ideogate:${config.environment}:`, skipOnError: false }),
       });
       const limit = (max: number) => ({ max: Math.max(1, Math.floor(max * share)), timeWindow: windowMs });
+      // A key of its own: the limiter's would take subjects that differ in case for one, and in Redis all kinds for one.
+      const byKey = (kind: Kind, max: number) =>
+        context.createRateLimit({ ...limit(max), keyGenerator: ({ ip }) => `${kind} ${ip}` });
       const limits = {
         address: context.createRateLimit(limit(perAddress)),
-        // A key of its own: the limiter's would take subjects that differ in case for one.
-        subject: context.createRateLimit({ ...limit(perSubject), keyGenerator: (request) => request.ip }),
+        subject: byKey('subject', perSubject),
+        'new-token': byKey('new-token', perAddress * NEW_TOKENS),
+        'proven-caller': byKey('proven-caller', perSubject),
       };
       check = async (kind, key) => {
         const verdict = await limits[kind](requestOf(key));
         return verdict.isAllowed || !verdict.isExceeded ? null : Math.max(1, verdict.ttlInSeconds);
       };
     });
-    return (kind: 'address' | 'subject', key: string) => {
+    return (kind: Kind, key: string) => {
       if (check === undefined) throw new Error('the rate limiter is asked before the application is ready');
       return check(kind, key);
     };
@@ -49,11 +63,7 @@ export async function createBrakes(app: FastifyInstance, config: GatewayConfig):
 
   const alone = await limiter(config.redisUrl === null ? 1 : 1 / replicas);
   if (config.redisUrl === null) {
-    return {
-      byAddress: (key) => alone('address', key),
-      bySubject: (key) => alone('subject', key),
-      shared: () => 'alone',
-    };
+    return { ...brakesOf(alone), shared: () => 'alone' };
   }
 
   const redis = new Redis(config.redisUrl, {
@@ -83,7 +93,7 @@ export async function createBrakes(app: FastifyInstance, config: GatewayConfig):
       }, lookAgain);
     }, LOOK_AGAIN_MS).unref();
   };
-  const ask = async (kind: 'address' | 'subject', key: string) => {
+  const ask = async (kind: Kind, key: string) => {
     if (degraded) return alone(kind, key);
     try {
       return await shared(kind, key);
@@ -93,10 +103,15 @@ export async function createBrakes(app: FastifyInstance, config: GatewayConfig):
       return alone(kind, key);
     }
   };
+  return { ...brakesOf(ask), shared: () => (degraded ? 'degraded' : 'shared') };
+}
+
+function brakesOf(ask: (kind: Kind, key: string) => Promise<number | null>): Omit<Brakes, 'shared'> {
   return {
-    byAddress: (key) => ask('address', key),
-    bySubject: (key) => ask('subject', key),
-    shared: () => (degraded ? 'degraded' : 'shared'),
+    byAddress: (address) => ask('address', address),
+    bySubject: (subject) => ask('subject', subject),
+    byNewToken: (address) => ask('new-token', peerOf(address)),
+    byProvenCaller: (subject) => ask('proven-caller', subject),
   };
 }
 

@@ -7,12 +7,12 @@ import type { KillSwitch } from '@ideogate/kill-switch';
 import type { Release, WebhookUrls } from '@ideogate/policy';
 import type { KeyRing } from '@ideogate/upstream-keys';
 import type { Admission } from './admission/admission.ts';
+import type { AnonymousRowBudget } from './anonymous-row-budget.ts';
 import type { Brakes } from './brakes.ts';
 import type { Call } from './call.ts';
 import type { GatewayConfig } from './config.ts';
 import type { ExportInSight, KeyAgeInSight, Metrics } from './metrics.ts';
 import type { Refusal } from './refusal.ts';
-import type { StrangerRows } from './stranger-rows.ts';
 import type { WebhookDoor } from './webhook-door.ts';
 
 /** Where log lines go: pino's two methods. */
@@ -59,7 +59,7 @@ export interface Gateway extends GatewayDeps {
   readonly brakes: Brakes;
   readonly admission: Admission;
   readonly metrics: Metrics;
-  readonly strangerRows: StrangerRows;
+  readonly anonymousRows: AnonymousRowBudget;
   /** Address of the protected-resource metadata (RFC 9728 section 3.1). */
   readonly metadataUrl: string;
   /** Addresses of our own to which callers may have Ideogram send results. */

@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
-import { PROBLEMS, type ProblemCode } from '@ideogate/contract';
+import { storedBytes } from '@ideogate/audit';
+import { type DecisionEvent, PROBLEMS, type ProblemCode } from '@ideogate/contract';
 import { type Call, callerIsGone, type UpstreamEnd } from './call.ts';
 import type { Gateway } from './context.ts';
-import { faultOf, logCall } from './log.ts';
+import { faultOf, logCall, MOST_LOG_LINE_BYTES } from './log.ts';
 import { problemAnswer } from './problem-document.ts';
 import { type Ending, recordOutcome, recordRefusal } from './record-of-call.ts';
 import type { Refusal } from './refusal.ts';
@@ -23,16 +24,22 @@ export async function refuse(call: Call, refusal: Refusal, gateway: Gateway): Pr
 
 async function endRefused(call: Call, refusal: Refusal, gateway: Gateway): Promise<void> {
   const final = isFinal(refusal) ? refusal : (call.interruption ?? refusal);
-  const row = hasRow(call, final);
-  if (final.reason === 'address-rate' || (row && isOneTooMany(call, gateway)))
-    countWithoutRow(final.reason, gateway);
+  const row = hasRow(call, final) ? recordRefusal(call, final, gateway) : null;
+  const told = final.reason !== 'address-rate' && mayBeTold(call, row, gateway);
+  if (final.reason === 'address-rate' || (row !== null && !told)) countWithoutRow(final.reason, gateway);
   else {
     gateway.metrics.refused(final.reason);
-    if (row) await gateway.record.refuse(recordRefusal(call, final, gateway));
+    if (row !== null) await gateway.record.refuse(row);
   }
   answer(call, final, gateway);
   gateway.forget(call);
-  logCall(call, { result: 'refused', problem: final.problem, reason: final.reason }, gateway);
+  if (told) logCall(call, { result: 'refused', problem: final.problem, reason: final.reason }, gateway);
+}
+
+/** Row and line in the log of a caller that is known; of others, as long as they are within their budget. */
+function mayBeTold(call: Call, row: DecisionEvent | null, { anonymousRows }: Gateway): boolean {
+  const bytes = MOST_LOG_LINE_BYTES + (row === null ? 0 : storedBytes(row));
+  return call.token !== null || anonymousRows.spend(call.address, bytes);
 }
 
 /** A fault of ours in the very ending: the connection is all that is left to end, or its caller would wait for ever. */
@@ -50,7 +57,7 @@ function isFinal({ problem, reason }: Refusal): boolean {
   return problem === 'record-unavailable' || reason === 'address-rate';
 }
 
-/** What a stranger can make any number of is counted, and summed in the record: it has no row of its own. */
+/** What an unauthenticated peer can make any number of is counted, and summed in the record: it has no row of its own. */
 export function countWithoutRow(reason: string, gateway: Gateway): void {
   gateway.metrics.refused(reason);
   gateway.record.turnAway(reason);
@@ -64,11 +71,6 @@ function hasRow(call: Call, refusal: Refusal): boolean {
     !isOwnPage(call.path) ||
     (call.path === '/-/whoami' && isTokenFault(refusal.problem))
   );
-}
-
-/** Strangers from ever more addresses would have ever more rows. */
-function isOneTooMany(call: Call, gateway: Gateway): boolean {
-  return call.token === null && !gateway.strangerRows.take();
 }
 
 function isTokenFault(problem: ProblemCode | null): boolean {

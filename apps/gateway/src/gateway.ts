@@ -4,6 +4,7 @@ import { buildRouter } from '@ideogate/ideogram';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { createAdmission, poolsOf } from './admission/admission.ts';
 import { releaseLeases } from './admission/admit.ts';
+import { createAnonymousRowBudget } from './anonymous-row-budget.ts';
 import { createBrakes } from './brakes.ts';
 import { callOf } from './call.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
@@ -17,15 +18,16 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { answerOptions, ownPages, pageMethodRefusal } from './pages/own-pages.ts';
 import { webhookPages } from './pages/webhook-pages.ts';
 import { forwarding } from './forwarding.ts';
+import { createProbes, type Probes } from './probes.ts';
 import type { Refusal } from './refusal.ts';
 import { DECISION, walk } from './request-path.ts';
 import { refuseBodyOnGet } from './steps/refuse-body-on-get.ts';
-import { createStrangerRows } from './stranger-rows.ts';
 import { webhookUrlsOf } from './webhook-door.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
     readonly ideogateMetrics: Metrics;
+    readonly ideogateProbes: Probes;
   }
 }
 
@@ -49,6 +51,8 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     exposeHeadRoutes: false,
     bodyLimit: config.limits.maxBodyBytes,
     forceCloseConnections: 'idle',
+    // Calls that come while it stops are refused by the listener, in our words; who asks whether it lives is told so.
+    return503OnClosing: false,
     // The same bound holds for what `preClose` does: 10 seconds, the default, would break off the drain with an error.
     pluginTimeout: config.limits.drainMs + STOP_MS,
     routerOptions: { maxParamLength: config.limits.maxTargetBytes },
@@ -80,7 +84,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     brakes,
     admission,
     metrics,
-    strangerRows: createStrangerRows(config.limits.strangerRows, config.rates.windowMs),
+    anonymousRows: createAnonymousRowBudget(config.limits.anonymousRowBytes),
     metadataUrl: metadataUrlOf(config.identifier),
     webhookUrls: webhookUrlsOf(config.identifier, deps.webhooks),
     isOwnHost: ownHosts(config.identifier),
@@ -98,7 +102,9 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     },
   };
 
+  const probes = createProbes(gateway);
   app.decorate('ideogateMetrics', metrics);
+  app.decorate('ideogateProbes', probes);
   app.addHook('onRequest', async (request, reply) => {
     const call = callOf(request.raw);
     const own = call.path !== null && isOwnPage(call.path);
@@ -128,7 +134,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     const own = call.path !== null && isOwnPage(call.path);
     await refuse(call, own ? { problem: 'unknown-operation', reason: 'unknown-page' } : UNREACHABLE, ready());
   });
-  await app.register(ownPages, { gateway });
+  await app.register(ownPages, { gateway, probes });
   await app.register(webhookPages, { gateway });
   await app.register(forwarding, { gateway });
   app.addHook('preClose', async () => {

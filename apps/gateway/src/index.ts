@@ -8,7 +8,8 @@ export {
 export type { GatewayDeps, Log } from './context.ts';
 export { createGateway } from './gateway.ts';
 export { faultOf } from './log.ts';
-export { type KeyAgeInSight, serveMetrics } from './metrics.ts';
+export type { KeyAgeInSight } from './metrics.ts';
+export { serveOperations } from './probes.ts';
 export { checkKey } from './upstream/key-check.ts';
 export { upstreamWay } from './upstream/way.ts';
 export { ideogramEndpoint, secretEndpoint, type WebhookDoor, type WebhookEndpoint } from './webhook-door.ts';

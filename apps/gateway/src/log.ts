@@ -2,6 +2,9 @@ export { faultOf } from '@ideogate/contract';
 import type { Call } from './call.ts';
 import type { Gateway } from './context.ts';
 
+/** The longest line about a call whose caller isn't known, what the logger adds included. */
+export const MOST_LOG_LINE_BYTES = 512;
+
 /** The fields a log line may have: an allow-list, so that no header, body, query or token can get in. */
 export function logCall(
   call: Call,

@@ -1,4 +1,3 @@
-import { createServer, type Server } from 'node:http';
 import type { PoolName, SharedPool } from './admission/shared-pool.ts';
 import type { LastCheckpoint } from '@ideogate/audit';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
@@ -231,23 +230,4 @@ export function createMetrics(watched: Watched): Metrics {
       commit.observe(milliseconds / 1000);
     },
   };
-}
-
-/** Serves the metrics on a port of their own, apart from callers. */
-export async function serveMetrics(metrics: Metrics, at: { host: string; port: number }): Promise<Server> {
-  const server = createServer((request, response) => {
-    if (request.method !== 'GET' || request.url !== '/metrics') {
-      response.writeHead(404).end();
-      return;
-    }
-    metrics.registry.metrics().then(
-      (text) => response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),
-      () => response.writeHead(500).end(),
-    );
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(at.port, at.host, resolve);
-  });
-  return server;
 }

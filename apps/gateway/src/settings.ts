@@ -258,13 +258,13 @@ export const SETTINGS = {
     100_000_000,
     'Requests per caller and window.',
   ),
-  strangerRows: number(
-    'IDEOGATE_STRANGER_ROWS',
-    10_000,
-    'rows',
-    1,
+  anonymousRowBytes: number(
+    'IDEOGATE_ANONYMOUS_ROW_BYTES_PER_HOUR',
     100_000_000,
-    'Refusals without a valid token that have rows of their own, in a window; the rest is summed.',
+    'bytes',
+    1_000_000,
+    100_000_000_000,
+    'What refusals without a valid token may take of the record and the log in an hour; the rest is summed.',
   ),
   windowMs: number('IDEOGATE_RATE_WINDOW_MS', 60_000, 'ms', 1000, 86_400_000, 'Length of the rate window.'),
   replicas: number(

@@ -60,18 +60,64 @@ test('of a flood the record holds few rows, and with them every call', async () 
   });
 });
 
-test('of strangers, from however many addresses, few have rows, and the others are summed by why', async () => {
-  await withGateway({ IDEOGATE_STRANGER_ROWS: '5' }, async (gateway, database) => {
-    const send = (token: string) =>
-      fetch(`${gateway.url}/v1/ideogram-v3/generate`, { method: 'POST', headers: { 'api-key': token } });
-    for (let sent = 0; sent < 12; sent++) expect((await send('not-a-token')).status).toBe(401);
-    // Who is known is no stranger: its refusals have their rows all the same.
+const BUDGET = 1_000_000;
+
+/** So many requests with a path of so many bytes that nobody is known to have asked for, from one address. */
+async function askUnknown(port: number, from: string, requests: number, pathBytes: number): Promise<void> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress: from });
+  const line = (last: boolean) =>
+    `GET /${'a'.repeat(pathBytes - 1)} HTTP/1.1\r\nHost: a\r\n${last ? 'Connection: close\r\n' : ''}\r\n`;
+  for (let sent = 1; sent <= requests; sent++) socket.write(line(sent === requests));
+  socket.on('error', () => undefined).resume();
+  await new Promise((resolve) => socket.once('close', resolve));
+}
+
+async function sizeOnDisk(database: Pool): Promise<number> {
+  const { rows } = await database.query<{ bytes: string }>(
+    `SELECT sum(pg_total_relation_size(inhrelid))::text AS bytes FROM pg_inherits
+     WHERE inhparent = 'ideogate.audit_event'::regclass`,
+  );
+  return Number(rows[0]?.bytes);
+}
+
+test('what unauthenticated peers make the record and the log hold stays within its bytes, and every call is counted (E.48, H.64)', async () => {
+  await withGateway({ IDEOGATE_ANONYMOUS_ROW_BYTES_PER_HOUR: String(BUDGET) }, async (gateway, database) => {
+    const before = await sizeOnDisk(database);
+    const addresses = Array.from({ length: 20 }, (_, at) => `127.0.2.${at + 1}`);
+    await Promise.all(
+      addresses.map((from, at) => askUnknown(gateway.port, from, 100, at % 2 === 0 ? 10 : 3000)),
+    );
+    // Who is known is on record all the same, and so is its line in the log.
     const known = await gateway.token('reader', 'read:models');
-    for (let sent = 0; sent < 3; sent++) expect((await send(known)).status).toBe(403);
+    const send = () =>
+      fetch(`${gateway.url}/v1/ideogram-v3/generate`, { method: 'POST', headers: { 'api-key': known } });
+    for (let sent = 0; sent < 3; sent++) expect((await gateway.call(await send())).status).toBe(403);
     await gateway.stop();
     const { rows, sums } = await inTheRecord(database);
-    expect(rows).toBe(5 + 3);
-    expect(Object.values(sums)).toEqual([7]);
+    expect(sums).toEqual({ 'credential-missing': 20 * 100 + 3 - rows });
+    expect(rows).toBeGreaterThan(100);
+    const taken = (await sizeOnDisk(database)) - before;
+    const logged = gateway.log.reduce((bytes, line) => bytes + line.length + 1, 0);
+    expect(taken + logged).toBeLessThan(BUDGET);
+  });
+});
+
+test('one noisy address leaves rows for others, and a long path is cut before it is kept (E.48, H.64)', async () => {
+  await withGateway({ IDEOGATE_ANONYMOUS_ROW_BYTES_PER_HOUR: String(BUDGET) }, async (gateway, database) => {
+    await askUnknown(gateway.port, '127.0.3.1', 300, 3000);
+    await askUnknown(gateway.port, '127.0.3.2', 1, 3000);
+    await gateway.stop();
+    const { rows } = await database.query<{ address: string; count: number; longest: number }>(
+      `SELECT address, count(*)::int AS count, max(octet_length(resource)) AS longest FROM ideogate.audit_event
+       WHERE kind = 'decision' GROUP BY address ORDER BY address`,
+    );
+    expect(rows[0]?.count).toBeGreaterThan(20);
+    expect(rows[0]?.count).toBeLessThan(70);
+    expect(rows[1]).toEqual({ address: '127.0.3.2', count: 1, longest: rows[0]?.longest });
+    expect(rows[1]?.longest).toBeLessThanOrEqual(256);
+    expect(await inTheRecord(database)).toMatchObject({
+      sums: { 'credential-missing': 300 - (rows[0]?.count ?? 0) },
+    });
   });
 });
 

@@ -48,15 +48,15 @@ test('trap 7: what an address sends over its limit gets 429 with Retry-After, is
       ...(await times(5, ask('/models', 'fake-token'))),
       ...(await times(3, ask('/v9/dream', good))),
       ...(await times(2, ask('/models', good))),
-      ...(await times(3, ask('/-/health'))),
+      ...(await times(3, ask('/-/problems'))),
     ];
     expect(count(429, within)).toBe(0);
     for (let i = 0; i < 2; i++) await exchange(gateway.port, 'NONSENSE\r\n\r\n');
 
     const over = [
-      ...(await times(20, ask('/models', good))),
-      ...(await times(10, ask('/models'))),
-      ...(await times(5, ask('/-/health'))),
+      ...(await times(20, ask('/models'))),
+      ...(await times(10, ask('/models', 'fake-token'))),
+      ...(await times(5, ask('/-/problems'))),
     ];
     expect(count(429, over)).toBe(35);
     for (const response of over) {
@@ -81,6 +81,42 @@ test('trap 7: what an address sends over its limit gets 429 with Retry-After, is
     expect(rows).toHaveLength(17);
     expect(rows.filter(({ reason }) => reason === 'address-rate')).toHaveLength(0);
   }));
+
+test('an address over its limit shuts out no caller that shares it, and nobody who asks whether the gateway lives (D.46, H.65)', () =>
+  withGateway(
+    { IDEOGATE_RATE_PER_ADDRESS: '50', IDEOGATE_RATE_PER_SUBJECT: '30', IDEOGATE_RATE_WINDOW_MS: '600000' },
+    async (gateway) => {
+      const [known, fresh, later] = [
+        await gateway.token('reader'),
+        await gateway.token('reader'),
+        await gateway.token('reader'),
+      ];
+      const ask = (path: string, token?: string) => () =>
+        fetch(`${gateway.url}${path}`, token === undefined ? {} : { headers: { 'api-key': token } });
+      expect(statuses(await times(1, ask('/models', known)))).toEqual([200]);
+      const flood = await times(80, ask('/models'));
+      expect(count(401, flood)).toBe(49);
+      expect(count(429, flood)).toBe(31);
+      const probes = await times(60, ask('/-/health'));
+      expect(count(200, probes)).toBe(60);
+      // What was verified before goes on, and what is valid and seen for the first time, too.
+      expect(statuses(await times(3, ask('/models', known)))).toEqual([200, 200, 200]);
+      expect(statuses(await times(2, ask('/models', fresh)))).toEqual([200, 200]);
+      // Junk uses up what is left for tokens never seen, and is stopped as if it had brought none.
+      const junk = Array.from({ length: 9 }, (_, at) => `${known.slice(0, -6)}AAA${at}AA`);
+      for (const token of junk) expect(statuses(await times(1, ask('/models', token)))).toEqual([429]);
+      expect(statuses(await times(1, ask('/models', later)))).toEqual([429]);
+      expect(statuses(await times(2, ask('/models', known)))).toEqual([200, 200]);
+      const rows = await gateway.ended(1 + 49 + 3 + 2 + 2);
+      expect(rows).toHaveLength(1 + 49 + 3 + 2 + 2);
+      expect(await refusals(gateway, 'address-rate')).toBe(31 + 9 + 1);
+      // A token takes nothing past the limit that isn't counted for its caller either.
+      const broken = await times(40, ask('/models//', known));
+      expect(statuses(broken.slice(0, 2))).toEqual([400, 400]);
+      expect(count(400, broken)).toBe(30 - 7);
+      expect(count(429, broken)).toBe(40 - 23);
+    },
+  ));
 
 test('a caller over its own limit gets 429 with Retry-After and a row; others go on (B.26, D.46)', () =>
   withGateway({ IDEOGATE_RATE_PER_SUBJECT: '5' }, async (gateway) => {

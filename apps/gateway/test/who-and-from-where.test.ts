@@ -126,7 +126,7 @@ test('a new address claimed with every request does not escape the limit per add
   const statuses: number[] = [];
   for (let i = 0; i < 60; i++) {
     const headers = { 'x-forwarded-for': `203.0.113.${i}`, forwarded: `for=203.0.113.${i}` };
-    const response = await fetch(`${gateway.url}/-/health`, { headers });
+    const response = await fetch(`${gateway.url}/-/problems`, { headers });
     await response.arrayBuffer();
     statuses.push(response.status);
   }

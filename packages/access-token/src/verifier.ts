@@ -62,6 +62,8 @@ export interface IssuerReadiness {
 export interface TokenVerifier {
   /** Never throws or rejects. Answers at once, without a promise, for a token verified before. */
   verify(token: string): Verified | Rejected | Promise<Verified | Rejected>;
+  /** What is known of a token that was verified before, as long as it still is valid; null: it must be verified. */
+  remembered(token: string): Verified | null;
   /** The state of each issuer's keys, fetched first where there are none yet. */
   ready(): Promise<IssuerReadiness[]>;
   /**
@@ -161,6 +163,11 @@ export function createTokenVerifier(config: VerifierConfig, deps: { now(): numbe
       if (remembered === undefined) return verifyAnew(token);
       const fetchesBefore = remembered.issuer.keys.fetchesBegun();
       return recall(token, remembered) ?? verifyAnew(token, fetchesBefore);
+    },
+    remembered(token) {
+      const remembered = token.length > config.maxTokenLength ? undefined : cache.get(token);
+      const known = remembered === undefined ? undefined : recall(token, remembered);
+      return known?.ok === true ? known : null;
     },
     async ready() {
       const states = [...issuers].map(async ([issuer, { keys }]) => {

@@ -25,6 +25,7 @@ import {
   ideogramEndpoint,
   readGatewayConfig,
   secretEndpoint,
+  serveOperations,
 } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { createEmulator } from '@ideogate/ideogram/emulator';
@@ -83,6 +84,8 @@ interface TestWebhookEndpoint {
 export interface TestGateway {
   readonly url: string;
   readonly issuerUrl: string;
+  /** The operations port. */
+  readonly operationsUrl: string;
   /** The upstream's origin: the emulator, unless another was given. */
   readonly upstream: string;
   readonly port: number;
@@ -181,7 +184,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     {
       IDEOGATE_RATE_PER_ADDRESS: '1000000',
       IDEOGATE_RATE_PER_SUBJECT: '1000000',
-      IDEOGATE_STRANGER_ROWS: '1000000',
+      IDEOGATE_ANONYMOUS_ROW_BYTES_PER_HOUR: '100000000000',
       ...settings,
     },
   );
@@ -225,6 +228,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     nowMicros,
     ...(webhooks === null ? {} : { webhooks: webhooks.door }),
   });
+  const operationsPort = await freePort();
+  const operations = await serveOperations(app.ideogateProbes, { host: '127.0.0.1', port: operationsPort });
   await app.listen({ host: '127.0.0.1', port });
   const pool = openReadPool(withLogin(database.url, read));
 
@@ -239,6 +244,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const gateway: TestGateway = {
     url,
     issuerUrl,
+    operationsUrl: `http://127.0.0.1:${operationsPort}`,
     upstream,
     port,
     clients: new Map(clients.map((client) => [client.client_id, client.client_secret])),
@@ -288,6 +294,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     async close() {
       relay.restore();
       await stop();
+      operations.close();
+      operations.closeAllConnections();
       verifier.close();
       await pool.end();
       await issuer.close();

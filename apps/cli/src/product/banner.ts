@@ -11,7 +11,7 @@ export function banner(ready: ReadyFile, upstream: UpstreamChoice, notices: read
     '',
     `  gateway   ${ready.gateway}`,
     `  issuer    ${ready.issuer}`,
-    `  metrics   ${ready.metrics}`,
+    `  metrics   ${ready.metrics}, with /-/health and /-/ready beside it`,
     upstream.kind === 'emulator'
       ? `  upstream  ${ready.emulator} is the Ideogram EMULATOR: no key was given, nothing reaches Ideogram and nothing is billed`
       : `  upstream  ${upstream.origin}, with the key you gave: calls are billed`,

@@ -120,6 +120,7 @@ export interface ReadyFile {
   readonly issuer: string;
   /** Null when the upstream is not the emulator. */
   readonly emulator: string | null;
+  /** Address of the metrics, on the operations port; health and readiness are beside them. */
   readonly metrics: string;
   /** Reads the record. */
   readonly databaseUrl: string;

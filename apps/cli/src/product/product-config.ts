@@ -35,7 +35,7 @@ export interface ProductConfig {
     readonly gateway: number;
     readonly issuer: number;
     readonly emulator: number;
-    readonly metrics: number;
+    readonly operations: number;
   };
   readonly issuerUrl: string;
   readonly issuerLimits: IssuerLimits;
@@ -85,7 +85,7 @@ export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
   const upstream = readUpstream(env, policy, faults);
   if (release !== null && policy !== undefined) refuseKeysOfOthers(release, policy, upstream, env, faults);
   const keyCheck = readKeyCheck(env, faults);
-  const ports = { gateway: port, issuer: port + 1, emulator: port + 3, metrics: port + 4 };
+  const ports = { gateway: port, issuer: port + 1, emulator: port + 3, operations: port + 4 };
   const issuerUrl = `http://127.0.0.1:${ports.issuer}`;
   const issuers: readonly TrustedIssuer[] = [
     { issuer: issuerUrl, algorithms: ['ES256', 'EdDSA'], keys: { discovery: true } },

@@ -5,7 +5,7 @@ import {
 } from '@ideogate/access-token';
 import { type AuditRecord, MonthKeyError, openMonthKeys, openRecord } from '@ideogate/audit';
 import { type CallId, ENVIRONMENTS, type EnvironmentName, WILDCARDS } from '@ideogate/contract';
-import { callsEndWithinMs, createGateway, type Log, serveMetrics } from '@ideogate/gateway';
+import { callsEndWithinMs, createGateway, type Log, serveOperations } from '@ideogate/gateway';
 import { type IssuerSetUp, loadOrCreateClients, SecretFileError } from '@ideogate/issuer';
 import {
   FolderInUseError,
@@ -111,7 +111,7 @@ async function assemble(
       ...(config.upstream.kind === 'emulator' && !runsEmulator(folder, ports.emulator)
         ? ([['emulator', ports.emulator]] as const)
         : []),
-      ['metrics', ports.metrics],
+      ['operations', ports.operations],
     ]),
   );
 
@@ -239,21 +239,23 @@ async function assemble(
   });
   observe = gateway.ideogateMetrics.batch;
   addIssuerMetrics(gateway.ideogateMetrics.registry, issuer);
+  // Up before the gateway and down after it: a gateway that drains says there that it isn't ready.
+  const at = { host: '127.0.0.1', port: ports.operations };
+  const operations = await serveOperations(gateway.ideogateProbes, at);
+  undo.push(() => void operations.close());
   undo.push(() => gateway.close());
   await gateway.listen({
     host: config.gateway.listen.host,
     port: ports.gateway,
     backlog: CONNECTIONS_IN_LINE,
   });
-  const metrics = await serveMetrics(gateway.ideogateMetrics, { host: '127.0.0.1', port: ports.metrics });
-  undo.push(() => void metrics.close());
 
   const ready: ReadyFile = {
     pid: process.pid,
     gateway: config.gatewayUrl,
     issuer: issuerUrl,
     emulator: emulator?.url ?? null,
-    metrics: `http://127.0.0.1:${ports.metrics}/metrics`,
+    metrics: `http://127.0.0.1:${ports.operations}/metrics`,
     databaseUrl: database.readUrl,
     appendDatabaseUrl: database.appendUrl,
     webhookDatabaseUrl: database.webhookUrl,

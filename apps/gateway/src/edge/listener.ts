@@ -15,6 +15,7 @@ import { answerOnSocket, countWithoutRow, refuse } from '../endings.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { Gateway } from '../context.ts';
 import { faultOf } from '../log.ts';
+import { isProbe } from '../probes.ts';
 import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 import { ARRIVAL, walk } from '../request-path.ts';
 import { followCertificate } from './certificate.ts';
@@ -111,7 +112,7 @@ async function admit(
   followRequest(call, request.socket);
   response.once('close', () => leftWithoutEnding(call, gateway));
   if (ahead !== undefined) await itsTurn(ahead, request.socket);
-  const refusal = (await walk(ARRIVAL, call, gateway)) ?? gateway.closedDoor();
+  const refusal = (await walk(ARRIVAL, call, gateway)) ?? (isProbe(call) ? null : gateway.closedDoor());
   if (refusal !== null) {
     await refuse(call, refusal, gateway);
     return;

@@ -9,11 +9,15 @@ import { walk } from '../request-path.ts';
 import { admitAddress, admitCaller } from '../steps/admit.ts';
 import { authenticate } from '../steps/authenticate.ts';
 import { brakeSubject } from '../steps/brake.ts';
+import { HEALTH, type Probes, READY } from '../probes.ts';
 import { isWebhookPath } from '../webhook-door.ts';
 
 /** The gateway's own pages: `/-/…` and `/.well-known/…`. They have no rows, except refused tokens at whoami. */
-export async function ownPages(app: FastifyInstance, options: { gateway: Gateway }): Promise<void> {
-  const { gateway } = options;
+export async function ownPages(
+  app: FastifyInstance,
+  options: { gateway: Gateway; probes: Probes },
+): Promise<void> {
+  const { gateway, probes } = options;
   const { config, release } = gateway;
 
   app.addHook('onSend', async (request, reply) => {
@@ -26,13 +30,14 @@ export async function ownPages(app: FastifyInstance, options: { gateway: Gateway
     handler: (request: FastifyRequest<{ Params: Params }>, reply: FastifyReply) => Promise<unknown>,
   ) => app.route<{ Params: Params }>({ method: ['GET', 'HEAD'], url, handler });
 
-  page('/-/health', async () => ({ status: 'alive' }));
-
-  page('/-/ready', async (_request, reply) => {
-    const checks = await readiness(gateway);
-    const ok = Object.values(checks).every((check) => check.ok);
-    return reply.code(ok ? 200 : 503).send({ status: ok ? 'ready' : 'not ready', checks });
-  });
+  for (const [url, answer] of [
+    [HEALTH, probes.health],
+    [READY, probes.ready],
+  ] as const)
+    page(url, async (_request, reply) => {
+      const { status, type, body } = await answer();
+      return reply.code(status).type(type).send(body);
+    });
 
   page('/-/problems', async () => Object.entries(PROBLEMS).map(([code, problem]) => ({ code, ...problem })));
 
@@ -117,39 +122,4 @@ export function answerOptions(call: Call, reply: FastifyReply): FastifyReply {
 /** The value of `Allow` (RFC 9110 section 10.2.1). */
 function pageMethods({ path }: Call): string {
   return path !== null && isWebhookPath(path) ? 'POST, OPTIONS' : 'GET, HEAD, OPTIONS';
-}
-
-interface Check {
-  readonly ok: boolean;
-  readonly detail: string;
-}
-
-async function readiness(gateway: Gateway): Promise<Record<string, Check>> {
-  const [record, issuers] = await Promise.all([gateway.record.ready(), gateway.verifier.ready()]);
-  const stopping = gateway.closedDoor()?.reason === 'stopping';
-  const suspects = gateway.keys.suspects();
-  const missing = gateway.keys.missing();
-  const deaf = issuers.filter((issuer) => !issuer.ok);
-  return {
-    listener: { ok: !stopping, detail: stopping ? 'stopping' : 'accepting calls' },
-    record,
-    ...(gateway.checkpoints === undefined ? {} : { checkpoints: gateway.checkpoints.ready() }),
-    ...(gateway.kills === undefined ? {} : { orders: gateway.kills.ready() }),
-    keys: {
-      ok: suspects.length === 0 && missing.length === 0,
-      detail:
-        missing.length > 0
-          ? `no ${missing.join(' and no ')} key`
-          : suspects.length === 0
-            ? 'not refused so far'
-            : `refused by the upstream: ${suspects.join(', ')}`,
-    },
-    issuers: {
-      ok: deaf.length === 0,
-      detail:
-        deaf.length === 0
-          ? `${issuers.length} key sets at hand`
-          : deaf.map((one) => `${one.issuer}: ${one.detail}`).join('; '),
-    },
-  };
 }

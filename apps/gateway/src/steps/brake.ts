@@ -1,21 +1,51 @@
+import { readCredential } from '@ideogate/access-token';
+import type { Call } from '../call.ts';
+import type { Gateway } from '../context.ts';
+import { isProbe } from '../probes.ts';
 import type { Refusal } from '../refusal.ts';
 import type { Step } from '../step.ts';
 
-/** Step 2: a limit per peer address before anything is read. What it stops is counted, and has no row. */
+/**
+ * Step 2: a limit per address before anything is read. What it stops is counted, and has no row. Who asks whether the
+ * gateway lives is not counted; and whoever proves to be a caller goes on, so that the others at its address, as
+ * behind a proxy that isn't listed, can't shut it out.
+ */
 export const brakeStrangers: Step = async (call, gateway) => {
-  const verdict = await gateway.brakes.byAddress(call.address ?? 'unknown');
-  if (verdict === null) return null;
+  if (isProbe(call)) return null;
+  const wait = await gateway.brakes.byAddress(call.address ?? 'unknown');
+  if (wait === null || (await isProvenCaller(call, gateway))) return null;
   const { perAddress, windowMs } = gateway.config.rates;
-  return tooMany('address-rate', 'This address', 'each address', perAddress, windowMs, verdict);
+  return tooMany('address-rate', 'This address', 'each address', perAddress, windowMs, wait);
 };
 
 /** After authentication: a limit per caller, so that one service cannot crowd out the others. */
 export const brakeSubject: Step = async (call, gateway) => {
-  const verdict = await gateway.brakes.bySubject(`${call.token?.issuer} ${call.token?.subject}`);
-  if (verdict === null) return null;
+  const wait = await gateway.brakes.bySubject(subjectOf(call.token));
+  if (wait === null) return null;
   const { perSubject, windowMs } = gateway.config.rates;
-  return tooMany('subject-rate', 'This caller', 'each caller', perSubject, windowMs, verdict);
+  return tooMany('subject-rate', 'This caller', 'each caller', perSubject, windowMs, wait);
 };
+
+/**
+ * A token that was verified before costs a look into memory. Others are verified, but few of them: who sends junk uses
+ * that up for its address, and nothing more. Each caller gets past so often as its own limit is: what it then sends
+ * may be no call at all, and would never be counted for it.
+ */
+async function isProvenCaller(call: Call, { verifier, brakes }: Gateway): Promise<boolean> {
+  // The query isn't read yet; a credential in it is refused where all of them are read.
+  const credential = readCredential(call.request?.rawHeaders ?? [], '');
+  if (!credential.ok) return false;
+  const { token } = credential;
+  const remembered = verifier.remembered(token);
+  if (remembered !== null) return (await brakes.byProvenCaller(subjectOf(remembered))) === null;
+  if ((await brakes.byNewToken(call.address ?? 'unknown')) !== null) return false;
+  const verified = await verifier.verify(token);
+  return verified.ok && (await brakes.byProvenCaller(subjectOf(verified))) === null;
+}
+
+function subjectOf(token: { readonly issuer: string; readonly subject: string } | null): string {
+  return `${token?.issuer} ${token?.subject}`;
+}
 
 /** Which limit it was, whose, how many, and when there is room again. */
 function tooMany(

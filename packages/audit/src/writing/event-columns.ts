@@ -1,11 +1,21 @@
 import type { AuditEvent, DecisionEvent, NoticeEvent, OutcomeEvent } from '@ideogate/contract';
 import type { auditEvent } from '../database/schema.ts';
-import { storableBigint, storableDetail, storableInteger, storableList, storableText } from '../storable.ts';
+import {
+  MAX_TEXT_BYTES,
+  storableBigint,
+  storableDetail,
+  storableInteger,
+  storableList,
+  storableText,
+} from '../storable.ts';
 
 type Row = typeof auditEvent.$inferSelect;
 
 /** What a writer adds to an event when it takes its place in the chain. */
 type ChainColumn = 'writer' | 'seq' | 'at' | 'prevHash' | 'hash';
+
+/** A path that nobody is known to have asked for: longer than any operation's, and no way to fill a disk. */
+const MAX_ANONYMOUS_RESOURCE_BYTES = 256;
 
 /** An event as the table holds it, before it has a place in the chain. All text is storable. */
 export type EventColumns = Omit<Row, ChainColumn> & {
@@ -140,7 +150,13 @@ function decisionColumns(event: DecisionEvent): EventColumns {
     address: textOrNull(event.address),
     proxy: textOrNull(event.proxy),
     method: textOrNull(event.method),
-    resource: textOrNull(event.resource),
+    resource:
+      event.resource === null
+        ? null
+        : storableText(
+            event.resource,
+            event.subject === null ? MAX_ANONYMOUS_RESOURCE_BYTES : MAX_TEXT_BYTES,
+          ),
     scopeNeeded: textOrNull(event.scopeNeeded),
     scopeHeld: textOrNull(event.scopeHeld),
     level: event.level,

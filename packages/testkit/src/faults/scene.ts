@@ -137,7 +137,7 @@ export class Scene {
       clockOffsetMs: changes.clockOffsetMs ?? 0,
       settings: {
         IDEOGATE_RATE_PER_ADDRESS: '1000000',
-        IDEOGATE_STRANGER_ROWS: '1000000',
+        IDEOGATE_ANONYMOUS_ROW_BYTES_PER_HOUR: '100000000000',
         IDEOGATE_RATE_PER_SUBJECT: '1000000',
         IDEOGATE_COMMIT_TIMEOUT_MS: String(COMMIT_MS[this.form]),
         ...this.#options.settings,

@@ -553,7 +553,7 @@ const GARBAGE = fc.oneof(
 const flood = fc
   .constantFrom(
     'GET /models HTTP/1.1\r\nHost: gateway.test\r\nUser-Agent: fuzz-{{case}}-{{case}}\r\n\r\n',
-    'GET /-/health HTTP/1.1\r\nHost: gateway.test\r\n\r\n',
+    'GET /-/problems HTTP/1.1\r\nHost: gateway.test\r\n\r\n',
   )
   .map((request) => request.repeat(60));
 

@@ -104,7 +104,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
       IDEOGATE_DISCARD_MS: '2000',
       IDEOGATE_COMMIT_TIMEOUT_MS: '15000',
       IDEOGATE_RATE_PER_ADDRESS: String(PER_ADDRESS),
-      IDEOGATE_STRANGER_ROWS: '1000000',
+      IDEOGATE_ANONYMOUS_ROW_BYTES_PER_HOUR: '100000000000',
       IDEOGATE_RATE_WINDOW_MS: '1000',
     },
     onLogLine: (line) => {

@@ -1,0 +1,156 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Call } from './call.ts';
+import type { Gateway } from './context.ts';
+
+export const HEALTH = '/-/health';
+export const READY = '/-/ready';
+const METRICS = '/metrics';
+
+const METHODS: ReadonlySet<string | null> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** Who asks whether the gateway lives or is ready is under no limit of callers, on whatever port. */
+export function isProbe({ target, method }: Pick<Call, 'target' | 'method'>): boolean {
+  return (target === HEALTH || target === READY) && METHODS.has(method);
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+/** What operators and orchestrators ask. The answers are the same on the callers' port and on the operations port. */
+export interface Probes {
+  readonly health: () => Answer;
+  readonly ready: () => Promise<Answer>;
+  readonly metrics: () => Promise<Answer>;
+}
+
+/** How long what an answer was made of is kept: many who ask at once cost as much as one, milliseconds. */
+const KEPT_MS = 1000;
+
+export function createProbes(gateway: Gateway): Probes {
+  const lookAround = sharedFor(KEPT_MS, async () => {
+    const [record, issuers] = await Promise.all([gateway.record.ready(), gateway.verifier.ready()]);
+    return { record, issuers };
+  });
+  const { registry } = gateway.metrics;
+  const collect = sharedFor(KEPT_MS, () => registry.metrics());
+  return {
+    health: () => json(200, { status: 'alive' }),
+    async ready() {
+      const checks = readiness(gateway, await lookAround());
+      const ok = Object.values(checks).every((check) => check.ok);
+      return json(ok ? 200 : 503, { status: ok ? 'ready' : 'not ready', checks });
+    },
+    async metrics() {
+      return { status: 200, type: registry.contentType, body: await collect() };
+    },
+  };
+}
+
+function json(status: number, body: object): Answer {
+  return { status, type: 'application/json; charset=utf-8', body: JSON.stringify(body) };
+}
+
+/**
+ * The same work for all who ask while it runs, and for a while after. What failed is not kept.
+ * @param now monotonic milliseconds
+ */
+export function sharedFor<T>(
+  milliseconds: number,
+  work: () => Promise<T>,
+  now: () => number = () => performance.now(),
+): () => Promise<T> {
+  let kept: { readonly result: Promise<T>; until: number } | null = null;
+  return () => {
+    if (kept !== null && now() < kept.until) return kept.result;
+    const mine = { result: work(), until: Number.POSITIVE_INFINITY };
+    kept = mine;
+    mine.result.then(
+      () => {
+        mine.until = now() + milliseconds;
+      },
+      () => {
+        if (kept === mine) kept = null;
+      },
+    );
+    return mine.result;
+  };
+}
+
+interface Check {
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+interface Surroundings {
+  readonly record: Check;
+  readonly issuers: readonly (Check & { readonly issuer: string })[];
+}
+
+/** What costs nothing is looked at each time: a stop shows at once. */
+function readiness(gateway: Gateway, { record, issuers }: Surroundings): Record<string, Check> {
+  const stopping = gateway.closedDoor()?.reason === 'stopping';
+  const suspects = gateway.keys.suspects();
+  const missing = gateway.keys.missing();
+  const deaf = issuers.filter((issuer) => !issuer.ok);
+  return {
+    listener: { ok: !stopping, detail: stopping ? 'stopping' : 'accepting calls' },
+    record,
+    ...(gateway.checkpoints === undefined ? {} : { checkpoints: gateway.checkpoints.ready() }),
+    ...(gateway.kills === undefined ? {} : { orders: gateway.kills.ready() }),
+    keys: {
+      ok: suspects.length === 0 && missing.length === 0,
+      detail:
+        missing.length > 0
+          ? `no ${missing.join(' and no ')} key`
+          : suspects.length === 0
+            ? 'not refused so far'
+            : `refused by the upstream: ${suspects.join(', ')}`,
+    },
+    issuers: {
+      ok: deaf.length === 0,
+      detail:
+        deaf.length === 0
+          ? `${issuers.length} key sets at hand`
+          : deaf.map((one) => `${one.issuer}: ${one.detail}`).join('; '),
+    },
+  };
+}
+
+/** The operations port: health, readiness and metrics, away from callers and whatever they do. */
+export async function serveOperations(probes: Probes, at: { host: string; port: number }): Promise<Server> {
+  const pages = new Map<string, () => Answer | Promise<Answer>>([
+    [HEALTH, probes.health],
+    [READY, probes.ready],
+    [METRICS, probes.metrics],
+  ]);
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+    const page = pages.get(request.url ?? '');
+    if (page === undefined) {
+      response.writeHead(404).end();
+      return;
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.writeHead(request.method === 'OPTIONS' ? 204 : 405, { allow: 'GET, HEAD, OPTIONS' }).end();
+      return;
+    }
+    const { status, type, body } = await page();
+    const length = Buffer.byteLength(body);
+    response.writeHead(status, {
+      'content-type': type,
+      'content-length': length,
+      'cache-control': 'no-store',
+    });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  };
+  const server = createServer((request, response) => {
+    answer(request, response).catch(() => response.writeHead(500).end());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(at.port, at.host, resolve);
+  });
+  return server;
+}
