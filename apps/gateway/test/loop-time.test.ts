@@ -32,7 +32,7 @@ test('no turn of the loop has more than two milliseconds and the piece that ends
   expect(Math.max(...turns)).toBeLessThanOrEqual(8);
 });
 
-test('a caller with little to read does not wait for one with much', async () => {
+test('a caller with little to read does not wait for one with much (H.62)', async () => {
   const loop = new LoopTime(10_000);
   const order: string[] = [];
   const greedy = Array.from({ length: 100 }, () =>

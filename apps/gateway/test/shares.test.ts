@@ -56,7 +56,7 @@ const generate = (gateway: TestGateway, token: string) =>
     body: JSON.stringify(PICTURE),
   });
 
-describe('calls in flight', () => {
+describe('calls in flight (H.62)', () => {
   test('bodies that come byte by byte leave the last quarter to others, health included, and the rest of them are told of their share', async () => {
     const gateway = await start({ IDEOGATE_MAX_IN_FLIGHT: '20' });
     const [greedy, other] = [await gateway.token('full'), await gateway.token('writer')];
@@ -157,7 +157,7 @@ describe('calls in flight', () => {
   });
 });
 
-describe('connections to Ideogram', () => {
+describe('connections to Ideogram (H.62)', () => {
   test('an upload of which little is there takes none, however long it lasts', async () => {
     const gateway = await start({ IDEOGATE_UPSTREAM_CONNECTIONS: '2' });
     await crowd(gateway, 8, beginUpload(REMIX, await gateway.token('full'), 5000));
@@ -226,7 +226,7 @@ describe('connections to Ideogram', () => {
   });
 });
 
-describe('memory for bodies', () => {
+describe('memory for bodies (H.62)', () => {
   test('large bodies of one caller leave room for those of others, announced or not', async () => {
     const gateway = await start({ IDEOGATE_MAX_BODY_MEMORY_BYTES: '4194304' });
     const [greedy, other] = [await gateway.token('full'), await gateway.token('writer')];

@@ -151,7 +151,7 @@ test('a pool of one serves one after another', () => {
   expect(pool.grantWaiting()).toEqual([second]);
 });
 
-test('whatever is claimed, granted, taken back and given back: the pool is never overdrawn, nothing is lost, nobody starves', () => {
+test('whatever is claimed, granted, taken back and given back: the pool is never overdrawn, nothing is lost, nobody starves (H.62)', () => {
   const step = fc.record({
     key: fc.constantFrom('a', 'b', 'c', 'd'),
     units: fc.integer({ min: 1, max: 8 }),

@@ -15,7 +15,7 @@ const RULES = [
   ...range(48, 56).map((n) => `E.${n}`),
   ...range(57, 60).map((n) => `F.${n}`),
   'G.61',
-  ...range(63, 65).map((n) => `H.${n}`),
+  ...range(62, 65).map((n) => `H.${n}`),
   ...range(66, 67).map((n) => `I.${n}`),
 ];
 const TRAPS = range(1, 41).map(String);
