@@ -138,7 +138,11 @@ export const PROBLEMS = {
     'Nothing was kept. Wait for the seconds in Retry-After, then send it again.',
   ),
   'shutting-down': p(503, 'This gateway is stopping', 'Try again; another gateway will answer.'),
-  overloaded: p(503, 'Too many calls are in flight', 'Wait for the seconds in Retry-After, then try again.'),
+  overloaded: p(
+    503,
+    'The gateway is busy with the calls of others',
+    'Wait for the seconds in Retry-After, then try again.',
+  ),
   'upstream-timeout': p(
     504,
     'Ideogram took too long to answer',
