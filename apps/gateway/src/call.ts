@@ -58,6 +58,8 @@ export interface Call {
   query: string;
   /** Trace id of the caller's `traceparent`, 32 hex digits. */
   traceId: string | null;
+  /** Origin of the web page that calls, where that may; null for all others. */
+  pageOrigin: string | null;
   /** True when the caller waits for `100 Continue` before it sends the body. */
   awaitsContinue: boolean;
   hasBody: boolean;
@@ -122,6 +124,7 @@ export function newCall(
     path: null,
     query: '',
     traceId: null,
+    pageOrigin: null,
     awaitsContinue: false,
     hasBody: false,
     contentType: null,

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { type Environment, readNumbers } from '@ideogate/config';
 import { type EnvironmentName, isLoopback } from '@ideogate/contract';
+import { type PageOrigins, readPageOrigins } from './edge/cross-origin.ts';
 import { readNamedText } from '@ideogate/upstream-keys';
 import { readTrustedProxies, type TrustedProxies } from './edge/trusted-proxies.ts';
 import { type Numbers, SETTINGS } from './settings.ts';
@@ -29,6 +30,8 @@ export interface GatewayConfig {
   readonly limits: Omit<Numbers, keyof GatewayConfig['upstream'] | keyof GatewayConfig['rates']>;
   readonly rates: Pick<Numbers, 'perAddress' | 'perSubject' | 'windowMs' | 'replicas'>;
   readonly redisUrl: string | null;
+  /** Web pages that may call. */
+  readonly pageOrigins: PageOrigins;
 }
 
 /** The longest time from a decision to its outcome, milliseconds: its commit, and then the whole exchange. */
@@ -92,6 +95,7 @@ export function readGatewayConfig(place: GatewayPlace, env: Environment): Gatewa
     faults.push('REDIS_URL must begin with redis:// or rediss://');
   if (!isPlainUrl(place.identifier))
     faults.push('the identifier must be an http(s) URL without query, fragment or credentials');
+  const pageOrigins = readPageOrigins(env['IDEOGATE_CORS_ORIGINS'], faults);
   if (faults.length > 0) throw new ConfigError(faults);
   const {
     connectMs,
@@ -115,6 +119,7 @@ export function readGatewayConfig(place: GatewayPlace, env: Environment): Gatewa
     limits,
     rates: { perAddress, perSubject, windowMs, replicas },
     redisUrl,
+    pageOrigins,
   };
 }
 

@@ -90,11 +90,7 @@ function answer(call: Call, refusal: Refusal, gateway: Gateway): void {
     setImmediate(() => response.destroy());
     return;
   }
-  const { status, fields, body } = problemAnswer(
-    { ...refusal, problem: refusal.problem },
-    call.id,
-    gateway.config.identifier,
-  );
+  const { status, fields, body } = problemAnswer({ ...refusal, problem: refusal.problem }, call, gateway);
   const mistrusted =
     DOUBTFUL_FRAMING.has(refusal.problem) ||
     call.interruption !== null ||
@@ -134,11 +130,7 @@ export function answerOnSocket(call: Call, refusal: Refusal, socket: Duplex, gat
     socket.destroy();
     return;
   }
-  const { status, fields, body } = problemAnswer(
-    { ...refusal, problem: refusal.problem },
-    call.id,
-    gateway.config.identifier,
-  );
+  const { status, fields, body } = problemAnswer({ ...refusal, problem: refusal.problem }, call, gateway);
   const head = Object.entries({ ...fields, connection: 'close' }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
   );

@@ -10,6 +10,7 @@ import { callOf } from './call.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Gateway, GatewayDeps } from './context.ts';
+import { isPreflight, preflightFields, preflightRefusal } from './edge/cross-origin.ts';
 import { createListener, interruptUpload, onClientError } from './edge/listener.ts';
 import { followSockets } from './edge/sockets.ts';
 import { ownHosts } from './edge/target.ts';
@@ -108,9 +109,14 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   app.addHook('onRequest', async (request, reply) => {
     const call = callOf(request.raw);
     const own = call.path !== null && isOwnPage(call.path);
-    const refusal = own
-      ? (pageMethodRefusal(call) ?? (await walk([refuseBodyOnGet], call, ready())))
-      : await walk(DECISION, call, ready());
+    const preflight = isPreflight(call);
+    // Nothing of Ideogram's is asked, so that it is a page of ours, and has no row.
+    if (preflight && call.pageOrigin !== null) return reply.code(204).headers(preflightFields(call)).send();
+    const refusal = preflight
+      ? preflightRefusal(config.pageOrigins)
+      : own
+        ? (pageMethodRefusal(call) ?? (await walk([refuseBodyOnGet], call, ready())))
+        : await walk(DECISION, call, ready());
     if (refusal === null) {
       if (own && call.method === 'OPTIONS') return answerOptions(call, reply);
       if (!own) metrics.decided(performance.now() - call.arrivedAt);

@@ -1,4 +1,7 @@
 import { PROBLEMS, type ProblemCode } from '@ideogate/contract';
+import type { Call } from './call.ts';
+import type { Gateway } from './context.ts';
+import { pageFields } from './edge/cross-origin.ts';
 import type { Refusal } from './refusal.ts';
 
 /** A refusal as it goes on the wire: status, fields and body (RFC 9457). */
@@ -13,19 +16,19 @@ export interface ProblemAnswer {
  */
 export function problemAnswer(
   refusal: Refusal & { readonly problem: ProblemCode },
-  callId: string,
-  identifier: string,
+  call: Call,
+  { config }: Gateway,
 ): ProblemAnswer {
   const { status, title, remedy } = PROBLEMS[refusal.problem];
   const sentence = refusal.detail ?? `${title}.`;
   const body = JSON.stringify({
-    type: `${identifier.replace(/\/$/, '')}/-/problems/${refusal.problem}`,
+    type: `${config.identifier}/-/problems/${refusal.problem}`,
     title,
     status,
     detail: sentence,
-    instance: `urn:uuid:${callId}`,
+    instance: `urn:uuid:${call.id}`,
     code: refusal.problem,
-    call_id: callId,
+    call_id: call.id,
     remedy,
     message: sentence,
     error: sentence,
@@ -37,7 +40,8 @@ export function problemAnswer(
       'content-type': 'application/problem+json',
       'content-length': String(Buffer.byteLength(body)),
       'cache-control': 'no-store',
-      'ideogate-call-id': callId,
+      'ideogate-call-id': call.id,
+      ...pageFields(call),
       ...refusal.headers,
     },
     body,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { PROBLEMS } from '@ideogate/contract';
 import { startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -50,6 +51,62 @@ test('every problem has its page, and the list has every problem', async () => {
   for (const [code, { status, title, remedy }] of Object.entries(PROBLEMS)) {
     expect(await (await page(`/-/problems/${code}`)).json()).toEqual({ code, status, title, remedy });
   }
+});
+
+const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8';
+
+test('a person who opens a problem gets a page that loads, runs and sends nothing (B.25)', async () => {
+  for (const path of ['/-/problems', ...Object.keys(PROBLEMS).map((code) => `/-/problems/${code}`)]) {
+    const response = await page(`${path}?q=<i>marked</i>`.replaceAll(/[<>]/g, encodeURIComponent), {
+      headers: { accept: BROWSER, 'user-agent': '<i>marked</i>', referer: 'https://marked.test/' },
+    });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(response.headers.get('vary')).toMatch(/Accept/);
+    const html = await response.text();
+    const policy = response.headers.get('content-security-policy') ?? '';
+    const [, style = ''] = /<style>([^<]*)<\/style>/.exec(html) ?? [];
+    const hash = createHash('sha256').update(style).digest('base64');
+    expect(policy).toBe(
+      `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+    );
+    expect(html).not.toMatch(/<script|<img|<link|<iframe|<form|style=|\son\w+=|https?:|marked/i);
+  }
+  const one = await (await page('/-/problems/bound-exceeded', { headers: { accept: BROWSER } })).text();
+  expect(one).toContain(PROBLEMS['bound-exceeded'].title);
+  expect(one).toContain('Keep the named field within its bound');
+});
+
+test.each([
+  [undefined, 'json'],
+  ['*/*', 'json'],
+  ['application/json', 'json'],
+  ['application/problem+json', 'json'],
+  ['application/json, text/html;q=0.9', 'json'],
+  ['text/html;q=0', 'json'],
+  ['text/plain', 'json'],
+  ['text/html', 'html'],
+  ['TEXT/HTML', 'html'],
+  ['text/*', 'html'],
+  [BROWSER, 'html'],
+  ['application/json;q=0.5, text/html', 'html'],
+] as const)('a problem for who accepts %s is %s', async (accept, kind) => {
+  const { answers } = await exchange(
+    gateway.port,
+    request('GET /-/problems/overloaded HTTP/1.1', [
+      `Host: 127.0.0.1:${gateway.port}`,
+      ...(accept === undefined ? [] : [`Accept: ${accept}`]),
+    ]),
+  );
+  expect(answers[0]?.headers.get('content-type')).toContain(kind);
+});
+
+test('a problem mistyped names the one that is near', async () => {
+  const response = await page('/-/problems/bound-exceded');
+  expect(response.status).toBe(404);
+  expect(await response.json()).toMatchObject({
+    detail: expect.stringContaining('/-/problems/bound-exceeded?'),
+  });
 });
 
 const NO_PAGES = [

@@ -58,6 +58,11 @@ export const PROBLEMS = {
     'No scope opens this operation',
     "This operation needs Ideogram's own web session; use Ideogram's console.",
   ),
+  'cross-origin-refused': p(
+    403,
+    'Web pages may not call this gateway',
+    'Call from a server of yours, which keeps the token. Where a page must call, ask the platform team to list its exact origin.',
+  ),
   'unknown-operation': p(404, 'Ideogram has no such operation', 'Check the path against the API reference.'),
   'method-not-allowed': p(
     405,

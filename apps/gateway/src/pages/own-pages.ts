@@ -1,7 +1,8 @@
-import { isProblemCode, PROBLEMS } from '@ideogate/contract';
+import { didYouMean, isProblemCode, PROBLEMS } from '@ideogate/contract';
 import { decide } from '@ideogate/policy';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Call, callOf } from '../call.ts';
+import { pageFields } from '../edge/cross-origin.ts';
 import { refuse } from '../endings.ts';
 import type { Gateway } from '../context.ts';
 import type { Refusal } from '../refusal.ts';
@@ -11,6 +12,7 @@ import { authenticate } from '../steps/authenticate.ts';
 import { brakeSubject } from '../steps/brake.ts';
 import { HEALTH, type Probes, READY } from '../probes.ts';
 import { isWebhookPath } from '../webhook-door.ts';
+import { HTML_FIELDS, prefersHtml, problemListPage, problemPage } from './problem-pages.ts';
 
 /** The gateway's own pages: `/-/…` and `/.well-known/…`. They have no rows, except refused tokens at whoami. */
 export async function ownPages(
@@ -21,7 +23,8 @@ export async function ownPages(
   const { config, release } = gateway;
 
   app.addHook('onSend', async (request, reply) => {
-    void reply.header('cache-control', 'no-store').header('ideogate-call-id', callOf(request.raw).id);
+    const call = callOf(request.raw);
+    void reply.headers({ 'cache-control': 'no-store', 'ideogate-call-id': call.id, ...pageFields(call) });
   });
 
   /** HEAD as well: who asks so wants the status alone (RFC 9110 section 9.3.2). */
@@ -39,13 +42,22 @@ export async function ownPages(
       return reply.code(status).type(type).send(body);
     });
 
-  page('/-/problems', async () => Object.entries(PROBLEMS).map(([code, problem]) => ({ code, ...problem })));
+  page('/-/problems', async (request, reply) => {
+    if (prefersHtml(request.headers.accept)) return reply.headers(HTML_FIELDS).send(problemListPage());
+    return reply
+      .header('vary', 'Accept')
+      .send(Object.entries(PROBLEMS).map(([code, one]) => ({ code, ...one })));
+  });
 
   page<{ code: string }>('/-/problems/:code', async (request, reply) => {
     const { code } = request.params;
-    if (!isProblemCode(code)) return reply.callNotFound();
+    if (!isProblemCode(code)) {
+      reply.hijack();
+      return refuse(callOf(request.raw), unknownProblem(code), gateway);
+    }
+    if (prefersHtml(request.headers.accept)) return reply.headers(HTML_FIELDS).send(problemPage(code));
     const { status, title, remedy } = PROBLEMS[code];
-    return reply.send({ code, status, title, remedy });
+    return reply.header('vary', 'Accept').send({ code, status, title, remedy });
   });
 
   page(new URL(gateway.metadataUrl).pathname, async () => ({
@@ -122,4 +134,14 @@ export function answerOptions(call: Call, reply: FastifyReply): FastifyReply {
 /** The value of `Allow` (RFC 9110 section 10.2.1). */
 function pageMethods({ path }: Call): string {
   return path !== null && isWebhookPath(path) ? 'POST, OPTIONS' : 'GET, HEAD, OPTIONS';
+}
+
+function unknownProblem(code: string): Refusal {
+  const near = didYouMean(code, Object.keys(PROBLEMS));
+  const hint = near === undefined ? 'All of them are at /-/problems.' : `Did you mean /-/problems/${near}?`;
+  return {
+    problem: 'unknown-operation',
+    reason: 'unknown-page',
+    detail: `There is no problem of this code. ${hint}`,
+  };
 }

@@ -1,4 +1,5 @@
 import { METHODS } from 'node:http';
+import { pageOriginOf } from '../edge/cross-origin.ts';
 import { type HeadFault, readRawHead } from '../edge/head.ts';
 import { requestLineFault } from '../edge/request-lines.ts';
 import type { Refusal } from '../refusal.ts';
@@ -43,6 +44,7 @@ export const readHead: Step = (call, gateway) => {
     return { problem: 'method-not-implemented', reason: 'unknown-method' };
   for (const name of head.dropped) delete request.headers[name];
   call.traceId = head.traceId;
+  call.pageOrigin = pageOriginOf(call, gateway.config.pageOrigins);
   call.hasBody = head.hasBody;
   call.bodyLength = head.contentLength;
   call.awaitsContinue = head.awaitsContinue;

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Call } from '../call.ts';
+import { pageFields } from '../edge/cross-origin.ts';
 
 /** Request fields that go to the upstream, besides those of the body. To pass on one more, add it here. */
 const REQUEST_FIELDS = ['accept', 'accept-language', 'user-agent'] as const;
@@ -35,7 +36,11 @@ export function requestFields(call: Call): Record<string, string> {
 
 /** The fields of the caller's answer, from those of the upstream's with names in lower case. Answers to authorised calls are never stored (RFC 9111 section 5.2.2.5). */
 export function responseFields(upstream: IncomingHttpHeaders, call: Call): IncomingHttpHeaders {
-  const fields: IncomingHttpHeaders = { 'ideogate-call-id': call.id, 'cache-control': 'no-store' };
+  const fields: IncomingHttpHeaders = {
+    'ideogate-call-id': call.id,
+    'cache-control': 'no-store',
+    ...pageFields(call),
+  };
   const hopByHop = namedBy(upstream.connection);
   for (const name of RESPONSE_FIELDS) {
     const value = upstream[name];
