@@ -9,6 +9,8 @@ export const REFUSAL_REASONS = [
   'client-rate',
   'client-waiting',
   'overloaded',
+  /** What came is no request of HTTP, or its head didn't come in time. */
+  'unreadable',
   'body-too-large',
   'body-too-slow',
   'body-cut-short',

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { readNumbers } from '@ideogate/config';
 import type { ScopeName, ScopePattern } from '@ideogate/contract';
 import { SCOPE_NAMES } from '@ideogate/contract';
@@ -11,10 +12,11 @@ import { type IssuerKeys, publicKeySet } from './issuer-keys.ts';
 import type { CallerGrant } from './scopes-to-give.ts';
 import { PacedAnswers } from './paced-answers.ts';
 import { Pace } from './rates.ts';
+import { isBodySmall } from './request-body.ts';
 import { send } from './send.ts';
 import { ISSUER_SETTINGS, type IssuerLimits } from './settings.ts';
 import { createTokenEndpoint } from './token-endpoint.ts';
-import { createTokenRequests } from './token-requests.ts';
+import { createTokenRequests, pacedByAddress } from './token-requests.ts';
 
 export interface IssuerConfig {
   /** This issuer's own URL, an origin without a path: the tokens' `iss`. */
@@ -64,6 +66,9 @@ export class IssuerConfigError extends Error {
   }
 }
 
+/** Refusals that one address, or one client, is answered: more would only be faster noise. */
+const REFUSALS_PER_SECOND = 50;
+
 /** Answers to one address that are no tokens: a gateway asks for a key set now and then. */
 const PAGES_PER_SECOND = 500;
 
@@ -94,7 +99,9 @@ export async function createIssuer(config: IssuerConfig, deps: IssuerDeps): Prom
     connectionsCheckingInterval: 1000,
   });
   const connections = boundConnections(server, limits.maxSockets, () => counters.connectionsEnded++);
+  const now = () => performance.now();
   const paced = new PacedAnswers();
+  const refusals = new Pace(REFUSALS_PER_SECOND, now);
   const addressOf = (request: IncomingMessage) =>
     deps.addressOf === undefined ? (request.socket.remoteAddress ?? null) : deps.addressOf(request);
   const requests = createTokenRequests({
@@ -105,27 +112,44 @@ export async function createIssuer(config: IssuerConfig, deps: IssuerDeps): Prom
     connections,
     counters,
     paced,
+    refusals,
     addressOf,
     onAuthenticationFailure: (failure) => deps.onAuthenticationFailure?.(failure),
   });
   const ownPages = pages(config);
-  const pagesPace = new Pace(PAGES_PER_SECOND, () => performance.now());
+  const pagesPace = new Pace(PAGES_PER_SECOND, now);
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const [path = ''] = (request.url ?? '').split('?', 1);
     if (path === '/token' && request.method === 'POST') return requests.answer(request, response);
     const page = ownPages.get(path);
     // Each page by itself: who asks for one again and again delays nobody's look at another.
     const key = `${addressOf(request) ?? 'unknown'} ${page === undefined ? '' : path}`;
-    const fields = await paced.turn(pagesPace, key, request);
+    const fields = await paced.turn(pagesPace, key, request.socket, !isBodySmall(request));
     if (fields !== null) answerPage(page, path, request, response, fields);
   };
   server.on('request', (request, response) => {
-    if (paced.isClosing(request)) return;
+    if (paced.isClosing(request.socket)) return;
     answer(request, response).catch((error: unknown) => {
       deps.onError(error instanceof Error ? error : new Error('unknown'));
       request.socket.destroy();
     });
   });
+
+  const answerUnreadable = async (error: NodeJS.ErrnoException, socket: Duplex) => {
+    if (paced.isClosing(socket)) return;
+    // It is gone, and asked for nothing.
+    if (error.code === 'ECONNRESET') {
+      socket.destroy();
+      return;
+    }
+    counters.refusals.unreadable++;
+    const peer = 'remoteAddress' in socket ? String(socket.remoteAddress) : 'unknown';
+    const fields = await paced.turn(refusals, pacedByAddress(peer), socket, true);
+    if (fields === null || !socket.writable) socket.destroy();
+    else socket.end(`HTTP/1.1 ${statusOf(error)}\r\nconnection: close\r\n\r\n`, () => socket.destroy());
+  };
+  // Node would answer what its parser can't read as fast as it comes.
+  server.on('clientError', (error, socket) => void answerUnreadable(error, socket));
 
   return {
     async listen() {
@@ -171,6 +195,17 @@ function pages({ issuer, keys }: IssuerConfig): ReadonlyMap<string, string> {
     ['/jwks', JSON.stringify(publicKeySet(keys))],
     ['/-/health', JSON.stringify({ status: 'ok' })],
   ]);
+}
+
+function statusOf({ code }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return '408 Request Timeout';
+    case 'HPE_HEADER_OVERFLOW':
+      return '431 Request Header Fields Too Large';
+    default:
+      return '400 Bad Request';
+  }
 }
 
 /** Everything but a request for a token. */

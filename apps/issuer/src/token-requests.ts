@@ -5,8 +5,8 @@ import type { Connections } from './connections.ts';
 import type { IssuerCounters, RefusalReason } from './counts.ts';
 import { type AuthenticationFailure, FailureRows } from './failures.ts';
 import type { PacedAnswers } from './paced-answers.ts';
-import { BackOff, Pace, RateLimit } from './rates.ts';
-import { readBody, withBody } from './request-body.ts';
+import { BackOff, type Pace, RateLimit } from './rates.ts';
+import { isBodySmall, readBody, withBody } from './request-body.ts';
 import { send } from './send.ts';
 import type { IssuerLimits } from './settings.ts';
 import type { TokenEndpoint } from './token-endpoint.ts';
@@ -19,6 +19,8 @@ interface TokenRequestsOptions {
   readonly endpoint: TokenEndpoint;
   readonly connections: Connections;
   readonly paced: PacedAnswers;
+  /** Of refusals, by address or by client. */
+  readonly refusals: Pace;
   readonly counters: IssuerCounters;
   addressOf(request: IncomingMessage): string | null;
   onAuthenticationFailure(failure: AuthenticationFailure): void;
@@ -30,9 +32,6 @@ export interface TokenRequests {
   readonly failures: FailureRows;
   inFlight(): number;
 }
-
-/** Refusals that one address, or one client, is answered: more would only be faster noise. */
-const REFUSALS_PER_SECOND = 50;
 
 /** How a refusal is answered. */
 interface Refusal {
@@ -60,7 +59,6 @@ export function createTokenRequests(options: TokenRequestsOptions): TokenRequest
   const addressRate = new RateLimit(limits.perAddress, now);
   const clientRate = new RateLimit(limits.perClient, now);
   const backOff = new BackOff(now);
-  const pace = new Pace(REFUSALS_PER_SECOND, now);
   const turns = new Turns();
   const failures = new FailureRows(limits.failureRows, Date.now);
 
@@ -103,7 +101,7 @@ export function createTokenRequests(options: TokenRequestsOptions): TokenRequest
     counters.authenticationFailures[reason]++;
     const row = failures.add({ reason, clientId, address });
     if (row !== null) options.onAuthenticationFailure(row);
-    const pacedBy = `address ${peer}`;
+    const pacedBy = pacedByAddress(peer);
     const rate = addressRate.take(peer);
     if (rate !== null) return { ok: false, refusal: tooMany('address-rate', rate, pacedBy) };
     const away = backOff.failed(`${peer} ${clientId ?? ''}`);
@@ -140,12 +138,18 @@ export function createTokenRequests(options: TokenRequestsOptions): TokenRequest
     const { reason, status, error, description, headers = {}, pacedBy } = refusal;
     counters.refusals[reason]++;
     if (reason === 'body-cut-short') return;
-    const fields = await paced.turn(pace, pacedBy, request, reason === 'body-too-slow');
+    const isLast = reason === 'body-too-slow' || !isBodySmall(request);
+    const fields = await paced.turn(options.refusals, pacedBy, request.socket, isLast);
     if (fields !== null)
       send(response, status, { error, error_description: description }, { ...headers, ...fields });
   }
 
   return { answer, failures, inFlight: () => turns.inFlight };
+}
+
+/** Whose pace a refusal goes by that nobody proved to be asked for by. */
+export function pacedByAddress(address: string): string {
+  return `address ${address}`;
 }
 
 function tooManyOf(clientId: string, waitMs: number): Refusal {

@@ -343,6 +343,22 @@ describe('connections', () => {
   });
 });
 
+test.each([
+  ['no request at all', 'GARBAGE\r\n\r\n', '400'],
+  ['a head that is too large', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, '431'],
+])('%s is answered and ended, and many of them no faster than other refusals', async (_, said, status) => {
+  const { issuer, port } = await start();
+  const began = performance.now();
+  const sockets = await Promise.all(Array.from({ length: 60 }, () => opened(port)));
+  const answers = sockets.map((socket) => answerOn(socket));
+  for (const socket of sockets) socket.write(said);
+  for (const answer of await Promise.all(answers))
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  expect(performance.now() - began).toBeGreaterThan(600);
+  expect(issuer.counts().refusals.unreadable).toBe(60);
+  for (const socket of sockets) await ended(socket);
+});
+
 test('a page is answered while another is asked for again and again', async () => {
   const { port } = await start();
   const socket = await opened(port);
