@@ -122,6 +122,8 @@ async function everythingThatFails(): Promise<void> {
     gateway.port,
     beginUpload(REMIX, full, 100_000).replace('a lighthouse', PROMPT),
   );
+  // So much of it must be there before a connection to Ideogram is taken.
+  upload.socket.write(Buffer.alloc(80_000));
   await vi.waitUntil(async () => (await gateway.received()).at(-1)?.target === REMIX, { timeout: 5000 });
   upload.socket.destroy();
   await gateway.fault({ neverAnswer: true });
