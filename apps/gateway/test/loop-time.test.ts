@@ -25,7 +25,7 @@ test('no turn of the loop has more than two milliseconds and the piece that ends
     work(0.5);
     turns[turns.length - 1] = (turns.at(-1) ?? 0) + 1;
   };
-  await Promise.all(Array.from({ length: 100 }, () => loop.run('a', piece)));
+  await Promise.all(Array.from({ length: 100 }, async () => loop.run('a', piece)));
   counting = false;
   expect(turns.reduce((sum, pieces) => sum + pieces)).toBe(100);
   // Four at once when they are asked for, and four of those that wait in the same turn.
@@ -48,7 +48,7 @@ test('a piece whose turn does not come in time is not run, and its caller is tol
   const loop = new LoopTime(20);
   let ran = 0;
   const answers = await Promise.all(
-    Array.from({ length: 100 }, () => loop.run('a', () => void (work(2), ran++))),
+    Array.from({ length: 100 }, async () => loop.run('a', () => void (work(2), ran++))),
   );
   const late = answers.filter((answer) => answer === 'late').length;
   expect(late).toBeGreaterThan(0);

@@ -66,8 +66,8 @@ describe('calls in flight (H.62)', () => {
     expect((await generate(gateway, other)).status).toBe(200);
     expect((await fetch(`${gateway.url}/-/health`)).status).toBe(200);
     // Those that waited too long.
-    await until(() => drips.filter(({ heard }) => heard() !== '').length === 15);
-    const refused = drips.find(({ heard }) => heard() !== '')?.heard() ?? '';
+    await until(() => drips.filter((one) => one.heard() !== '').length === 15);
+    const refused = drips.find((one) => one.heard() !== '')?.heard() ?? '';
     expect(refused).toMatch(/^HTTP\/1\.1 429 /);
     expect(refused).toMatch(/^retry-after: 1\r$/im);
     expect(refused).toMatch(
@@ -202,8 +202,8 @@ describe('connections to Ideogram (H.62)', () => {
     await until(
       async () => (await gateway.received()).filter(({ target }) => target === GENERATE).length === 4,
     );
-    await until(() => pictures.filter(({ heard }) => heard() !== '').length === 5);
-    const refused = pictures.find(({ heard }) => heard() !== '')?.heard() ?? '';
+    await until(() => pictures.filter((one) => one.heard() !== '').length === 5);
+    const refused = pictures.find((one) => one.heard() !== '')?.heard() ?? '';
     expect(refused).toMatch(/^HTTP\/1\.1 429 /);
     expect(await gateway.call(callIdOf(refused))).toMatchObject({
       outcome: 'failed',
@@ -222,7 +222,7 @@ describe('connections to Ideogram (H.62)', () => {
     await until(async () => (await pool(gateway, 'write-connections', 'waiting')) === 27);
     const late = await Promise.all(Array.from({ length: 4 }, () => generate(gateway, other)));
     expect(late.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-    expect(before.filter(({ heard }) => heard() !== '').length).toBeLessThan(16);
+    expect(before.filter((one) => one.heard() !== '').length).toBeLessThan(16);
   });
 });
 
@@ -237,8 +237,8 @@ describe('memory for bodies (H.62)', () => {
     ];
     await until(async () => (await pool(gateway, 'body-memory', 'held')) === 3 * 1_048_576);
     expect((await generate(gateway, other)).status).toBe(200);
-    await until(() => large.filter(({ heard }) => heard() !== '').length === 3);
-    const refused = large.find(({ heard }) => heard() !== '')?.heard() ?? '';
+    await until(() => large.filter((one) => one.heard() !== '').length === 3);
+    const refused = large.find((one) => one.heard() !== '')?.heard() ?? '';
     expect(refused).toMatch(/^HTTP\/1\.1 429 /);
     expect(refused).toMatch(/bytes of request bodies in memory/);
     for (const { socket } of large) socket.destroy();
@@ -254,7 +254,7 @@ describe('memory for bodies (H.62)', () => {
       headers: { 'api-key': await gateway.token('writer'), 'content-type': 'application/json' },
       body,
       duplex: 'half',
-    } as RequestInit); // as: the types do not know `duplex` yet
+    });
     await until(async () => (await gateway.received()).length === 1);
     expect(await pool(gateway, 'body-memory', 'held')).toBe(JSON.stringify(PICTURE).length);
     expect((await answer).status).toBe(200);
