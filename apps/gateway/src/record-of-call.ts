@@ -2,7 +2,7 @@ import { createHmac, type KeyObject } from 'node:crypto';
 import type { Genuine } from '@ideogate/access-token';
 import type { Capability, DecisionEvent, OutcomeEvent, OutcomeResult } from '@ideogate/contract';
 import { PROBLEMS } from '@ideogate/contract';
-import { priceOf, readAnswer } from '@ideogate/ideogram';
+import { priceOf } from '@ideogate/ideogram';
 import { type Call, callerIsGone } from './call.ts';
 import type { Gateway } from './context.ts';
 import type { Refusal } from './refusal.ts';
@@ -93,12 +93,9 @@ export interface Ending {
 
 /** The event written when both sides of a forwarded call are done. */
 export function recordOutcome(call: Call, ending: Ending, gateway: Gateway): OutcomeEvent {
-  const { answer, operation } = call;
+  const { answer } = call;
   const upstreamStatus = answer?.status ?? null;
-  const read =
-    operation !== null && answer !== null && answer.text !== null && upstreamStatus !== null
-      ? readAnswer(operation, upstreamStatus, answer.text)
-      : { images: null, safe: null, made: [] };
+  const read = answer?.read ?? { images: null, safe: null, made: [] };
   const prompt = promptOf(call);
   const base = eventBase(call, gateway);
   return {

@@ -1,4 +1,4 @@
-export { type ReadAnswer, readAnswer } from './answer.ts';
+export { AnswerReader, type ReadAnswer, readAnswer } from './answer.ts';
 export { CatalogueError, checkCatalogue } from './catalogue/check.ts';
 export { OPERATIONS } from './catalogue/all.ts';
 export { buildRouter, type Route, type Router } from './catalogue/router.ts';

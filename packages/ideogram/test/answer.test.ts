@@ -1,7 +1,14 @@
 import type { Operation } from '@ideogate/contract';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { OPERATIONS, type PricedOutcome, pricedFields, priceOf, readAnswer } from '../src/index.ts';
+import {
+  AnswerReader,
+  OPERATIONS,
+  type PricedOutcome,
+  pricedFields,
+  priceOf,
+  readAnswer,
+} from '../src/index.ts';
 
 function byId(id: string): Operation {
   const found = OPERATIONS.find((operation) => operation.id === id);
@@ -186,4 +193,39 @@ describe('pricing a call', () => {
       ),
     );
   });
+});
+
+describe('an answer is read while it goes by', () => {
+  const generate = byId('v3.generate');
+
+  test.each([1, 3, 1000])('in pieces of %i bytes it says the same', (size) => {
+    const answer = {
+      created: 'x',
+      data: [{ url: 'é', is_image_safe: true, more: { is_image_safe: false } }, {}],
+    };
+    const bytes = new TextEncoder().encode(JSON.stringify(answer));
+    const reader = new AnswerReader(generate, 200);
+    for (let at = 0; at < bytes.length; at += size) reader.push(bytes.subarray(at, at + size));
+    expect(reader.end()).toEqual({ images: 2, safe: true, made: [] });
+  });
+
+  test('a megabyte of it costs each piece what its bytes deserve (H.63)', () => {
+    const bytes = new TextEncoder().encode(`{"data":[${'{},'.repeat(349_000)}{}]}`);
+    const costs = [1, 2, 3].map(() => {
+      const reader = new AnswerReader(generate, 200);
+      const begun = process.threadCpuUsage();
+      for (let at = 0; at < bytes.length; at += 16_384) reader.push(bytes.subarray(at, at + 16_384));
+      const { user, system } = process.threadCpuUsage(begun);
+      expect(reader.end().images).toBe(349_001);
+      return (user + system) / (bytes.length / 16_384);
+    });
+    expect(Math.min(...costs)).toBeLessThan(2000);
+  });
+
+  test.each(['{"data":[1]', '{"data":[1]} x', '[{"data":[1]}]', '{"data":[1],"data":[1,2]}', ''])(
+    'what is not JSON of one meaning, or no object, says nothing: %s',
+    (body) => {
+      expect(readAnswer(generate, 200, body)).toEqual({ images: null, safe: null, made: [] });
+    },
+  );
 });

@@ -1,3 +1,5 @@
+import type { ReadAnswer } from '@ideogate/ideogram';
+
 /** What has come back from the upstream so far. */
 export interface Answer {
   readonly status: number;
@@ -6,6 +8,6 @@ export interface Answer {
   /** JSON, as every operation answers. */
   readonly json: boolean;
   bytes: number;
-  /** The whole JSON text, once it has ended and if it was small enough to read; else null. */
-  text: string | null;
+  /** What its JSON says, once it has ended and if it was small enough to read; else null. */
+  read: ReadAnswer | null;
 }

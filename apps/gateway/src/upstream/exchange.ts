@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import { AnswerReader } from '@ideogate/ideogram';
 import type { LeakScan } from '@ideogate/upstream-keys';
 import type { Dispatcher } from 'undici';
 import type { Call } from '../call.ts';
@@ -30,8 +31,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #onHead: HeadCallback;
   readonly #scan: LeakScan;
   readonly #whole: NodeJS.Timeout;
-  readonly #text: Buffer[] = [];
-  #textBytes = 0;
+  /** Reads JSON for the record while it goes by; null when there is nothing to read. */
+  #reader: AnswerReader | null = null;
+  #readBytes = 0;
   #coded: CodedAnswer | null = null;
   #controller: Dispatcher.DispatchController | null = null;
   #cancelled: UpstreamProblem | BodyRefused | null = null;
@@ -90,9 +92,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
       startedAt: performance.now(),
       json: isJson(headers['content-type']),
       bytes: 0,
-      text: null,
+      read: null,
     };
     this.#call.answer = answer;
+    const { operation } = this.#call;
+    if (answer.json && operation !== null) this.#reader = new AnswerReader(operation, status);
     const problem = this.#problemOfHead(status, headers);
     if (problem !== null) {
       controller.abort(problem);
@@ -116,7 +120,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const safe = this.#scan.push(chunk);
     if (safe === 'leak') return this.#breakOff('leak');
     if (this.#coded === null) {
-      this.#keepText(chunk);
+      this.#readForRecord(chunk);
       return this.#pass(controller, chunk, safe);
     }
     controller.pause();
@@ -124,11 +128,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** The answer as the record reads it, as long as it is short enough. */
-  #keepText(bytes: Buffer): void {
-    if (!this.#call.answer?.json) return;
-    this.#textBytes += bytes.length;
-    if (this.#textBytes <= READ_LIMIT) this.#text.push(bytes);
-    else this.#text.length = 0;
+  #readForRecord(bytes: Buffer): void {
+    this.#readBytes += bytes.length;
+    if (this.#readBytes <= READ_LIMIT) this.#reader?.push(bytes);
+    else this.#reader = null;
   }
 
   /** Sends on what is safe of a chunk. */
@@ -162,7 +165,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       last: Buffer.alloc(0),
       copy: new DecodedCopy(codings, this.#gateway.config.limits.maxAnswerBytes, (bytes) => {
         coded.bytes += bytes.length;
-        this.#keepText(bytes);
+        this.#readForRecord(bytes);
         if (scan.push(bytes) !== 'leak') return;
         coded.leak = true;
         coded.copy.destroy();
@@ -223,7 +226,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { answer, response } = this.#call;
     if (answer === null) return;
     this.#end();
-    if (answer.json && this.#textBytes <= READ_LIMIT) answer.text = Buffer.concat(this.#text).toString();
+    answer.read = this.#reader?.end() ?? null;
     if (!this.#callerGone && response !== null) {
       this.#sendHead(response);
       response.end(rest);
