@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
@@ -307,6 +307,22 @@ describe('what no hook sees, behind listed proxies', () => {
       await database.end();
     }
   });
+});
+
+test('a connection whose peer is gone before it was accepted is not read', () => {
+  const server = createServer();
+  const handed: Socket[] = [];
+  server.removeAllListeners('connection').on('connection', (socket: Socket) => handed.push(socket));
+  letConnectionsIn(server, {
+    proxies: readTrustedProxies('127.0.0.9/32=proxy-protocol', []),
+    maxPerAddress: 10,
+    proxyHeaderMs: 1000,
+    onSurplus: (socket) => handed.push(socket),
+    onProxyFault: (socket) => handed.push(socket),
+  });
+  const gone = new Socket();
+  server.emit('connection', gone);
+  expect([gone.destroyed, handed]).toEqual([true, []]);
 });
 
 test('what a dual-stack socket maps into IPv6 is IPv4, and is found in the list', async () => {

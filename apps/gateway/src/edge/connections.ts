@@ -64,6 +64,12 @@ export function letConnectionsIn(server: Server, rules: ConnectionRules): void {
   };
   server.on('connection', (socket: Socket) => {
     const address = canonicalPeer(socket.remoteAddress);
+    // Reset before it was accepted, as load balancers end their checks: nobody is there, and whether a header had to come
+    // first can't be told any more.
+    if (address === null) {
+      socket.destroy();
+      return;
+    }
     if (proxies.formOf(address) !== 'proxy-protocol') {
       enter(socket, { address, proxy: null });
       return;
