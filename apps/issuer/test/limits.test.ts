@@ -172,7 +172,7 @@ describe('who has no secret', () => {
     },
   );
 
-  test('never shuts out who has it: not from another address, not from the same one', async () => {
+  test('never shuts out who has it: not from another address, not from the same one (H.62)', async () => {
     const { port } = await start({ perAddress: 20 });
     expect(new Set(await statuses(port, 30, WRONG))).toEqual(new Set([401, 429]));
     expect(await ask(port, { from: '127.0.0.2' })).toMatchObject({ status: 200 });
@@ -302,7 +302,7 @@ describe('connections', () => {
     ['say nothing', ''],
     ['begin a head and no more', 'POST /token HT'],
     ['begin a body and no more', head(`Basic ${btoa(`reader:${secretOf('reader')}`)}`, 'Content-Length: 99')],
-  ])('that %s keep nobody out, however many they are', async (_, said) => {
+  ])('that %s keep nobody out, however many they are (H.62)', async (_, said) => {
     const { issuer, port } = await start({ maxSockets: 16 });
     const held = await Promise.all(Array.from({ length: 40 }, () => opened(port)));
     for (const socket of held) socket.write(said);

@@ -137,7 +137,7 @@ describe('failures on record', () => {
       65,
     ],
   ];
-  test.each(floods)('%s, and together they are exact', (_, count, of, rows, sums) => {
+  test.each(floods)('%s, and together they are exact (H.64)', (_, count, of, rows, sums) => {
     const kept = new FailureRows(100, () => 1000);
     let seen = 0;
     for (let i = 0; i < count; i++) if (kept.add({ ...failure, ...of(i) }) !== null) seen++;
