@@ -158,7 +158,7 @@ describe('who called', () => {
     ['for twice', FORWARDED, f('for=1.1.1.1;for=203.0.113.9'), FORWARDED, FORWARDED],
     ['X-Forwarded-For from there', FORWARDED, x('1.1.1.1'), FORWARDED, null],
     // A caller begins a quote that swallows what the proxy adds, or ends in it.
-    ['a quote left open', FORWARDED, f('for="1.1.1.1, for=203.0.113.9'), FORWARDED, FORWARDED],
+    ['a quote left open', FORWARDED, f('for="1.1.1.1, for=203.0.113.9'), '203.0.113.9', FORWARDED],
     [
       'a quote closed by the next hop',
       FORWARDED,
@@ -167,7 +167,16 @@ describe('who called', () => {
       FORWARDED,
     ],
     ['a host with a comma', FORWARDED, f('for=203.0.113.9;host=",for=1.1.1.1;x="'), FORWARDED, FORWARDED],
-    ['an escape', FORWARDED, f('for="a\\", for=203.0.113.9'), FORWARDED, FORWARDED],
+    ['a host with two commas', FORWARDED, f('for=203.0.113.9;host="a,for=1.1.1.1,b"'), FORWARDED, FORWARDED],
+    ['a host before for', FORWARDED, f('host=",for=1.1.1.1;a=";for=203.0.113.9'), FORWARDED, FORWARDED],
+    [
+      'a host with an element',
+      FORWARDED,
+      f('for=203.0.113.9;host="a,for=1.1.1.1;x=b"'),
+      FORWARDED,
+      FORWARDED,
+    ],
+    ['an escape', FORWARDED, f('for="a\\", for=203.0.113.9'), '203.0.113.9', FORWARDED],
     [
       'junk of a caller before the hop that counts',
       FORWARDED,

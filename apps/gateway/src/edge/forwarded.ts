@@ -10,12 +10,9 @@ export type ForwardingField = 'forwarded' | 'x-forwarded-for';
 export function hopsOf(field: ForwardingField, values: readonly string[]): readonly (string | null)[] {
   const elements = values.join(',').split(',').reverse();
   if (field === 'x-forwarded-for') return elements.map((element) => nodeAddress(element.trim(), 'bare'));
-  // With a comma between quotes, two readers find two lists; one of them could be made by who called the proxy.
-  return elements.some(hasOpenQuote) ? [null] : elements.map((element) => forwardedFor(element));
-}
-
-function hasOpenQuote(element: string): boolean {
-  return element.includes('\\') || (element.split('"').length - 1) % 2 === 1;
+  // The last comma was put there by whoever sent it to us, whatever quotes a caller has left open before it; were it one
+  // of a caller's words between that sender's own quotes, what follows it would end in half a quote, and be no element.
+  return elements.map((element) => forwardedFor(element));
 }
 
 /** RFC 7239 section 4; a value between quotes holds nothing that would part elements, pairs, names and values. */
