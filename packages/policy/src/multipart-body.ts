@@ -159,10 +159,14 @@ class Parts implements PartHandler {
     return fieldFault('field-too-long', name, detail, { bound: `at most ${maxFieldBytes} bytes` });
   }
 
-  /** Some readers look at the charset of the whole body, some at that of the part: text must mean the same under both. */
+  /**
+   * Some readers look at the charset of the whole body, some at that of the part: text must mean the same under both. And
+   * to formidable `binary` is Latin-1 where no Content-Type stands.
+   */
   #textCheck(head: PartHead, reading: Reading): TextCheck | null {
     if (reading === 'opaque' && head.file !== 'none') return null;
-    const ascii = head.charset === 'ascii' || this.#charset === 'ascii';
+    const latin1 = head.binary && head.contentType === null;
+    const ascii = head.charset === 'ascii' || this.#charset === 'ascii' || latin1;
     return new TextCheck(ascii ? 'ascii' : 'utf-8');
   }
 
@@ -197,9 +201,17 @@ function readingOf(head: PartHead, field: Field | undefined): Reading {
   return 'text';
 }
 
-/** A Content-Type by which some readers would take the part for something else than others. */
+/** What makes a part a file to some readers and text to others, or text in another charset. */
 function partTypeFault(head: PartHead, reading: Reading, field: Field | undefined): RequestFault | null {
   const type = head.contentType;
+  if (head.file === 'extended' && field?.type.startsWith('file') !== true) {
+    return partFault(
+      'part-disposition',
+      head,
+      'has no file name but filename*, which is a file to some readers and text to others',
+      'Send text without it, and a file with filename="…" beside it.',
+    );
+  }
   if (type === null) return null;
   if (/^(?:multipart|message)\//.test(type.type)) {
     return partFault('part-content-type', head, 'holds parts of its own', 'Send each part by itself.');

@@ -54,6 +54,7 @@ type State = 'opening' | 'after-delimiter' | 'head' | 'content' | 'epilogue' | '
  * depend on how the body was cut into chunks. Memory: one header block, and what the handler asks to keep of one part.
  */
 export class MultipartScanner {
+  readonly #delimiter: string;
   readonly #pattern: Uint8Array;
   /** Length of the longest prefix of the pattern that ends before each position (Knuth, Morris, Pratt). */
   readonly #fallback: readonly number[];
@@ -84,7 +85,8 @@ export class MultipartScanner {
   #held: Uint8Array = NOTHING;
 
   constructor(boundary: string, handler: PartHandler, options: ScannerOptions) {
-    this.#pattern = new TextEncoder().encode(`--${boundary}`);
+    this.#delimiter = `--${boundary}`;
+    this.#pattern = new TextEncoder().encode(this.#delimiter);
     this.#fallback = fallbackOf(this.#pattern);
     this.#handler = handler;
     this.#options = options;
@@ -211,6 +213,8 @@ export class MultipartScanner {
 
   #beginPart(): void {
     const block = latin1(this.#headBlock.bytes(4));
+    // Some readers look for the boundary alone, wherever it stands.
+    if (block.includes(this.#delimiter)) return this.#badDelimiter();
     const head = parsePartHead(block, this.#parts, this.#options.maxNameBytes);
     if ('fault' in head) return this.#stop(this.#handler.unclear(head));
     const look = this.#handler.begin(head);
@@ -371,7 +375,7 @@ export class MultipartScanner {
     this.#failPart(
       'part-charset',
       this.#text?.charset === 'ascii'
-        ? 'holds bytes that are no ASCII, under a charset that not every reader looks at'
+        ? 'holds bytes that are no ASCII, under a charset or encoding that not every reader looks at'
         : 'holds text that is not UTF-8, or begins with a byte-order mark',
       'Send text as UTF-8 without one, and a file with a file name.',
     );

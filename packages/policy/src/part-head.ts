@@ -13,6 +13,8 @@ export interface PartHead extends PartPlace {
   /** Of its Content-Type; `other` only in files. */
   readonly charset: Charset | 'other' | null;
   readonly contentLength: number | null;
+  /** Whether it says so in its Content-Transfer-Encoding, by which some readers decode text. */
+  readonly binary: boolean;
 }
 
 /** A head that readers could take apart differently, and the name that a lenient one would find in it. */
@@ -33,13 +35,12 @@ const FIELDS = 'Content-Disposition, Content-Type, Content-Length and Content-Tr
 const NAME = /; name=(?:"([0-9A-Za-z_-]+)"|([0-9A-Za-z_-]+)(?=;|$))/y;
 /**
  * Backslashes are either as they stand or, once, before a quote: readers agree where `\"` leaves them, but not whether the
- * quote in `\\"` ends the name.
+ * quote in `\\"` ends the name. Without quotes, CGI.pm takes it for no file if it doesn't know the first sign.
  */
 const FILE_NAME =
-  /; filename=(?:"((?:[^"\\]|\\+(?=[^"\\])|(?<!\\)\\")*)"|([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?=;|$))/y;
-/** RFC 8187, also in the quotes that Apache's client puts around it. */
-const EXTENDED_FILE_NAME =
-  /; filename\*=("?)(?:utf-8|iso-8859-1)'[0-9A-Za-z-]*'(?:[!#$&+.^_`|~0-9A-Za-z-]|%[0-9A-Fa-f]{2})+\1(?=;|$)/iy;
+  /; filename=(?:"((?:[^"\\]|\\+(?=[^"\\])|(?<!\\)\\")*)"|([!#'*+.^_`|~0-9A-Za-z][!#$%&'*+.^_`|~0-9A-Za-z-]*)(?=;|$))/y;
+/** RFC 8187, in the one charset and without the language, which not every reader knows. */
+const EXTENDED_FILE_NAME = /; filename\*=utf-8''(?:[!#$&+.^_`|~0-9A-Za-z-]|%[0-9A-Fa-f]{2})+(?=;|$)/iy;
 /** RFC 2183 sections 2.4 to 2.7: what Jersey adds to a file, and no reader of forms looks at. */
 const OF_A_FILE =
   /; (size)=[0-9]{1,15}(?=;|$)|; ((?:creation|modification|read)-date)="[0-9A-Za-z ,:+-]{1,40}"/y;
@@ -103,6 +104,7 @@ export function parsePartHead(block: string, position: number, maxNameBytes: num
     contentType,
     charset: charsetOf(contentType?.parameters.get('charset')),
     contentLength: lengthText === undefined ? null : Number(lengthText),
+    binary: encoding?.toLowerCase() === 'binary',
   };
 }
 
@@ -147,9 +149,13 @@ function parseDisposition(
       return unreadable(text.slice(at));
     if (values.has(parameter))
       return unlike(`repeats ${parameter} in its Content-Disposition`, 'Send each parameter once.');
-    // An apostrophe without quotes opens a quoted text for some readers, and what comes behind it is lost to them.
-    if (parameter === 'filename' && !values.has('name') && text[at + 11] !== '"' && value.includes("'"))
-      return unlike('has an apostrophe in a file name without quotes', 'Put the file name in double quotes.');
+    // Before the name, a colon hides it from Rack, an escaped quote from Django, an apostrophe from PHP.
+    if (parameter === 'name' && /[:\\']/.test(text.slice(0, at))) {
+      return unlike(
+        'has a colon, backslash or apostrophe before its name, which some readers do not see then',
+        'Send the name first, as in form-data; name="image"; filename="a.png".',
+      );
+    }
     if (NESTED_NAME.test(value)) {
       return unlike(
         'has what looks like a name inside another value',
@@ -175,9 +181,33 @@ function parseDisposition(
       'Leave the part out, or give the file a name.',
     );
   }
+  if (filename !== undefined && !isFileName(filename)) {
+    return unlike(
+      'has a file name in which some readers see no file',
+      'Send the file under another file name, such as a.png.',
+    );
+  }
   if (filename !== undefined) return { name, file: 'plain' };
   return { name, file: values.has('filename*') ? 'extended' : 'none' };
 }
+
+/**
+ * Whether every reader finds a file of that name. aiohttp splits at semicolons first, and mends one of them. Django
+ * counts quotes, escaped or not, to see whether a semicolon ends the file name, and leaves out a file without a name of
+ * its own behind the last slash, entities of HTML read first.
+ */
+function isFileName(filename: string): boolean {
+  if (filename.split(';').length > 2 && filename.includes('=')) return false;
+  for (let at = filename.indexOf(';'); at >= 0; at = filename.indexOf(';', at + 1)) {
+    if (filename.slice(0, at).split('"').length % 2 === 0) return false;
+  }
+  const last = filename.slice(Math.max(filename.lastIndexOf('/'), filename.lastIndexOf('\\')) + 1);
+  const bytes = Uint8Array.from(last, (character) => character.charCodeAt(0));
+  return VISIBLE.test(new TextDecoder().decode(bytes)) && !ENTITY_AT_END.test(last);
+}
+
+const VISIBLE = /[\p{L}\p{N}\p{S}_-]/u;
+const ENTITY_AT_END = /&(?:#\w*|b?sol);?$/i;
 
 /** Names that some readers obey instead of handing them on. */
 const OBEYED: ReadonlyMap<string, string> = new Map([
@@ -215,7 +245,8 @@ function unreadable(rest: string): DispositionFault {
   }
   if (/^; ?filename\*/.test(rest))
     return unlike('has a filename* that cannot be read', "Send it as in filename*=UTF-8''a%20b.png.");
-  if (/^; ?filename=/.test(rest)) {
+  // Behind a quote something else than a semicolon stands: the quote was meant to be part of a name.
+  if (/^; ?filename=|^[^; ]|^ +[^; ]/.test(rest)) {
     return unlike(
       'has a file name with quotes or backslashes that readers take apart differently',
       'Write a quote as %22, and leave out a backslash before a quote.',

@@ -72,13 +72,8 @@ describe('what clients write passes for every caller (I.67)', () => {
       [PROMPT, image(`filename="=?utf-8?B?w7wucG5n?="; filename*=utf-8''%C3%BC.png`)],
     ],
     [
-      'Jersey: file name, date and size before the name',
-      [
-        PROMPT,
-        file(
-          'filename="a.png"; modification-date="Mon, 02 Jan 2006 15:04:05 GMT"; size=7; name="style_reference_images"',
-        ),
-      ],
+      'Jersey: file name and size before the name',
+      [PROMPT, file('filename="a.png"; size=7; name="style_reference_images"')],
     ],
     [
       'undici: lower case field names',
@@ -90,14 +85,16 @@ describe('what clients write passes for every caller (I.67)', () => {
     ['Go, Apache, Ruby: an escaped backslash', [PROMPT, image('filename="a\\\\b.png"')]],
     ['an apostrophe in quotes', [PROMPT, image('filename="it\'s.png"')]],
     ['a semicolon in quotes', [PROMPT, image('filename="a; b=c.png"')]],
+    [
+      'Ruby httpclient: dates behind the file name',
+      [PROMPT, image('filename="a.png"; modification-date="Mon, 30 Nov 2026 15:35:51 +0000"')],
+    ],
+    ['a path in a file name', [PROMPT, image('filename="C:\\fakepath\\R&D; a.png"')]],
+    ['a semicolon between escaped quotes', [PROMPT, image('filename="a \\"b\\" c;.png"')]],
     ['UTF-8 in quotes', [PROMPT, image(`filename="${utf8('照片 ü.png')}"`)]],
     ['Latin-1 in quotes', [PROMPT, image('filename="\xfc.png"')]],
     ['both kinds of file name', [PROMPT, image(`filename="?.png"; filename*=UTF-8''%E7%85%A7.png`)]],
     ['urllib3 of old: the second kind alone', [PROMPT, image("filename*=utf-8''%C3%BC.png")]],
-    [
-      'Apache HttpClient 5: the second kind alone, in quotes',
-      [PROMPT, image(`filename*="UTF-8''%C3%BC.png"`)],
-    ],
     [
       'a file of a type with parameters',
       [
@@ -299,6 +296,84 @@ describe('what readers take apart differently is refused for every caller, by pa
       SECOND,
     ],
     [
+      'a second file name in quotes: busboy drops the part',
+      said('name="prompt"; filename="a"; filename*="UTF-8\'\'a"'),
+      'part-disposition',
+      SECOND,
+    ],
+    [
+      'a second file name with a language: multiparty does not see it',
+      said('name="prompt"; filename*=UTF-8\'en\'a'),
+      'part-disposition',
+      SECOND,
+    ],
+    [
+      'a second file name alone in a field of text: a file to some',
+      said('name="prompt"; filename*=UTF-8\'\'a'),
+      'part-disposition',
+      SECOND,
+    ],
+    [
+      'an escaped quote before the name: Django does not see the name',
+      said('filename="a\\"b"; name="prompt"'),
+      'part-disposition',
+      SECOND,
+    ],
+    [
+      'a colon before the name: Rack does not see the name',
+      said('filename="C:\\a.png"; name="prompt"'),
+      'part-disposition',
+      SECOND,
+    ],
+    [
+      'an unquoted file name that begins with a percent sign: no file to CGI.pm',
+      [SPEED, file('name=style_reference_images; filename=%22')],
+      'part-disposition',
+      /style_reference_images/,
+    ],
+    [
+      'a semicolon behind one escaped quote: Django ends the file name there',
+      [SPEED, image('filename="a\\"; b\\".png"')],
+      'part-disposition',
+      /style_reference_images/,
+    ],
+    [
+      'two semicolons and an equals sign: text to aiohttp',
+      [SPEED, image('filename="; a=b; c="')],
+      'part-disposition',
+      /style_reference_images/,
+    ],
+    [
+      'a file name that ends in a slash: no file to Django',
+      [SPEED, image('filename="a/"')],
+      'part-disposition',
+      /style_reference_images/,
+    ],
+    [
+      'a file name of two dots: no file to Django',
+      [SPEED, image('filename=".."')],
+      'part-disposition',
+      /style_reference_images/,
+    ],
+    [
+      'a file name that ends in an entity: a slash, and so no file, to Django',
+      [SPEED, image('filename="a&#47;"')],
+      'part-disposition',
+      /style_reference_images/,
+    ],
+    [
+      'the boundary in a file name: Django ends the part there',
+      [SPEED, image('filename="--b0"')],
+      'multipart-delimiter',
+      /in part 2\. Choose/,
+    ],
+    [
+      'text beyond ASCII that is called binary: Latin-1 to formidable',
+      [SPEED, [`${PROMPT[0]}\r\nContent-Transfer-Encoding: binary`, utf8('ü')]],
+      'part-charset',
+      SECOND,
+    ],
+    [
       'a second file name in a charset of few',
       said('name="prompt"; filename*=UTF-16\'\'a'),
       'part-disposition',
@@ -440,12 +515,13 @@ describe('a webhook_url in a part that cannot be read is on record as what it is
 
 describe('a text field and a file keep to what the field is, for a caller under bounds', () => {
   it('a number in a file', () => {
-    const part = ['Content-Disposition: form-data; name="num_images"; filename*=utf-8\'\'a', '1'] as const;
-    expect(judged([PROMPT, SPEED, part]).limited).toMatchObject({ reason: 'text-as-file' });
+    const part = [`${NAMED}"num_images"; filename="n"`, '1'] as const;
+    expect(judged([PROMPT, SPEED, part])).toMatchObject({ limited: { reason: 'text-as-file' }, full: null });
   });
   it('JSON in a file', () => {
-    const body = `--b\r\n${NAMED}"image_request"; filename*=utf-8''a\r\nContent-Type: application/json\r\n\r\n{}\r\n--b--`;
+    const body = `--b\r\n${NAMED}"image_request"; filename="blob"\r\nContent-Type: application/json\r\n\r\n{}\r\n--b--`;
     const type = 'multipart/form-data; boundary=b';
     expect(verdict(upscale, 'limited', body, { type })).toMatchObject({ reason: 'text-as-file' });
+    expect(verdict(upscale, 'full', body, { type })).toBeNull();
   });
 });
