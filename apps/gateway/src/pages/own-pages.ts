@@ -133,7 +133,7 @@ export function answerOptions(call: Call, reply: FastifyReply): FastifyReply {
 
 /** The value of `Allow` (RFC 9110 section 10.2.1). */
 function pageMethods({ path }: Call): string {
-  return path !== null && isWebhookPath(path) ? 'POST, OPTIONS' : 'GET, HEAD, OPTIONS';
+  return path !== null && isWebhookPath(path) ? 'POST' : 'GET, HEAD, OPTIONS';
 }
 
 function unknownProblem(code: string): Refusal {
