@@ -1,9 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import {
   brotliCompressSync,
+  brotliDecompressSync,
   constants,
   deflateRawSync,
   deflateSync,
+  gunzipSync,
   gzipSync,
   zstdCompressSync,
 } from 'node:zlib';
@@ -120,9 +122,20 @@ describe.each(CODINGS)('an answer in %s that nobody asked for', (coding, encode)
       expect(await gateway.call(id)).toMatchObject({ outcome: 'cut', reason: 'key-in-body' });
       if (status === 502) expect(body.toString()).toContain('"code":"upstream-leak"');
       else expect(body.length).toBeLessThan(bytes.length);
+      // Who decodes what did come finds no beginning of it.
+      expect(decodedSoFar(coding, body)).not.toContain(key.slice(0, 4));
+      if (coding.includes('zstd')) expect(status).toBe(502);
     },
   );
 });
+
+/** What a reader makes of the first part of an answer in one coding. */
+function decodedSoFar(coding: string, body: Buffer): string {
+  if (body.includes('"code":"upstream-leak"')) return '';
+  if (coding === 'gzip') return gunzipSync(body, { finishFlush: constants.Z_SYNC_FLUSH }).toString();
+  if (coding !== 'br') return '';
+  return brotliDecompressSync(body, { finishFlush: constants.BROTLI_OPERATION_FLUSH }).toString();
+}
 
 test('a large answer in a coding passes byte for byte', async () => {
   const text = JSON.stringify({ data: [], more: randomBytes(2_000_000).toString('base64') });
