@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { isReadScope, type Operation } from '@ideogate/contract';
+import { type Field, isReadScope, type Operation } from '@ideogate/contract';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { describe, expect, it } from 'vitest';
 import {
@@ -225,4 +225,51 @@ describe('legacy remix: image_request is JSON in a part', () => {
   ])('%s', (content, field) => {
     expect(verdict(operation('legacy.remix'), 'limited', bytes(request(content)))?.field ?? null).toBe(field);
   });
+});
+
+describe('what the reference documents passes for a caller with the full grant (I.67)', () => {
+  const samples: Readonly<Record<Field['type'], unknown>> = {
+    string: 'a cat, 猫 & co; "quoted" \\ 1.0',
+    integer: 1,
+    number: 0.5,
+    boolean: true,
+    object: { name: 'EMBER', members: [{ color_hex: '#000000', color_weight: 0.25 }] },
+    'string[]': ['a', 'b'],
+    'object[]': [{ a: 1 }, { a: 2 }],
+    file: 'x',
+    'file[]': ['x'],
+  };
+  const sampleOf = (field: Field): unknown =>
+    field.enum?.[0] ??
+    (field.fields === undefined
+      ? samples[field.type]
+      : Object.fromEntries(field.fields.map((inner) => [inner.name, sampleOf(inner)])));
+  const open = OPERATIONS.filter((one) => one.closed === null);
+  const jsonOnes = open.filter((one) => one.contentTypes.includes('application/json'));
+
+  it.each(jsonOnes.map((one) => [one.id, one] as const))(
+    'every field in JSON, and each as null: %s',
+    (_, one) => {
+      const fields = (one.fields ?? []).filter(({ name }) => name !== 'webhook_url');
+      const all = Object.fromEntries(fields.map((field) => [field.name, sampleOf(field)]));
+      const none = Object.fromEntries((one.fields ?? []).map((field) => [field.name, null]));
+      for (const body of [all, none])
+        expect(
+          verdict(one, 'full', new TextEncoder().encode(JSON.stringify(body)), { type: 'application/json' }),
+        ).toBeNull();
+    },
+  );
+
+  it.each(open.filter((one) => one.query.length > 0).map((one) => [one.id, one] as const))(
+    'every parameter of a query, as browsers write it: %s',
+    (_, one) => {
+      const query = new URLSearchParams();
+      for (const field of one.query.filter(({ name }) => name !== 'webhook_url')) {
+        const values = [sampleOf(field)].flat();
+        for (const value of values) query.append(field.name, String(value));
+      }
+      expect(checkQuery(one, 'full', query.toString())).toBeNull();
+      expect(checkQuery(one, 'full', query.toString().replaceAll('+', '%20'))).toBeNull();
+    },
+  );
 });
