@@ -3,24 +3,28 @@ import { runFlags } from '../run-flags.ts';
 import { type Disagreement, passedForms, readAll, type ReaderResult } from './compare-all.ts';
 import { RECORDED_FORMS } from './recorded-forms.ts';
 import { DEBIAN_READERS, NPM_READERS, type ReaderProgram } from './reader.ts';
+import { reportTexts, TEXT_READERS } from './texts-report.ts';
 
-// What real readers make of forms that the gateway lets pass: `pnpm test:readers`. As root it installs what it needs from
+// What real readers make of forms, JSON and queries that the gateway lets pass: `pnpm test:readers`. As root it installs what it needs from
 // Debian. Exit codes: 0 all agree, 1 one does not, or is missing.
 const { flags, whole } = runFlags({
   forms: { type: 'string', default: '5000' },
+  texts: { type: 'string', default: '5000' },
   seed: { type: 'string', default: String(Date.now() % 1_000_000_000) },
   only: { type: 'string', default: '' },
   'skip-missing': { type: 'boolean', default: false },
 });
 const count = whole('forms', 1);
+const texts = whole('texts', 1);
 const seed = whole('seed', 0);
 const chosen = [...NPM_READERS, ...DEBIAN_READERS].filter(({ name }) => name.includes(flags.only));
-if (chosen.length === 0) {
+const ofTexts = TEXT_READERS.filter(({ name }) => name.includes(flags.only));
+if (chosen.length + ofTexts.length === 0) {
   process.stderr.write(`no reader has ${JSON.stringify(flags.only)} in its name\n`);
   process.exit(3);
 }
 
-install([...new Set(chosen.flatMap(({ debian }) => debian))]);
+install([...new Set([...chosen, ...ofTexts].flatMap(({ debian }) => debian))]);
 const { passed, made } = passedForms(seed, count);
 const limited = passed.filter((one) => one.limited).length;
 process.stdout.write(
@@ -46,9 +50,12 @@ for (const { name, version, read, agreed, gaveUp, disagreements } of results)
 for (const { name, reasons } of results)
   for (const [reason, times] of reasons) process.stdout.write(`\n${name} gave up ${times} times: ${reason}`);
 for (const line of missing) process.stdout.write(`\nMISSING: ${line}`);
-const wrong = results.reduce((sum, { disagreements }) => sum + disagreements.length, 0);
+process.stdout.write('\n');
+const report = await reportTexts(ofTexts, seed, texts);
+missing.push(...report.missing);
+const wrong = results.reduce((sum, { disagreements }) => sum + disagreements.length, report.wrong);
 process.stdout.write(
-  `\n${results.length} readers, ${wrong} readings other than decided, ${missing.length} missing\n`,
+  `\n${chosen.length + ofTexts.length - missing.length} readers, ${wrong} readings other than decided, ${missing.length} missing\n`,
 );
 process.exitCode = wrong === 0 && (missing.length === 0 || flags['skip-missing']) ? 0 : 1;
 
