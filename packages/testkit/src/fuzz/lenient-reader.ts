@@ -58,7 +58,8 @@ function namesWebhook(name: string): boolean {
 function anyWebhook(values: Values, declared: readonly Field[]): boolean {
   return values.some(([name, value]) => {
     const field = declared.find((one) => one.name === name);
-    return namesWebhook(name) || holdsWebhook(value, field);
+    // Null sends nothing anywhere.
+    return (namesWebhook(name) && value !== null) || holdsWebhook(value, field);
   });
 }
 
