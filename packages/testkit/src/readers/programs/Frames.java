@@ -42,11 +42,13 @@ class Frames {
         }
     }
 
+    /** Debian has each library as two files, one with its version in its name. */
     static String versionIn(Class<?> library) throws Exception {
-        String path = library.getProtectionDomain().getCodeSource().getLocation().getPath();
-        String file = new java.io.File(path).getCanonicalFile().getName();
-        String version = library.getPackage().getImplementationVersion();
-        return version == null ? file.replaceAll("^.*?-([0-9][0-9.]*)\\.jar$", "$1") : version;
+        java.io.File jar = new java.io.File(library.getProtectionDomain().getCodeSource().getLocation().getPath());
+        String name = jar.getName().replaceAll("\\.jar$", "");
+        String[] beside = jar.getParentFile().list((folder, file) -> file.matches(name + "-[0-9][0-9.]*\\.jar"));
+        String versioned = beside == null || beside.length == 0 ? jar.getCanonicalFile().getName() : beside[0];
+        return versioned.replaceAll("^.*-([0-9][0-9.]*)\\.jar$", "$1");
     }
 
     private static String quoted(String text) {
