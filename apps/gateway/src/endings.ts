@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
+import { TLSSocket } from 'node:tls';
 import { storedBytes } from '@ideogate/audit';
 import { type DecisionEvent, PROBLEMS, type ProblemCode } from '@ideogate/contract';
 import { type Call, callerIsGone, type UpstreamEnd } from './call.ts';
@@ -87,7 +88,7 @@ function answer(call: Call, refusal: Refusal, gateway: Gateway): void {
   if (response === null) return;
   if (refusal.problem === null || response.headersSent || callerIsGone(call)) {
     // What was written in this turn of the loop still goes: cut is what comes after it.
-    setImmediate(() => response.destroy());
+    setImmediate(() => cutAnswer(call));
     return;
   }
   const { status, fields, body } = problemAnswer({ ...refusal, problem: refusal.problem }, call, gateway);
@@ -98,6 +99,17 @@ function answer(call: Call, refusal: Refusal, gateway: Gateway): void {
   response.writeHead(status, mistrusted ? { ...fields, connection: 'close' } : fields);
   response.end(call.method === 'HEAD' ? undefined : body);
   if (request !== null && !request.complete && !mistrusted) discardRest(call, gateway);
+}
+
+/**
+ * Ends an answer before it is whole. To a caller of HTTP/1.0 the end of the connection is the end of the answer, so that
+ * only a reset says that there was more (RFC 9112 section 8); over TLS the end that was not announced does.
+ */
+export function cutAnswer({ request, response }: Call): void {
+  const socket = response?.socket ?? null;
+  if (request?.httpVersion === '1.0' && socket !== null && !(socket instanceof TLSSocket))
+    socket.resetAndDestroy();
+  response?.destroy();
 }
 
 /** Nobody can say where the next request on such a connection begins: it is closed (RFC 9112 section 9.6). */
@@ -254,6 +266,6 @@ function statusOf(interruption: Refusal | null): number | null {
 export function cutForStop(call: Call): void {
   call.cutByStop = true;
   // First the caller's side: an answer now would only say that the call was cut, on a connection that is going.
-  call.response?.destroy();
+  cutAnswer(call);
   call.exchange?.cancel(new UpstreamProblem('shutting-down', 'gateway-stopped'));
 }

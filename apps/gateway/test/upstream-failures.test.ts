@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { FAKE_KEYS, selfSigned, startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -257,20 +258,38 @@ describe('when what answers is not Ideogram', () => {
     expect(await gateway.call(response)).toMatchObject({ outcome: 'completed', costUsdMicros: 30_000 });
   });
 
-  test.each<[string, Behaviour]>([
+  const brokenBodies: readonly [string, Behaviour][] = [
     ['shorter than it announced', sayAndClose(`${ok}Content-Length: 100\r\n\r\n{"data":`)],
     ['in chunks without the last', sayAndClose(`${ok}Transfer-Encoding: chunked\r\n\r\n8\r\n{"data":\r\n`)],
     ['in broken chunks', say(`${ok}Transfer-Encoding: chunked\r\n\r\n8\r\n{"data":\r\nzz\r\n`)],
-  ])('a body %s never looks whole to the caller, and is on record as cut', async (_, behaviour) => {
-    upstream.behave(behaviour);
-    const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
-    await expect(response.text()).rejects.toThrow(BROKEN_OFF);
-    expect(await gateway.call(response)).toMatchObject({
-      outcome: 'cut',
-      result: 'failure',
-      problem: 'upstream-ended-early',
-    });
-  });
+  ];
+
+  test.each<[string, Behaviour]>([
+    ...brokenBodies,
+    ['that falls silent', say(`${ok}Transfer-Encoding: chunked\r\n\r\n8\r\n{"data":\r\n`)],
+  ])(
+    'a body %s never looks whole over HTTP/1.0 either, where the end of the connection is its end (D.45)',
+    async (_, behaviour) => {
+      upstream.behave(behaviour);
+      const request = get(READ, token).replace('HTTP/1.1', 'HTTP/1.0');
+      const { socket } = await callFrom(gateway.port, request);
+      expect(await once(socket, 'error')).toEqual([expect.objectContaining({ code: 'ECONNRESET' })]);
+    },
+  );
+
+  test.each(brokenBodies)(
+    'a body %s never looks whole to the caller, and is on record as cut',
+    async (_, behaviour) => {
+      upstream.behave(behaviour);
+      const response = await fetch(`${gateway.url}${GENERATE}`, generate(token));
+      await expect(response.text()).rejects.toThrow(BROKEN_OFF);
+      expect(await gateway.call(response)).toMatchObject({
+        outcome: 'cut',
+        result: 'failure',
+        problem: 'upstream-ended-early',
+      });
+    },
+  );
 
   test('an answer of another type passes as it is, and is marked in the record (D.45)', async () => {
     upstream.behave(say('HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\n<br>'));

@@ -3,7 +3,7 @@ import { AnswerReader } from '@ideogate/ideogram';
 import type { LeakScan } from '@ideogate/upstream-keys';
 import type { Dispatcher } from 'undici';
 import type { Call } from '../call.ts';
-import { type BrokenEnd, breakAnswer, upstreamDone } from '../endings.ts';
+import { type BrokenEnd, breakAnswer, cutAnswer, upstreamDone } from '../endings.ts';
 import type { Gateway } from '../context.ts';
 import { stoppedByOrder } from '../steps/obey-orders.ts';
 import type { Answer } from './answer.ts';
@@ -267,8 +267,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #timeIsUp(): void {
     if (!this.#over) return this.cancel(new UpstreamProblem('upstream-timeout', 'whole-call'));
     if (this.#call.upstreamEnd === 'complete') this.#call.upstreamEnd = 'slow';
-    this.#call.response?.destroy();
-    return undefined;
+    return cutAnswer(this.#call);
   }
 
   /** Nobody waits for it, and nothing was bought. */
