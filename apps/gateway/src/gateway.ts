@@ -1,4 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto';
+import type { Server as NetServer } from 'node:net';
 import type { CallId } from '@ideogate/contract';
 import { buildRouter } from '@ideogate/ideogram';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -27,6 +28,8 @@ import { webhookUrlsOf } from './webhook-door.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
+    /** What listens on its port besides its own server. */
+    readonly ideogateLines: NetServer[];
     readonly ideogateMetrics: Metrics;
     readonly ideogateProbes: Probes;
   }
@@ -104,6 +107,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   };
 
   const probes = createProbes(gateway);
+  app.decorate('ideogateLines', []);
   app.decorate('ideogateMetrics', metrics);
   app.decorate('ideogateProbes', probes);
   app.addHook('onRequest', async (request, reply) => {
@@ -151,6 +155,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     // Node looks at no timeout once it closes: half a head, or an answer nobody reads, would hold the stop for ever.
     await sockets.end(LINGER_MS);
     await allEnded(calls, 2000);
+    for (const line of app.ideogateLines) line.close();
   });
   return app;
 }

@@ -6,6 +6,7 @@ export {
   readGatewayConfig,
 } from './config.ts';
 export type { GatewayDeps, Log } from './context.ts';
+export { listen } from './edge/lines.ts';
 export { createGateway } from './gateway.ts';
 export { faultOf } from './log.ts';
 export type { KeyAgeInSight } from './metrics.ts';

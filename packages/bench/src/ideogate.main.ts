@@ -1,7 +1,7 @@
 import { createSecretKey } from 'node:crypto';
 import { createTokenVerifier, DEFAULT_VERIFIER } from '@ideogate/access-token';
 import { openCheckpointKeys, openRecord, signCheckpoints } from '@ideogate/audit';
-import { createGateway, readGatewayConfig } from '@ideogate/gateway';
+import { createGateway, listen, readGatewayConfig } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy } from '@ideogate/policy';
 import { createKeyRing } from '@ideogate/upstream-keys';
@@ -70,7 +70,7 @@ const checkpoints = signCheckpoints({
   now: nowMicros,
 });
 observe = (rows, milliseconds) => app.ideogateMetrics.batch(rows, milliseconds);
-tellReady(await app.listen({ host: '127.0.0.1', port: Number(port) }));
+tellReady(await listen(app, { host: '127.0.0.1', port: Number(port) }));
 tellUsage(async () => {
   await app.close();
   await checkpoints.stop();

@@ -5,7 +5,7 @@ import {
 } from '@ideogate/access-token';
 import { type AuditRecord, MonthKeyError, openMonthKeys, openRecord } from '@ideogate/audit';
 import { type CallId, ENVIRONMENTS, type EnvironmentName, WILDCARDS } from '@ideogate/contract';
-import { callsEndWithinMs, createGateway, type Log, serveOperations } from '@ideogate/gateway';
+import { callsEndWithinMs, createGateway, listen, type Log, serveOperations } from '@ideogate/gateway';
 import { type IssuerSetUp, loadOrCreateClients, SecretFileError } from '@ideogate/issuer';
 import {
   FolderInUseError,
@@ -44,12 +44,6 @@ import { obeyOrders } from './orders-of-the-gateway.ts';
 import { openKeysIdentity } from './keys-identity.ts';
 import { followSealedKeys, openGivenKeys } from './keys-of-the-gateway.ts';
 import { openWebhooks } from './webhooks.ts';
-
-/**
- * Connections that the system holds until the gateway takes them, as far as `somaxconn` lets it. Of Node's 511 a burst from
- * one peer makes the system turn away all others for a second, until they ask again.
- */
-const CONNECTIONS_IN_LINE = 4096;
 
 /** A running product. */
 export interface Product {
@@ -244,11 +238,7 @@ async function assemble(
   const operations = await serveOperations(gateway.ideogateProbes, at);
   undo.push(() => void operations.close());
   undo.push(() => gateway.close());
-  await gateway.listen({
-    host: config.gateway.listen.host,
-    port: ports.gateway,
-    backlog: CONNECTIONS_IN_LINE,
-  });
+  await listen(gateway, { host: config.gateway.listen.host, port: ports.gateway });
 
   const ready: ReadyFile = {
     pid: process.pid,

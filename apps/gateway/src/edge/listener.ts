@@ -19,6 +19,7 @@ import { isProbe } from '../probes.ts';
 import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 import { ARRIVAL, walk } from '../request-path.ts';
 import { followCertificate } from './certificate.ts';
+import { READ_AHEAD } from './lines.ts';
 import { letConnectionsIn, originOf } from './connections.ts';
 import { type Origin, originOfRequest } from './caller-address.ts';
 import { followRequestLines, takeRequestLine } from './request-lines.ts';
@@ -47,6 +48,7 @@ export function createListener(
     keepAliveTimeout: limits.idleMs,
     connectionsCheckingInterval: Math.min(1000, limits.headersMs),
     noDelay: true,
+    highWaterMark: READ_AHEAD,
   };
   const server =
     listen.tls === null
