@@ -55,6 +55,13 @@ describe('the verdict on a cell', () => {
       CALM,
       ['health, own port: p99 60.0 ms, and 50.0 ms is the bound'],
     ],
+    ['holds readiness to its answers, not to their time', pair('ready', 10, 400), CALM, []],
+    [
+      'and to each of its answers',
+      pair('ready', 10, 400, { 503: 1 }),
+      CALM,
+      ['ready: of 101 not answered as they should be: 1 × 503'],
+    ],
     [
       'is red over the bound of memory',
       pair('models', 10, 10),

@@ -74,11 +74,16 @@ function faultsOfPair({ kind, alone, beside }: Pair, bounds: Bounds): readonly s
   if (hasErrors(beside)) faults.push(`${kind}: ${spokenErrors(beside)}`);
   const allowed = allowedP99(alone.p99);
   // Written so that no answer at all, which has no percentile, is a fault too.
-  if (!(beside.p99 <= allowed))
+  if (!isReadiness(kind) && !(beside.p99 <= allowed))
     faults.push(`${kind}: p99 ${ms(beside.p99)}, alone ${ms(alone.p99)}, so ${ms(allowed)} is allowed`);
   if (isHealth(kind) && !(beside.p99 <= bounds.healthMs))
     faults.push(`${kind}: p99 ${ms(beside.p99)}, and ${ms(bounds.healthMs)} is the bound`);
   return faults;
+}
+
+/** Worked out once a second, by asking the database: its percentiles are of a dozen questions, and it is held to its answers. */
+function isReadiness(kind: string): boolean {
+  return kind === 'ready';
 }
 
 /** On whichever port. */
