@@ -13,7 +13,7 @@ const CROWD = `
     require('node:net').connect(port, '127.0.0.1', () => ++open === count && process.exit(0)).on('error', () => {});`;
 
 test.skipIf(process.platform !== 'linux')(
-  'of many connections that came while the loop was busy, many are taken in each of its turns',
+  'of many connections that came while the loop was busy, many are taken in each of its turns (H.62)',
   async () => {
     const app = Fastify();
     app.decorate('ideogateLines', []);
