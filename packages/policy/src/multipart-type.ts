@@ -15,8 +15,8 @@ const PARAMETER = /; ?([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:([!#$%&'*+.^_`|~0-9A-Za-z
  * and readers differ about each of them: some end a boundary at a comma, decode `=?`, or strip blanks and quotes.
  */
 const BOUNDARY = /^[0-9A-Za-z+._-]{1,70}$/;
-/** A `=` is no token (RFC 9110 section 5.6.2), so it only comes in quotes; JavaMail and Python's email use it. */
-const QUOTED_BOUNDARY = /^[0-9A-Za-z+._=-]{1,70}$/;
+/** `=` and `/` are no token (RFC 9110 section 5.6.2), so they only come in quotes: JavaMail's, Python's email's, Qt's base64. */
+const QUOTED_BOUNDARY = /^[0-9A-Za-z+./_=-]{1,70}$/;
 
 /** Reads the Content-Type of a multipart body in the one shape that all readers take apart alike. */
 export function parseMultipartType(text: string): MultipartType | RequestFault {
@@ -35,7 +35,7 @@ export function parseMultipartType(text: string): MultipartType | RequestFault {
     }
     if (name === 'boundary' && !(token === undefined ? QUOTED_BOUNDARY : BOUNDARY).test(token ?? quoted)) {
       return unclear(
-        'Readers differ about the boundary. Use 1 to 70 letters, digits and + . _ - (in quotes = too).',
+        'Readers differ about the boundary. Use 1 to 70 letters, digits and + . _ - (in quotes = and / too).',
       );
     }
     values.set(name, token ?? quoted);

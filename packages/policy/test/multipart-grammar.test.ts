@@ -136,6 +136,14 @@ describe('what clients write passes for every caller (I.67)', () => {
       [PROMPT],
       { boundary: '----=_Part_1.2', type: 'multipart/form-data; boundary="----=_Part_1.2"' },
     ],
+    [
+      'Qt: base64',
+      [PROMPT],
+      {
+        boundary: 'boundary_.oOo._/82z7Ho71kdIduuLjg+E6cDrEVdjzzvX',
+        type: 'multipart/form-data; boundary="boundary_.oOo._/82z7Ho71kdIduuLjg+E6cDrEVdjzzvX"',
+      },
+    ],
   ])('%s', (_, parts, more) => {
     expect(judged([...parts, SPEED], more)).toEqual({ limited: null, full: null });
   });
@@ -466,7 +474,7 @@ describe('what readers take apart differently is refused for every caller, by pa
     ['a quote of another kind', "boundary='b0'"],
     ['a blank in it', 'boundary="b 0"'],
     ['a blank at its end: some strip it', 'boundary="b0 "'],
-    ['a slash', 'boundary="b/0"'],
+    ['a slash without quotes, which is no token', 'boundary=b/0'],
     ['a colon', 'boundary="b:0"'],
     ['a parenthesis', 'boundary="b(0"'],
     ['a question mark', 'boundary="b?0"'],

@@ -78,7 +78,11 @@ const BOUNDARIES = [
   'dart-http-boundary-a+b.c_dart-http-boundary',
   'x'.repeat(70),
 ] as const;
-const QUOTED_BOUNDARIES = ['===============7330845974216740156==', '----=_Part_0_12.34'] as const;
+const QUOTED_BOUNDARIES = [
+  '===============7330845974216740156==',
+  '----=_Part_0_12.34',
+  'boundary_.oOo._/fake//qt+boundary/in/base64/==',
+] as const;
 const CHARSETS = ['utf-8', 'UTF-8', '"utf-8"', 'ISO-8859-1', 'us-ascii', 'windows-1252'] as const;
 
 /** A form with the fields that its operation must have and some others, in the manner of some client. */
