@@ -24,7 +24,7 @@ export interface Admission {
 }
 
 /** Requests that begin in one turn of the event loop: a few milliseconds of work. */
-const REQUESTS_PER_TURN = 32;
+const REQUESTS_PER_TURN = 8;
 
 /** @param onDone told how each claim on a pool went, and how long it waited, milliseconds */
 export function createAdmission(

@@ -86,7 +86,7 @@ export function letConnectionsIn(server: Server, rules: ConnectionRules): void {
 }
 
 /** Connections that are let in in one turn of the event loop: a few milliseconds of work. */
-const CONNECTIONS_PER_TURN = 32;
+const CONNECTIONS_PER_TURN = 16;
 
 /** Its closing tells enough. */
 const ignore = () => undefined;
