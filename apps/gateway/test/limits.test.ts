@@ -257,6 +257,26 @@ test('a caller still sending when it is refused gets to see why', () =>
     }
   }));
 
+test('values and depth of JSON end at their limits, in a form too', () =>
+  withGateway({ IDEOGATE_MAX_JSON_VALUES: '100', IDEOGATE_MAX_JSON_DEPTH: '8' }, async (gateway) => {
+    const headers = { 'api-key': await gateway.token('full'), ...JSON_HEADERS };
+    const send = (more: object) =>
+      fetch(`${gateway.url}/v1/ideogram-v3/generate`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ prompt: 'a lighthouse', ...more }),
+      });
+    const nested = (depth: number): object => (depth === 0 ? {} : { in: nested(depth - 1) });
+    const values = (count: number) => ({ other: Array.from({ length: count }, () => 1) });
+    for (const [more, status] of [
+      [values(80), 200],
+      [values(110), 413],
+      [{ other: nested(5) }, 200],
+      [{ other: nested(9) }, 400],
+    ] as const)
+      expect([more, (await send(more)).status]).toEqual([more, status]);
+  }));
+
 describe('what a call is made of has its limits: at each it passes, one past it is refused with a row (D.46)', () => {
   let gateway: TestGateway;
   let full = '';

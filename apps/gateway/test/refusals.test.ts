@@ -146,7 +146,7 @@ const BEYOND: readonly Beyond[] = [
     403,
     'over-bound',
   ],
-  ['a field nobody knows', 'writer', { json: { ...turbo, numImages: 2 } }, 403, 'unknown-field'],
+  ['a field nobody knows', 'writer', { json: { ...turbo, num_pictures: 2 } }, 403, 'unknown-field'],
   [
     'a query nobody knows',
     'writer',

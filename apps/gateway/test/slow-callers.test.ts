@@ -51,6 +51,7 @@ describe('slow senders (D.46)', () => {
         IDEOGATE_HEADERS_TIMEOUT_MS: '500',
         IDEOGATE_REQUEST_TIMEOUT_MS: '2500',
         IDEOGATE_BODY_IDLE_MS: '400',
+        IDEOGATE_MIN_BODY_BYTES_PER_SECOND: '512',
       },
     });
     token = await gateway.token('full');
