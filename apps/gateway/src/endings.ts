@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { storedBytes } from '@ideogate/audit';
 import { type DecisionEvent, PROBLEMS, type ProblemCode } from '@ideogate/contract';
+import { addressKey } from './admission/admit.ts';
 import { type Call, callerIsGone, type UpstreamEnd } from './call.ts';
 import type { Gateway } from './context.ts';
 import { faultOf, logCall, MOST_LOG_LINE_BYTES } from './log.ts';
@@ -120,7 +121,7 @@ const DOUBTFUL_FRAMING: ReadonlySet<ProblemCode> = new Set([
   'upgrade-refused',
 ]);
 
-/** Reads on for a bounded while, so that a caller still sending its body gets to see the answer. */
+/** Reads on for a bounded while and at a bounded pace, so that a caller still sending its body gets to see the answer. */
 function discardRest(call: Call, gateway: Gateway): void {
   const { request } = call;
   if (request === null) return;
@@ -131,6 +132,9 @@ function discardRest(call: Call, gateway: Gateway): void {
   request.on('data', (chunk: Buffer) => {
     size += chunk.length;
     if (size > maxBodyBytes) request.destroy();
+    if (request.complete || request.destroyed) return;
+    request.pause();
+    gateway.admission.discards.next(addressKey(call), () => request.resume());
   });
   request.once('close', () => clearTimeout(timer));
   request.resume();

@@ -3,7 +3,7 @@ import { Lease, SharedPool } from '../src/admission/shared-pool.ts';
 
 function poolOf(size: number, waitMs = 1000) {
   const done: string[] = [];
-  const pool = new SharedPool('calls', { size, waitMs, onDone: (how) => done.push(how) });
+  const pool = new SharedPool('calls', { size, waitMs, random: () => 0, onDone: (how) => done.push(how) });
   const take = (key: string, units = 1) => {
     const lease = new Lease(pool, key, units);
     return { lease, answer: pool.acquire(lease) };

@@ -1,6 +1,7 @@
 import type { GatewayConfig } from '../config.ts';
 import { LoopTime } from './loop-time.ts';
 import { LoopTurns } from './loop-turns.ts';
+import { PacedReading } from './paced-reading.ts';
 import { type PoolName, type PoolOptions, SharedPool } from './shared-pool.ts';
 
 /** What callers share, and by whom it is held: callers (issuer and subject), and addresses until the caller is known. */
@@ -19,12 +20,17 @@ export interface Admission {
   readonly webhooks: SharedPool;
   /** Turns of the event loop in which requests begin, by address. */
   readonly arrivals: LoopTurns;
+  /** Reading off what was refused, by address. */
+  readonly discards: PacedReading;
   /** The event loop's time for reading bodies, by caller. */
   readonly parsing: LoopTime;
 }
 
 /** Requests that begin in one turn of the event loop: a few milliseconds of work. */
 const REQUESTS_PER_TURN = 8;
+
+/** Chunks of some 16 KiB that are read off in each five milliseconds: 32 MB a second. */
+const DISCARDS_PER_TICK = 10;
 
 /** @param onDone told how each claim on a pool went, and how long it waited, milliseconds */
 export function createAdmission(
@@ -42,6 +48,7 @@ export function createAdmission(
     writeConnections: pool('write-connections', upstream.connections),
     webhooks: pool('webhooks', limits.maxWebhooks, 0),
     arrivals: new LoopTurns(REQUESTS_PER_TURN),
+    discards: new PacedReading(DISCARDS_PER_TICK),
     parsing: new LoopTime(limits.queueMs),
   };
 }

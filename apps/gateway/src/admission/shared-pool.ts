@@ -23,8 +23,13 @@ export interface PoolRefusal {
 
 export interface PoolOptions {
   readonly size: number;
-  /** The longest a claim waits, milliseconds; 0: it never waits. */
+  /**
+   * The longest a claim waits, milliseconds; 0: it never waits. Each waits up to a tenth less than that, or what came together
+   * would all be refused, and come again, together.
+   */
   readonly waitMs: number;
+  /** From 0 to 1; how much of that tenth is left out. */
+  readonly random?: () => number;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
   /** Told how a claim went and how long it waited, milliseconds. */
@@ -86,6 +91,7 @@ export class SharedPool {
   readonly #fair: FairPool<Lease>;
   readonly #waitMs: number;
   readonly #now: () => number;
+  readonly #random: () => number;
   readonly #onDone: NonNullable<PoolOptions['onDone']>;
   readonly #waiting = new Map<Lease, Waiting>();
 
@@ -94,6 +100,7 @@ export class SharedPool {
     this.#fair = new FairPool(options.size);
     this.#waitMs = options.waitMs;
     this.#now = options.now ?? (() => performance.now());
+    this.#random = options.random ?? Math.random;
     this.#onDone = options.onDone ?? (() => undefined);
   }
 
@@ -137,7 +144,7 @@ export class SharedPool {
       return refusal;
     }
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#stopWaiting(lease), this.#waitMs);
+      const timer = setTimeout(() => this.#stopWaiting(lease), this.#waitMs * (1 - this.#random() / 10));
       this.#waiting.set(lease, { since: this.#now(), timer, resolve });
     });
   }
