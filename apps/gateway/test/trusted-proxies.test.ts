@@ -116,6 +116,8 @@ describe('who called', () => {
     ['the same in two fields', XFF, x('1.1.1.1', '203.0.113.9'), '203.0.113.9', XFF],
     ['a chain of listed proxies', XFF, x('1.1.1.1, 203.0.113.9, 10.0.0.7,fd00::2'), '203.0.113.9', XFF],
     ['nobody but listed proxies', XFF, x('10.0.0.9, 10.0.0.7'), '10.0.0.9', XFF],
+    ['who comes through 31 more of them', XFF, x(`203.0.113.9${',10.0.0.7'.repeat(31)}`), '203.0.113.9', XFF],
+    ['who claims to come through 32', XFF, x(`203.0.113.9${',10.0.0.7'.repeat(32)}`), '10.0.0.7', XFF],
     ['a hop listed with another form', XFF, x('1.1.1.1, 10.0.1.1'), '10.0.1.1', XFF],
     ['the other form from there', XFF, f('for=1.1.1.1'), XFF, null],
     ['the other form beside its own', XFF, [...f('for=1.1.1.1'), ...x('203.0.113.9')], '203.0.113.9', XFF],
@@ -190,6 +192,48 @@ describe('who called', () => {
     const connection = { address: peer, proxy: null };
     expect(originOfRequest(connection, headers, PROXIES)).toEqual({ address, proxy });
   });
+
+  const FIELD = 15_000;
+  const filled = (text: string) => text.repeat(Math.ceil(FIELD / text.length));
+  test.each<[string, string, string[], string]>([
+    ['addresses before the one that counts', XFF, x(`${filled('::1,')}203.0.113.9`), '203.0.113.9'],
+    ['commas', XFF, x(`${filled(',')}203.0.113.9`), '203.0.113.9'],
+    ['commas alone', XFF, x(filled(',')), XFF],
+    [
+      'many fields',
+      XFF,
+      x(...Array.from({ length: 90 }, () => '::1,'.repeat(40)), '203.0.113.9'),
+      '203.0.113.9',
+    ],
+    ['listed proxies without end', XFF, x(filled('fd00::2,10.0.0.7,').slice(0, -1)), 'fd00::2'],
+    ['one element', XFF, x(filled('1')), XFF],
+    ['one element of colons', XFF, x(filled(':')), XFF],
+    ['one element of blanks', XFF, x(`a${filled(' ')}a`), XFF],
+    [
+      'hops before the one that counts',
+      FORWARDED,
+      f(`${filled('for="[::1]",')}for=203.0.113.9`),
+      '203.0.113.9',
+    ],
+    ['listed proxies without end', FORWARDED, f(filled('for=10.0.1.7,').slice(0, -1)), '10.0.1.7'],
+    ['one element of semicolons', FORWARDED, f(filled(';')), FORWARDED],
+    ['one element of pairs', FORWARDED, f(filled('a=b;')), FORWARDED],
+    ['one element of blanks', FORWARDED, f(`for=a${filled(' ')}a`), FORWARDED],
+  ])(
+    'costs as much as is walked, however much a caller sends: %s, from %s (H.63)',
+    (_, peer, headers, address) => {
+      const connection = { address: peer, proxy: null };
+      const costs = [1, 2, 3].map(() => {
+        const begun = process.threadCpuUsage();
+        for (let asked = 0; asked < 20; asked++) originOfRequest(connection, headers, PROXIES);
+        const { user, system } = process.threadCpuUsage(begun);
+        return (user + system) / 20;
+      });
+      expect(originOfRequest(connection, headers, PROXIES).address).toBe(address);
+      // Microseconds: a tenth of it on a quiet machine, and thousands where all of the field is read.
+      expect(Math.min(...costs)).toBeLessThan(600);
+    },
+  );
 
   test('behind the PROXY protocol a listed proxy names the one before it, and the nearest stays on record', () => {
     const connection = { address: XFF, proxy: PROXY };

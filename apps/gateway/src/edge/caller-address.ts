@@ -11,10 +11,14 @@ export interface Origin {
 
 export const UNKNOWN_ORIGIN: Origin = { address: null, proxy: null };
 
+/** No call comes through so many proxies of one's own. */
+const MOST_HOPS = 32;
+
 /**
  * Who made a request on a connection. A peer that isn't listed speaks for itself, whatever it sends. For one that is,
  * the hops of its own form are walked from the last to the first, as long as they are listed with that form too: only
- * such a proxy has added the hop before it. A hop that names no address ends the walk at the proxy that named it.
+ * such a proxy has added the hop before it. A hop that names no address ends the walk at the proxy that named it, and one
+ * beyond the last that is walked at the proxy before it.
  * @param connection whom the connection came from
  */
 export function originOfRequest(
@@ -27,10 +31,11 @@ export function originOfRequest(
   const values = fieldValues(rawHeaders, form);
   if (values.length === 0) return connection;
   let { address } = connection;
+  let walked = 0;
   for (const hop of hopsOf(form, values)) {
     if (hop === null) break;
     address = hop;
-    if (proxies.formOf(hop) !== form) break;
+    if (proxies.formOf(hop) !== form || ++walked === MOST_HOPS) break;
   }
   return { address, proxy: connection.proxy ?? connection.address };
 }
