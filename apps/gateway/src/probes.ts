@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { boundConnections } from '@ideogate/fair-share';
 import type { Call } from './call.ts';
 import type { Gateway } from './context.ts';
 
@@ -119,6 +120,9 @@ function readiness(gateway: Gateway, { record, issuers }: Surroundings): Record<
   };
 }
 
+/** More than all who watch the gateway hold open. */
+const OPERATIONS_SOCKETS = 256;
+
 /** The operations port: health, readiness and metrics, away from callers and whatever they do. */
 export async function serveOperations(probes: Probes, at: { host: string; port: number }): Promise<Server> {
   const pages = new Map<string, () => Answer | Promise<Answer>>([
@@ -145,7 +149,16 @@ export async function serveOperations(probes: Probes, at: { host: string; port: 
     });
     response.end(request.method === 'HEAD' ? undefined : body);
   };
-  const server = createServer((request, response) => {
+  const server = createServer({
+    headersTimeout: 5000,
+    requestTimeout: 10_000,
+    // Node looks at these two every half minute, where nothing else is said.
+    connectionsCheckingInterval: 1000,
+  });
+  // Whoever holds them open takes no descriptors from the callers' port, and keeps no probe out.
+  const connections = boundConnections(server, OPERATIONS_SOCKETS);
+  server.on('request', (request, response) => {
+    connections.heard(request.socket);
     answer(request, response).catch(() => response.writeHead(500).end());
   });
   await new Promise<void>((resolve, reject) => {

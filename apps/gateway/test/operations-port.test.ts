@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { startTestGateway, type TestGateway } from '@ideogate/testkit';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { sharedFor } from '../src/probes.ts';
 
 describe('on the operations port', () => {
@@ -56,6 +58,33 @@ describe('on the operations port', () => {
     await Promise.all(held);
     await gateway.fault({});
   });
+
+  describe.each([
+    ['say nothing', '', 300],
+    ['begin a head and no more', 'GET /-/health HT', 300],
+    ['begin a body and no more', 'POST /-/health HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n', 300],
+  ])('connections that %s', (_, said, many) => {
+    test('are bounded, and keep no probe out (H.62, H.65)', async () => {
+      const held = await Promise.all(Array.from({ length: many }, () => opened(said)));
+      await vi.waitUntil(() => held.filter(({ closed }) => closed).length >= many - 256, { timeout: 5000 });
+      for (let asked = 0; asked < 5; asked++) expect((await ask('/-/health')).status).toBe(200);
+      for (const socket of held) socket.destroy();
+    });
+
+    test('have seconds', async () => {
+      const socket = await opened(said);
+      await expect.poll(() => socket.closed, { timeout: 14_000 }).toBe(true);
+    }, 15_000);
+  });
+
+  async function opened(said: string): Promise<Socket> {
+    const socket = connect(Number(new URL(gateway.operationsUrl).port), '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.resume();
+    await once(socket, 'connect');
+    socket.write(said);
+    return socket;
+  }
 
   test('a gateway that drains says that it isn’t ready, and that it lives', async () => {
     const before = (await gateway.received()).length;

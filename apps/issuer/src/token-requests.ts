@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Connections } from '@ideogate/fair-share';
 import { clientAuthenticator } from './client-authentication.ts';
 import type { ClientSecret } from './clients.ts';
-import type { Connections } from './connections.ts';
 import type { IssuerCounters, RefusalReason } from './counts.ts';
 import { type AuthenticationFailure, FailureRows } from './failures.ts';
 import type { PacedAnswers } from './paced-answers.ts';

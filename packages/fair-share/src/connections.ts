@@ -7,14 +7,16 @@ export interface Connections {
   count(): number;
   /** From now on the connection waits for us, and not we for it, until the function is called that comes back. */
   hold(socket: Socket): () => void;
+  /** The connection has just been heard of. */
+  heard(socket: Socket): void;
 }
 
 /**
  * Bounds connections. One too many ends another, never itself: of the address that has most, the one that was silent for
  * longest. So nobody is locked out by connections that are held open, not even on a machine whose clients share one address.
- * @param ended told of each connection that had to go
+ * @param onEnded told of each connection that had to go
  */
-export function boundConnections(server: Server, most: number, ended: () => void): Connections {
+export function boundConnections(server: Server, most: number, onEnded?: () => void): Connections {
   // In the order in which they were last heard of: the first was silent for longest.
   const all = new Map<Socket, { readonly peer: string; held: number }>();
   const counts = new Map<string, number>();
@@ -26,7 +28,7 @@ export function boundConnections(server: Server, most: number, ended: () => void
     socket.once('close', () => forget(socket));
     if (all.size <= most) return;
     const victim = longestSilent() ?? socket;
-    ended();
+    onEnded?.();
     forget(victim);
     victim.destroy();
   });
@@ -52,16 +54,23 @@ export function boundConnections(server: Server, most: number, ended: () => void
     return found;
   }
 
+  function heard(socket: Socket): void {
+    const connection = all.get(socket);
+    if (connection === undefined) return;
+    all.delete(socket);
+    all.set(socket, connection);
+  }
+
   return {
     count: () => all.size,
+    heard,
     hold(socket) {
       const connection = all.get(socket);
       if (connection === undefined) return () => undefined;
       connection.held++;
       return () => {
         connection.held--;
-        if (!all.delete(socket)) return;
-        all.set(socket, connection);
+        heard(socket);
       };
     },
   };
