@@ -47,7 +47,7 @@ function mayBeTold(call: Call, row: DecisionEvent | null, { anonymousRows }: Gat
 /** A fault of ours in the very ending: the connection is all that is left to end, or its caller would wait for ever. */
 function endingFailed(call: Call, error: unknown, gateway: Gateway): void {
   gateway.log.error({ call_id: call.id, error: faultOf(error) }, 'a call could not be ended');
-  call.response?.destroy();
+  cutAnswer(call);
   gateway.forget(call);
 }
 

@@ -15,7 +15,7 @@ import { isPreflight, preflightFields, preflightRefusal } from './edge/cross-ori
 import { createListener, interruptUpload, onClientError } from './edge/listener.ts';
 import { followSockets } from './edge/sockets.ts';
 import { ownHosts } from './edge/target.ts';
-import { cutForStop, failForwarded, isOwnPage, refuse } from './endings.ts';
+import { cutAnswer, cutForStop, failForwarded, isOwnPage, refuse } from './endings.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { answerOptions, ownPages, pageMethodRefusal } from './pages/own-pages.ts';
 import { webhookPages } from './pages/webhook-pages.ts';
@@ -133,7 +133,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     reply.hijack();
     const call = callOf(request.raw);
     // Its very ending failed: the connection is all that is left to end, or the call would wait for ever.
-    if (call.ended) call.response?.destroy();
+    if (call.ended) cutAnswer(call);
     else if (call.decidedAt === null)
       await refuse(call, { problem: 'internal-error', reason: 'unexpected' }, ready());
     else failForwarded(call, error, ready());

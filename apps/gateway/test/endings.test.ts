@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -296,6 +297,25 @@ describe('when the gateway stops', () => {
       await gateway.stop();
       expect(await caller.closed).toMatch(/^HTTP\/1\.1 200 /);
       expect(await callOfTrace(gateway, traceId)).toMatchObject({ outcome: 'completed', result: 'success' });
+    } finally {
+      await gateway.close();
+    }
+  });
+
+  test('an answer that is cut by a stop looks whole to nobody, over HTTP/1.0 and where the connection closes with it (D.45)', async () => {
+    const gateway = await startTestGateway({ settings: { IDEOGATE_DRAIN_MS: '300' } });
+    try {
+      const token = await gateway.token('full');
+      await gateway.fault({ drip: { bytes: 10, everyMs: 200 } });
+      const old = await callFrom(gateway.port, get(READ, token).replace('HTTP/1.1', 'HTTP/1.0'));
+      const reset = once(old.socket, 'error');
+      const closing = await callFrom(gateway.port, get(READ, token));
+      await until(() => [old, closing].every((caller) => bodyOf(caller.heard()).length > 0));
+      await gateway.stop();
+      expect(await reset).toEqual([expect.objectContaining({ code: 'ECONNRESET' })]);
+      const answer = await closing.closed;
+      expect(answer).toMatch(/^transfer-encoding: chunked\r$/im);
+      expect(answer.endsWith('0\r\n\r\n')).toBe(false);
     } finally {
       await gateway.close();
     }

@@ -194,7 +194,7 @@ describe('when what answers is not Ideogram', () => {
   beforeAll(async () => {
     upstream = await startRawUpstream();
     gateway = await startTestGateway({
-      settings: { ...FAST, IDEOGATE_MAX_ANSWER_BYTES: '65536' },
+      settings: { ...FAST, IDEOGATE_MAX_ANSWER_BYTES: '65536', IDEOGATE_BODY_IDLE_MS: '300' },
       upstream: `http://127.0.0.1:${upstream.port}`,
     });
     token = await gateway.token('full');
@@ -276,6 +276,14 @@ describe('when what answers is not Ideogram', () => {
       expect(await once(socket, 'error')).toEqual([expect.objectContaining({ code: 'ECONNRESET' })]);
     },
   );
+
+  test('an answer that an upload cut by the gateway leaves behind never looks whole over HTTP/1.0 (D.45)', async () => {
+    // Ideogram answers before it has all, and then its caller sends nothing more.
+    upstream.behave(say(`${ok}Transfer-Encoding: chunked\r\n\r\n8\r\n{"data":\r\n`));
+    const upload = beginUpload('/v1/ideogram-v3/remix', token, 1_000_000).replace('HTTP/1.1', 'HTTP/1.0');
+    const { socket } = await callFrom(gateway.port, upload + 'x'.repeat(200_000));
+    expect(await once(socket, 'error')).toEqual([expect.objectContaining({ code: 'ECONNRESET' })]);
+  });
 
   test.each(brokenBodies)(
     'a body %s never looks whole to the caller, and is on record as cut',

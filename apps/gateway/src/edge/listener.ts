@@ -11,7 +11,7 @@ import type { Socket } from 'node:net';
 import { didYouMean } from '@ideogate/contract';
 import { type Call, newCall, rememberCall } from '../call.ts';
 import type { CallsInFlight } from '../calls-in-flight.ts';
-import { answerOnSocket, countWithoutRow, refuse } from '../endings.ts';
+import { answerOnSocket, countWithoutRow, cutAnswer, refuse } from '../endings.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { Gateway } from '../context.ts';
 import { faultOf } from '../log.ts';
@@ -196,6 +196,7 @@ function interrupt(
 ): void {
   call.interruption = refusal;
   if (refusal.problem === null || call.response?.headersSent !== false) {
+    cutAnswer(call);
     socket.destroy();
     return;
   }
