@@ -2,14 +2,11 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Redis } from 'ioredis';
 import type { GatewayConfig } from './config.ts';
-import { peerOf } from './edge/peer.ts';
 
 /** Rate limits. Each answers null to go on, or the seconds to wait. */
 export interface Brakes {
   byAddress(address: string): Promise<number | null>;
   bySubject(subject: string): Promise<number | null>;
-  /** Of an address beyond its limit: tokens not seen before that are looked at nevertheless. */
-  byNewToken(address: string): Promise<number | null>;
   /** Of a caller: requests that a token of its takes past the limit of its address. */
   byProvenCaller(subject: string): Promise<number | null>;
   /** Whether the limits are shared between replicas right now. */
@@ -18,10 +15,7 @@ export interface Brakes {
 
 const LOOK_AGAIN_MS = 500;
 
-/** The part of an address' limit that it has once more for tokens not seen before. */
-const NEW_TOKENS = 1 / 10;
-
-type Kind = 'address' | 'subject' | 'new-token' | 'proven-caller';
+type Kind = 'address' | 'subject' | 'proven-caller';
 
 /**
  * Limits by @fastify/rate-limit, in Redis when it is configured. While Redis is away every replica allows its own
@@ -47,7 +41,6 @@ export async function createBrakes(app: FastifyInstance, config: GatewayConfig):
       const limits = {
         address: context.createRateLimit(limit(perAddress)),
         subject: byKey('subject', perSubject),
-        'new-token': byKey('new-token', perAddress * NEW_TOKENS),
         'proven-caller': byKey('proven-caller', perSubject),
       };
       check = async (kind, key) => {
@@ -110,7 +103,6 @@ function brakesOf(ask: (kind: Kind, key: string) => Promise<number | null>): Omi
   return {
     byAddress: (address) => ask('address', address),
     bySubject: (subject) => ask('subject', subject),
-    byNewToken: (address) => ask('new-token', peerOf(address)),
     byProvenCaller: (subject) => ask('proven-caller', subject),
   };
 }

@@ -1,5 +1,6 @@
 import { readCredential } from '@ideogate/access-token';
-import type { Call } from '../call.ts';
+import { addressKey } from '../admission/admit.ts';
+import { type Call, callerIsGone } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import { isProbe } from '../probes.ts';
 import type { Refusal } from '../refusal.ts';
@@ -27,18 +28,20 @@ export const brakeSubject: Step = async (call, gateway) => {
 };
 
 /**
- * A token that was verified before costs a look into memory. Others are verified, but few of them: who sends junk uses
- * that up for its address, and nothing more. Each caller gets past so often as its own limit is: what it then sends
- * may be no call at all, and would never be counted for it.
+ * A token that was verified before costs a look into memory. Others are verified in their turn, however many came before
+ * them: a number of them would be used up by who sends junk, and their callers shut out. Each caller gets past so often
+ * as its own limit is: what it then sends may be no call at all, and would never be counted for it.
  */
-async function isProvenCaller(call: Call, { verifier, brakes }: Gateway): Promise<boolean> {
+async function isProvenCaller(call: Call, { verifier, brakes, admission }: Gateway): Promise<boolean> {
   // The query isn't read yet; a credential in it is refused where all of them are read.
   const credential = readCredential(call.request?.rawHeaders ?? [], '');
   if (!credential.ok) return false;
   const { token } = credential;
   const remembered = verifier.remembered(token);
   if (remembered !== null) return (await brakes.byProvenCaller(subjectOf(remembered))) === null;
-  if ((await brakes.byNewToken(call.address ?? 'unknown')) !== null) return false;
+  const turn = admission.newTokens.next(addressKey(call), () => callerIsGone(call));
+  if (turn !== null) await turn;
+  if (callerIsGone(call)) return false;
   const verified = await verifier.verify(token);
   return verified.ok && (await brakes.byProvenCaller(subjectOf(verified))) === null;
 }
