@@ -1,6 +1,7 @@
 import { startRelay, startTestGateway, redisUrl, testWithRedis, type TestGateway } from '@ideogate/testkit';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { PacedLine } from '../src/admission/paced-line.ts';
 import { exchange, request } from './wire.ts';
 
 async function withGateway(
@@ -102,11 +103,15 @@ test('an address over its limit shuts out no caller that shares it, and nobody w
       // What was verified before goes on, and what is valid and seen for the first time, too.
       expect(statuses(await times(3, ask('/models', known)))).toEqual([200, 200, 200]);
       expect(statuses(await times(2, ask('/models', fresh)))).toEqual([200, 200]);
+      const turns = vi.spyOn(PacedLine.prototype, 'next');
       // Junk is stopped as if it had brought none, and keeps no token out that was never seen, while it waits or after.
       const junk = Array.from({ length: 300 }, (_, at) => `${known.slice(0, -8)}AAA${at + 100}AA`);
       const stopped = junk.map((token) => ask('/models', token)());
       expect(statuses(await times(1, ask('/models', later)))).toEqual([200]);
       expect(count(429, await Promise.all(stopped))).toBe(300);
+      // None of them was verified but in its turn.
+      expect(turns).toHaveBeenCalledTimes(301);
+      turns.mockRestore();
       expect(statuses(await times(2, ask('/models', known)))).toEqual([200, 200]);
       const rows = await gateway.ended(1 + 49 + 3 + 2 + 1 + 2);
       expect(rows).toHaveLength(1 + 49 + 3 + 2 + 1 + 2);
