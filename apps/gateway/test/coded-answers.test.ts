@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
 import {
   brotliCompressSync,
   brotliDecompressSync,
@@ -169,6 +170,31 @@ test.each<[string, string, string]>([
     expect(await gateway.call(id)).toMatchObject({ outcome: 'failed', reason });
   },
 );
+
+test('sixteen codings are undone at a time, an answer that needs more is 502, and room comes back', async () => {
+  const whole = gzipSync(gzipSync(gzipSync(gzipSync(ANSWER))));
+  const waiting: Socket[] = [];
+  upstream.behave((socket, all) => {
+    if (!all.includes('\r\n\r\n') || waiting.includes(socket)) return;
+    waiting.push(socket);
+    socket.write(
+      `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip, gzip, gzip, gzip\r\nContent-Length: ${whole.length}\r\n\r\n`,
+    );
+    // All but the last byte: the first of it goes out once the answer is being decoded.
+    socket.write(whole.subarray(0, -1));
+  });
+  const held = await Promise.all(
+    [1, 2, 3, 4].map(() => callFrom(gateway.port, postJson(GENERATE, token, { prompt: 'a lighthouse' }))),
+  );
+  await expect.poll(() => held.every((caller) => caller.heard() !== '')).toBe(true);
+  const { status, body, id } = await ask();
+  expect([status, body.toString()]).toEqual([502, expect.stringContaining('"code":"upstream-invalid"')]);
+  expect(await gateway.call(id)).toMatchObject({ outcome: 'failed', reason: 'coded-answers-full' });
+  for (const socket of waiting) socket.write(whole.subarray(-1));
+  for (const { closed } of held) expect(await closed).toContain('HTTP/1.1 200 OK');
+  answerWith('br', [brotliCompressSync(ANSWER)]);
+  expect(await ask()).toMatchObject({ status: 200 });
+});
 
 test('nothing passes of what follows after the end of a coded answer', async () => {
   const first = deflateSync(ANSWER);

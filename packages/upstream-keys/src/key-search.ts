@@ -1,15 +1,9 @@
-import {
-  BACKSLASH,
-  follow,
-  PERCENT,
-  spellings,
-  type Unit,
-  type WrittenForm,
-  writtenForms,
-} from './written-forms.ts';
+import { BACKSLASH, spellings, type WrittenForm, writtenForms } from './written-forms.ts';
 
-/** How far apart the two halves of a key may be in a body, in bytes. */
-export const BETWEEN_HALVES = 1024;
+/** How far apart the two halves of a key may be in a body, in characters. */
+const BETWEEN_HALVES = 1024;
+/** Of what was passed on, so much is looked at again: what may hold a half that is short, however it is written. */
+export const LOOKED_AT_AGAIN = 4 * BETWEEN_HALVES;
 
 /** What a search found. */
 export interface Found {
@@ -20,282 +14,470 @@ export interface Found {
 }
 
 const QUOTE = 0x22;
-const LEAK: Found = { leak: true, safe: 0 };
+/** Zeros are skipped, as many as UTF-32 has in a row. */
+const MOST_ZEROS = 3;
+/** Line ends and the like between two units; more of them end a form, so that what is held back is bounded. */
+const MOST_SEPARATORS = 2;
+const ASCII = 128;
 /** Six bits of each of three bytes. */
 const GRAMS = 2 ** 18;
+const UNKNOWN = 0xffff;
+/** A table of 8 MB at most, of which ordinary answers need a hundredth. */
+const MOST_STATES = 2 ** 15;
+const NOWHERE = 0;
 
 /**
- * Looks for keys in all their written forms, in one pass that reads few of the bytes.
+ * Looks for keys in all their written forms, in one pass with one look into a table per byte, whatever the bytes are; and
+ * with far less where nothing looks like half a key.
  *
- * Whatever holds a key holds half of it in one piece, whose every three bytes in a row are three bytes of a written
- * form. So it is enough to look at three bytes now and then, as far apart as half the shortest form is long: where they
- * are of no form, nothing ends or begins. Only a place whose neighbours all are of some form is read letter by letter,
- * and other text has next to none. An automaton would read every byte, and a native search for each spelling would read
- * them once per spelling, of which a mix of escapes has more than can be listed.
+ * The forms are one automaton with many ways through it (a node before each unit, and within each spelling of it). Which
+ * of its nodes a text can have led to is one state; where a byte leads from a state is worked out when it first comes,
+ * and then known (as in Thompson's construction with its sets kept). What the states don't tell, where something began,
+ * is read backwards from where it ended: no more bytes than have matched.
  */
 export class KeySearch {
-  #forms: readonly WrittenForm[] = [];
+  #graph = new Graph();
+  /** Where each byte leads from each state. */
+  #table = new Uint16Array(0);
+  #states: State[] = [];
+  #known = new Map<string, number>();
+  #text: Uint8Array = new Uint8Array(0);
   /** Which three bytes in a row are in any form, a bit each. */
-  readonly #grams = new Uint32Array(GRAMS / 32);
-  /** Which bytes a form can begin with. */
-  readonly #first = new Uint8Array(256);
-  /** Which bytes are in any form. */
-  readonly #within = new Uint8Array(256);
-  /** Bytes of the shortest form's half. */
-  #half = 0;
+  #grams = new Uint32Array(0);
+
+  constructor() {
+    this.#forget();
+  }
 
   /** Looks for these from now on, in streams under way too; the others are forgotten. */
   replace(keys: readonly Uint8Array[]): void {
-    this.#grams.fill(0);
-    this.#first.fill(0);
-    this.#within.fill(0);
-    this.#forms = keys.flatMap(writtenForms);
-    this.#half = Math.ceil(Math.min(...keys.map((key) => key.length)) / 2);
-    for (const form of this.#forms) this.#learn(form);
-  }
-
-  #learn(form: WrittenForm): void {
-    const ways = form.map(spellings);
-    for (const [first = 0] of ways[0] ?? []) this.#first[first] = 1;
-    for (const [unit, ofUnit] of ways.entries()) {
-      for (const spelling of ofUnit) {
-        for (const [at, byte] of spelling.entries()) {
-          this.#within[byte] = 1;
-          this.#learnGrams(ways, unit, spelling, at, 0, 2);
-        }
-      }
-    }
-  }
-
-  /** Learns what may follow a place in a spelling, byte by byte, `left` bytes after this one. */
-  #learnGrams(
-    ways: Ways,
-    unit: number,
-    spelling: readonly number[],
-    at: number,
-    before: number,
-    left: number,
-  ) {
-    const gram = (before << 6) | ((spelling[at] ?? 0) & 63);
-    if (left === 0) this.#grams[gram >> 5] = (this.#grams[gram >> 5] ?? 0) | (1 << (gram & 31));
-    else if (at + 1 < spelling.length) this.#learnGrams(ways, unit, spelling, at + 1, gram, left - 1);
-    else {
-      for (const next of ways[unit + 1] ?? []) this.#learnGrams(ways, unit + 1, next, 0, gram, left - 1);
-    }
+    this.#graph = new Graph();
+    for (const form of keys.flatMap(writtenForms)) this.#graph.add(form);
+    this.#grams = this.#graph.grams();
+    this.#forget();
   }
 
   /**
    * Searches bytes that follow on others.
-   * @param before the last bytes before them, `BETWEEN_HALVES` of them or all there were
+   * @param before the last bytes before them, `LOOKED_AT_AGAIN` of them or all there were
    * @param between how far apart the halves of a key may be
    */
   in(bytes: Uint8Array, before: Uint8Array, between: number = BETWEEN_HALVES): Found {
-    const length = bytes.length;
-    let safe = length;
-    if (this.#forms.length === 0) return { leak: false, safe };
-    const stride = this.#half - 2;
-    for (let at = 0; at + 2 < length; at += stride) {
-      const first = bytes[at] ?? 0;
-      const second = bytes[at + 1] ?? 0;
-      const isWide = first === 0 || second === 0;
-      if (!isWide && !this.#isGram(first, second, bytes[at + 2] ?? 0)) continue;
-      const piece = isWide ? wideAround(bytes, first === 0 ? at + 1 : at) : this.#runAround(bytes, at);
-      if ((isWide ? charsOf(piece) : piece.end - piece.start) >= this.#half) {
-        const found = isWide
-          ? this.#inWide(bytes, piece, before, between)
-          : this.#inRun(bytes, piece, before, between);
-        if (found === 'leak') return LEAK;
-        safe = Math.min(safe, found);
+    if (this.#graph.isEmpty) return { leak: false, safe: bytes.length };
+    const length = before.length + bytes.length;
+    if (this.#text.length < length) this.#text = new Uint8Array(length);
+    const text = this.#text;
+    text.set(before);
+    text.set(bytes, before.length);
+    const heads: Heads = new Map();
+    let state = NOWHERE;
+    let zeros = 0;
+    let zerosInRow = 0;
+    const from = this.#mayHoldHalf(length) ? 0 : Math.max(0, length - LOOKED_AT_AGAIN);
+    for (let at = from; at < length; at++) {
+      const byte = text[at] ?? 0;
+      if (byte === 0) {
+        zeros++;
+        if (++zerosInRow > MOST_ZEROS) state = NOWHERE;
+        continue;
       }
-      // Long pieces are looked at once; what comes after one begins with its last two bytes at the earliest.
-      at = Math.max(at, piece.end - 1 - stride);
+      zerosInRow = 0;
+      if (byte >= ASCII) {
+        state = NOWHERE;
+        continue;
+      }
+      const next = this.#table[state * ASCII + byte] ?? UNKNOWN;
+      state = next === UNKNOWN ? this.#workOut(state, byte) : next;
+      const reached = this.#states[state];
+      if (reached === undefined || !reached.tells) continue;
+      if (reached.isWhole) return LEAK;
+      const [end, chars] = [at + 1, at + 1 - zeros];
+      if (reached.rests.length > 0 && this.#textsFrom(reached.rests, end, chars, heads, between) !== null)
+        return LEAK;
+      for (const head of reached.heads) this.#noteHead(head, end, chars, heads);
     }
-    return { leak: false, safe: Math.min(safe, this.#openFrom(bytes, before)) };
+    const open = this.#openFrom(state, length, length - zeros, heads, between);
+    return { leak: false, safe: Math.max(0, Math.min(length, open) - before.length) };
   }
 
-  #isGram(a: number, b: number, c: number): boolean {
-    if ((a | b | c) > 0x7f) return false;
+  /**
+   * True when a half of a form may be in the text. It is in one piece, whose every three bytes in a row are three bytes
+   * of a form: so three bytes now and then are enough to look at, and other text has next to none. Of two-byte
+   * characters and what else has zeros, all is read.
+   */
+  #mayHoldHalf(length: number): boolean {
+    const half = this.#graph.shortestHalf;
+    for (let at = 0; at + 2 < length; at += half - 2) {
+      if (this.#text[at] === 0 || this.#text[at + 1] === 0) return true;
+      if (!this.#isGramAt(at)) continue;
+      let start = at;
+      while (start > 0 && this.#isGramAt(start - 1)) start--;
+      let end = at + 3;
+      while (end < length && this.#isGramAt(end - 2)) end++;
+      if (end - start >= half) return true;
+    }
+    return false;
+  }
+
+  #isGramAt(at: number): boolean {
+    const text = this.#text;
+    const [a, b, c] = [text[at] ?? ASCII, text[at + 1] ?? ASCII, text[at + 2] ?? ASCII];
+    if ((a | b | c) >= ASCII) return false;
     const gram = ((a & 63) << 12) | ((b & 63) << 6) | (c & 63);
     return (((this.#grams[gram >> 5] ?? 0) >>> (gram & 31)) & 1) === 1;
   }
 
-  #isGramAt(bytes: Uint8Array, at: number): boolean {
-    return this.#isGram(bytes[at] ?? 0xff, bytes[at + 1] ?? 0xff, bytes[at + 2] ?? 0xff);
+  #forget(): void {
+    this.#table = new Uint16Array(ASCII * 64).fill(UNKNOWN);
+    this.#states = [];
+    this.#known = new Map();
+    this.#stateOf([]);
   }
 
-  /** The bytes around a place of which every three in a row are of some form. */
-  #runAround(bytes: Uint8Array, at: number): Piece {
-    let start = at;
-    while (start > 0 && this.#isGramAt(bytes, start - 1)) start--;
-    let end = at + 3;
-    while (end < bytes.length && this.#isGramAt(bytes, end - 2)) end++;
-    return { start, end };
-  }
-
-  /** Reads a run letter by letter. Where bytes must be held back, from where on. */
-  #inRun(bytes: Uint8Array, { start, end }: Piece, before: Uint8Array, between: number): number | 'leak' {
-    let safe = bytes.length;
-    for (let at = start; at < end; at++) {
-      const isFirst = this.#first[bytes[at] ?? 0] === 1;
-      const begins = beginsText(bytes, at, before);
-      if (!isFirst && !begins) continue;
-      for (const form of this.#forms) {
-        const half = Math.ceil(form.length / 2);
-        const rests = new Set<Rest>();
-        const found = isFirst
-          ? follow(form, 0, bytes, at, (unit, ends) => {
-              if (unit >= half && unit < form.length) rests.add(restAfter(form, unit, ends, bytes, between));
-            })
-          : null;
-        if (found?.unit === form.length || rests.has('leak')) return 'leak';
-        if (rests.has('open')) safe = Math.min(safe, at);
-        if (begins && endsSplit(form, bytes, at, before, between)) return 'leak';
-      }
+  /** The state that a byte leads to. */
+  #workOut(from: number, byte: number): number {
+    const ways = this.#states[from]?.ways ?? [];
+    const next = this.#graph.after(ways, byte);
+    if (this.#states.length < MOST_STATES) {
+      const state = this.#stateOf(next);
+      this.#table[from * ASCII + byte] = state;
+      return state;
     }
-    return safe;
+    this.#forget();
+    return this.#stateOf(next);
   }
 
-  /** UTF-16, of either byte order, is searched without its zeros. */
-  #inWide(bytes: Uint8Array, piece: Piece, before: Uint8Array, between: number): number | 'leak' {
-    const context = endOf(before, bytes.subarray(0, piece.start), between * 2).filter((byte) => byte !== 0);
-    const found = this.in(narrow(bytes, piece), context, between);
-    if (found.leak) return 'leak';
-    return isAtEnd(bytes, piece) ? Math.min(bytes.length, piece.start + found.safe * 2) : bytes.length;
-  }
-
-  /** From where on the last bytes could be the beginning of a form. */
-  #openFrom(bytes: Uint8Array, before: Uint8Array): number {
-    const { length } = bytes;
-    let open = length;
-    for (let at = length - 1; at >= 0 && (at > length - 3 || this.#isGramAt(bytes, at)); at--) {
-      if (this.#isOpenAt(bytes, at, before)) open = at;
+  #stateOf(ways: readonly number[]): number {
+    const name = ways.join();
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
+    const state = this.#states.length;
+    this.#states.push(this.#graph.describe(ways));
+    this.#known.set(name, state);
+    if (this.#states.length * ASCII > this.#table.length) {
+      const larger = new Uint16Array(this.#table.length * 2).fill(UNKNOWN);
+      larger.set(this.#table);
+      this.#table = larger;
     }
-    const last = bytes[length - 1] === 0 ? length - 2 : length - 1;
-    if (last < 0 || (last === length - 1 && bytes[last - 1] !== 0)) return open;
-    const piece = wideAround(bytes, last);
-    // A longer one has been searched.
-    if (charsOf(piece) >= this.#half) return open;
-    const context = endOf(before, bytes.subarray(0, piece.start), 2).filter((byte) => byte !== 0);
-    return Math.min(open, piece.start + this.#openFrom(narrow(bytes, piece), context) * 2);
+    return state;
   }
 
-  #isOpenAt(bytes: Uint8Array, at: number, before: Uint8Array): boolean {
-    const byte = bytes[at] ?? 0;
-    if (this.#first[byte] === 1 && this.#forms.some((form) => follow(form, 0, bytes, at).open)) return true;
-    if (this.#within[byte] !== 1 || !beginsText(bytes, at, before)) return false;
-    return this.#forms.some((form) => {
-      for (let unit = 1; unit <= form.length / 2; unit++) {
-        if (canBegin(form, unit, bytes, at) && follow(form, unit, bytes, at).open) return true;
-      }
-      return false;
+  /** A text ended with the first part of a form. */
+  #noteHead(node: number, end: number, chars: number, heads: Heads): void {
+    const unit = this.#graph.unitBefore(node);
+    let known = heads.get(unit);
+    if (known === undefined) heads.set(unit, (known = { node, ends: [], chars: [] }));
+    known.ends.push(end);
+    known.chars.push(chars);
+  }
+
+  /** Where the first of what can have led to these nodes began. */
+  #startOf(nodes: readonly number[], end: number): number {
+    let start = end;
+    this.#graph.backwards(nodes, this.#text, end, 0, (node, at) => {
+      if (this.#graph.isFirst(node)) start = at;
     });
+    return start;
   }
-}
 
-/** How each unit of a form may be written. */
-type Ways = readonly (readonly (readonly number[])[])[];
+  /**
+   * Texts that began with what led to these nodes, when the part of the form before it ended another text before.
+   * @returns from where on they, or the larger part before, are to be held back; null when there are none
+   */
+  #textsFrom(
+    nodes: readonly number[],
+    end: number,
+    chars: number,
+    heads: Heads,
+    between: number,
+  ): number | null {
+    let from: number | null = null;
+    if (heads.size === 0) return null;
+    this.#graph.backwards(nodes, this.#text, end, chars, (node, at, charsBefore, quote) => {
+      if (this.#text[quote] !== QUOTE) return;
+      const ofUnit = heads.get(node);
+      if (ofUnit === undefined) return;
+      let last = ofUnit.ends.length - 1;
+      while (last >= 0 && (ofUnit.ends[last] ?? 0) > at) last--;
+      if (last < 0 || charsBefore - (ofUnit.chars[last] ?? 0) >= between) return;
+      const start = this.#graph.isLarger(node) ? this.#startOf([ofUnit.node], ofUnit.ends[last] ?? 0) : quote;
+      from = Math.min(from ?? start, start);
+    });
+    return from;
+  }
 
-type Rest = 'leak' | 'open' | 'none';
-
-interface Piece {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** The rest of a form whose first half was found: in a text that begins after the one which that half ends. */
-function restAfter(
-  form: WrittenForm,
-  unit: number,
-  ends: readonly number[],
-  bytes: Uint8Array,
-  between: number,
-): Rest {
-  let open = false;
-  for (const end of ends) {
-    const closes = closesText(bytes, end);
-    if (closes === 'open') open = true;
-    if (closes !== 'yes') continue;
-    const last = Math.min(end + between, bytes.length);
-    for (
-      let quote = bytes.indexOf(QUOTE, end);
-      quote !== -1 && quote < last;
-      quote = bytes.indexOf(QUOTE, quote + 1)
-    ) {
-      const rest = follow(form, unit, bytes, quote + 1);
-      if (rest.unit === form.length) return 'leak';
-      if (rest.open) open = true;
+  /** From where on the last bytes could be the beginning of a form, or what stands between its halves. */
+  #openFrom(state: number, end: number, chars: number, heads: Heads, between: number): number {
+    const { begun, resting, isAfterQuote } = this.#states[state] as State; // as: states stay while they are used
+    let open = begun.length === 0 ? end : this.#startOf(begun, end);
+    open = Math.min(open, this.#textsFrom(resting, end, chars, heads, between) ?? open);
+    for (const [unit, ofUnit] of heads) {
+      if (!this.#graph.isLarger(unit)) continue;
+      for (let last = ofUnit.ends.length - 1; last >= 0; last--) {
+        if (chars - (ofUnit.chars[last] ?? 0) >= between) break;
+        open = Math.min(open, this.#startOf([ofUnit.node], ofUnit.ends[last] ?? 0));
+      }
     }
-    if (end + between > bytes.length) open = true;
+    // The quote stays with what may follow it.
+    return isAfterQuote ? Math.min(open, lastCharBefore(this.#text, end)) : open;
   }
-  return open ? 'open' : 'none';
 }
 
-/** True when a text begins here with the larger half of a form, and one before it ended with the rest. */
-function endsSplit(
-  form: WrittenForm,
-  bytes: Uint8Array,
-  at: number,
-  before: Uint8Array,
-  between: number,
-): boolean {
-  for (let unit = 1; unit <= form.length / 2; unit++) {
-    if (!canBegin(form, unit, bytes, at) || follow(form, unit, bytes, at).unit < form.length) continue;
-    if (hasFirstPart(form.slice(0, unit), endOf(before, bytes.subarray(0, at), between))) return true;
+const LEAK: Found = { leak: true, safe: 0 };
+
+/** What a state says, once it was worked out. */
+interface State {
+  readonly ways: readonly number[];
+  /** There is more to do than to go on. */
+  readonly tells: boolean;
+  /** A form is all there. */
+  readonly isWhole: boolean;
+  /** A form ended, of which a text has held the last part from its own beginning. */
+  readonly rests: readonly number[];
+  /** A text ended with the first part of a form. */
+  readonly heads: readonly number[];
+  /** What follows may complete these: begun with a form, or within one at the beginning of a text. */
+  readonly begun: readonly number[];
+  readonly resting: readonly number[];
+  readonly isAfterQuote: boolean;
+}
+
+/** Texts that ended with the first part of a form: after the quotes that closed them. */
+interface Closed {
+  readonly node: number;
+  readonly ends: number[];
+  /** How many characters, zeros not among them, come before each end. */
+  readonly chars: number[];
+}
+
+/** By the node that the rest begins at. */
+type Heads = Map<number, Closed>;
+
+type Kind = 'within' | 'unit' | 'whole' | 'closing' | 'head';
+
+interface Node {
+  readonly kind: Kind;
+  /** Of a unit, how many are before it. */
+  readonly unit: number;
+  readonly isLarger: boolean;
+  readonly next: Map<number, number[]>;
+  readonly before: Map<number, number[]>;
+  /** What is before it most often, known without looking it up. */
+  usual: { readonly byte: number; readonly nodes: readonly number[] } | null;
+}
+
+/**
+ * The written forms as nodes with a byte on each way between two. A way through them is its node twice, and one more
+ * when it began within a form, at the beginning of a text.
+ */
+class Graph {
+  readonly #nodes: Node[] = [];
+  readonly #starts = new Map<number, number[]>();
+  readonly #restStarts = new Map<number, number[]>();
+
+  /** Bytes of half the shortest form. */
+  shortestHalf = Number.POSITIVE_INFINITY;
+
+  get isEmpty(): boolean {
+    return this.#nodes.length === 0;
   }
-  return false;
-}
 
-/** True when a text that ends somewhere in these bytes ends with this part of a form. */
-function hasFirstPart(part: WrittenForm, bytes: Uint8Array): boolean {
-  for (let at = 0; at < bytes.length; at++) {
-    if (!canBegin(part, 0, bytes, at)) continue;
-    const { unit, ends } = follow(part, 0, bytes, at);
-    if (unit === part.length && ends.some((end) => closesText(bytes, end) === 'yes')) return true;
+  /** Every three bytes in a row on any way, by six bits of each. */
+  grams(): Uint32Array<ArrayBuffer> {
+    const grams = new Uint32Array(GRAMS / 32);
+    const pairs = this.#nodes.map(({ next }) => {
+      const ofNode: number[] = [];
+      for (const [byte, nodes] of next) {
+        for (const node of nodes) {
+          for (const second of this.#at(node).next.keys()) ofNode.push(((byte & 63) << 6) | (second & 63));
+        }
+      }
+      return ofNode;
+    });
+    for (const { next } of this.#nodes) {
+      for (const [byte, nodes] of next) {
+        for (const node of nodes) {
+          for (const pair of pairs[node] ?? []) {
+            const gram = ((byte & 63) << 12) | pair;
+            grams[gram >> 5] = (grams[gram >> 5] ?? 0) | (1 << (gram & 31));
+          }
+        }
+      }
+    }
+    return grams;
   }
-  return false;
+
+  add({ units, separators }: WrittenForm): void {
+    const half = Math.ceil(units.length / 2);
+    this.shortestHalf = Math.min(this.shortestHalf, half);
+    const before = [...units, null].map((_, unit) =>
+      this.#node(unit === units.length ? 'whole' : 'unit', unit, unit >= half),
+    );
+    for (const [unit, expected] of units.entries()) {
+      const [here = 0, after = 0] = [before[unit], before[unit + 1]];
+      const from = [here];
+      if (unit > 0) {
+        for (let count = 0; count < MOST_SEPARATORS; count++) {
+          const separated = this.#node('within', unit, false);
+          this.#connect(from.slice(-1), separators(unit), separated);
+          from.push(separated);
+        }
+        const head = this.#node('head', unit, unit >= half);
+        const closing = this.#node('closing', unit, false);
+        this.#edge(here, QUOTE, head);
+        this.#edge(here, BACKSLASH, closing);
+        this.#edge(closing, QUOTE, head);
+      }
+      this.#connect(from, spellings(expected), after);
+      for (const [byte, nodes] of this.#at(here).next) {
+        const starts = unit === 0 ? this.#starts : this.#restStarts;
+        const known = starts.get(byte);
+        if (known === undefined) starts.set(byte, [...nodes]);
+        else known.push(...nodes);
+      }
+    }
+  }
+
+  /** Where ways lead with one more byte, in order; -1 stands for every way that can begin after a quote. */
+  after(ways: readonly number[], byte: number): readonly number[] {
+    const next = new Set<number>();
+    const put = (nodes: readonly number[] | undefined, isRest: number) => {
+      for (const node of nodes ?? []) {
+        const { kind } = this.#at(node);
+        if (isRest === 0 || (kind !== 'head' && kind !== 'closing')) next.add(node * 2 + isRest);
+      }
+    };
+    for (const way of ways) {
+      if (way === AFTER_QUOTE) put(this.#restStarts.get(byte), 1);
+      else put(this.#at(way >> 1).next.get(byte), way & 1);
+    }
+    put(this.#starts.get(byte), 0);
+    if (byte === QUOTE) next.add(AFTER_QUOTE);
+    return [...next].sort((a, b) => a - b);
+  }
+
+  describe(ways: readonly number[]): State {
+    const nodes = (isRest: number, isWanted: (kind: Kind) => boolean) =>
+      ways
+        .filter((way) => way !== AFTER_QUOTE && (way & 1) === isRest && isWanted(this.#at(way >> 1).kind))
+        .map((way) => way >> 1);
+    const isWhole = nodes(0, (kind) => kind === 'whole').length > 0;
+    const rests = nodes(1, (kind) => kind === 'whole');
+    const heads = nodes(0, (kind) => kind === 'head');
+    const isOpen = (kind: Kind) => kind !== 'whole' && kind !== 'head';
+    return {
+      ways,
+      tells: isWhole || rests.length > 0 || heads.length > 0,
+      isWhole,
+      rests,
+      heads,
+      begun: nodes(0, isOpen),
+      resting: nodes(1, isOpen),
+      isAfterQuote: ways.includes(AFTER_QUOTE),
+    };
+  }
+
+  /**
+   * Goes back from a place, over all that can have led to these nodes.
+   * @param onUnit told of each node before a unit, where its spelling begins, how many characters are before that, and
+   *   where the last of them is
+   */
+  backwards(
+    nodes: readonly number[],
+    text: Uint8Array,
+    end: number,
+    chars: number,
+    onUnit: (node: number, at: number, chars: number, before: number) => void,
+  ): void {
+    let here: readonly number[] = nodes;
+    let at = end;
+    for (let left = chars; here.length > 0; left--) {
+      let before = at - 1;
+      while (before >= 0 && text[before] === 0) before--;
+      for (let index = 0; index < here.length; index++) {
+        const node = here[index] ?? 0;
+        if (this.#at(node).kind === 'unit') onUnit(node, at, left, before);
+      }
+      if (before < 0) return;
+      at = before;
+      const byte = text[at] ?? 0;
+      here = here.length === 1 ? this.#oneBack(here[0] ?? 0, byte) : this.#allBack(here, byte);
+    }
+  }
+
+  #oneBack(node: number, byte: number): readonly number[] {
+    const { before, usual } = this.#at(node);
+    return usual !== null && usual.byte === byte ? usual.nodes : (before.get(byte) ?? NO_NODES);
+  }
+
+  #allBack(nodes: readonly number[], byte: number): readonly number[] {
+    const earlier: number[] = [];
+    for (const node of nodes) {
+      for (const before of this.#oneBack(node, byte)) {
+        if (!earlier.includes(before)) earlier.push(before);
+      }
+    }
+    return earlier;
+  }
+
+  isFirst(node: number): boolean {
+    return this.#at(node).unit === 0;
+  }
+
+  isLarger(node: number): boolean {
+    return this.#at(node).isLarger;
+  }
+
+  /** The unit that would come next where a text ended. */
+  unitBefore(head: number): number {
+    return this.#at(head).before.get(QUOTE)?.[0] ?? head;
+  }
+
+  #connect(from: readonly number[], ways: readonly (readonly number[])[], to: number): void {
+    const within = new Map<string, number>();
+    for (const way of ways) {
+      let here = from;
+      for (const [at, byte] of way.entries()) {
+        const name = way.slice(0, at + 1).join();
+        const next = at + 1 === way.length ? to : (within.get(name) ?? this.#node('within', -1, false));
+        within.set(name, next);
+        for (const node of here) this.#edge(node, byte, next);
+        here = [next];
+      }
+    }
+  }
+
+  #node(kind: Kind, unit: number, isLarger: boolean): number {
+    return this.#nodes.push({ kind, unit, isLarger, next: new Map(), before: new Map(), usual: null }) - 1;
+  }
+
+  #edge(from: number, byte: number, to: number): void {
+    addTo(this.#at(from).next, byte, to);
+    const { before } = this.#at(to);
+    addTo(before, byte, from);
+    this.#at(to).usual ??= { byte, nodes: before.get(byte) ?? NO_NODES };
+  }
+
+  #at(node: number): Node {
+    return this.#nodes[node] as Node; // as: nodes are never taken away
+  }
 }
 
-function canBegin(form: WrittenForm, unit: number, bytes: Uint8Array, at: number): boolean {
-  const { bytes: means, escaped } = form[unit] as Unit; // as: callers stay below the length
-  const byte = bytes[at] ?? 0;
-  return means.includes(byte) || (escaped && (byte === PERCENT || byte === BACKSLASH));
+/** Every rest of a form may begin. */
+const AFTER_QUOTE = -1;
+const NO_NODES: readonly number[] = [];
+
+function addTo(ways: Map<number, number[]>, byte: number, node: number): void {
+  const nodes = ways.get(byte);
+  if (nodes === undefined) ways.set(byte, [node]);
+  else if (!nodes.includes(node)) nodes.push(node);
 }
 
-/** A JSON text ends at a quote; one within another, at an escaped quote. */
-function closesText(bytes: Uint8Array, at: number): 'yes' | 'no' | 'open' {
-  const escaped = bytes[at] === BACKSLASH ? 1 : 0;
-  if (at + escaped >= bytes.length) return 'open';
-  return bytes[at + escaped] === QUOTE ? 'yes' : 'no';
-}
-
-/** True after a quote, or after one of two bytes. */
-function beginsText(bytes: Uint8Array, at: number, before: Uint8Array): boolean {
-  const byteBefore = (count: number) => (at >= count ? bytes[at - count] : before.at(at - count));
-  return (byteBefore(1) || byteBefore(2)) === QUOTE;
-}
-
-/** The characters around one of them that have a zero between each two; nothing where there is a zero. */
-function wideAround(bytes: Uint8Array, at: number): Piece {
-  if ((bytes[at] ?? 0) === 0) return { start: at, end: at };
-  let start = at;
-  while (start >= 2 && bytes[start - 1] === 0 && bytes[start - 2] !== 0) start -= 2;
-  let last = at;
-  while (last + 2 < bytes.length && bytes[last + 1] === 0 && bytes[last + 2] !== 0) last += 2;
-  return { start, end: last + 1 };
-}
-
-function charsOf({ start, end }: Piece): number {
-  return (end - start + 1) >> 1;
-}
-
-function narrow(bytes: Uint8Array, { start, end }: Piece): Uint8Array {
-  const narrowed = new Uint8Array(charsOf({ start, end }));
-  for (let at = 0; at < narrowed.length; at++) narrowed[at] = bytes[start + at * 2] ?? 0;
-  return narrowed;
-}
-
-function isAtEnd(bytes: Uint8Array, { end }: Piece): boolean {
-  return end === bytes.length || (end === bytes.length - 1 && bytes[end] === 0);
+/** The last byte before a place that is no zero; -1 when there is none. */
+function lastCharBefore(text: Uint8Array, at: number): number {
+  let before = at - 1;
+  while (before >= 0 && text[before] === 0) before--;
+  return before;
 }
 
 /** The last so many bytes of two pieces. */

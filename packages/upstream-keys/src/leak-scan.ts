@@ -1,4 +1,4 @@
-import { BETWEEN_HALVES, endOf, type KeySearch } from './key-search.ts';
+import { endOf, type KeySearch, LOOKED_AT_AGAIN } from './key-search.ts';
 
 /** Watches a stream of bytes for secrets. */
 export interface LeakScan {
@@ -26,7 +26,7 @@ export function scanWith(search: KeySearch): LeakScan {
       held = safe === bytes.length ? NOTHING : bytes.subarray(safe);
       const passing = safe === bytes.length ? bytes : bytes.subarray(0, safe);
       // Copied: a few bytes would keep the whole chunk.
-      passed = Buffer.from(endOf(passed, passing, BETWEEN_HALVES));
+      passed = Buffer.from(endOf(passed, passing, LOOKED_AT_AGAIN));
       return passing;
     },
     get held() {

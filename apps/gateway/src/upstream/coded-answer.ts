@@ -26,6 +26,8 @@ const DECODERS: Readonly<Record<string, (begin: Uint8Array) => Decoder>> = {
 
 /** Each costs a decoder; nobody needs more. */
 const MOST_CODINGS = 4;
+/** Of all answers at a time: a decoder of br may take 16 MB, and one of zstd 8. */
+const MOST_DECODERS = 16;
 /** So much may come of however few bytes. */
 const ANY_RATIO = 1024 * 1024;
 /** What compresses better is made to. */
@@ -64,10 +66,20 @@ export class DecodedCopy {
   #last: Promise<void> = Promise.resolve();
   #taken = 0;
   #fault: CodingFault | null = null;
+  #isHeld = true;
+
+  /** How many decoders the answers under way hold, in all of the process: that is what has the memory. */
+  static #decoders = 0;
+
+  /** True when so many codings can be undone now. */
+  static hasRoom(codings: readonly string[]): boolean {
+    return codings.length === 0 || DecodedCopy.#decoders + codings.length <= MOST_DECODERS;
+  }
 
   /** @param maxBytes how large it may become in any stage of being decoded */
   constructor(codings: readonly string[], maxBytes: number, onBytes: (bytes: Buffer) => void) {
     this.#stages = codings.map((coding) => new Stage(coding));
+    DecodedCopy.#decoders += codings.length;
     this.#maxBytes = maxBytes;
     this.#onBytes = onBytes;
     this.isLate = codings.includes('zstd');
@@ -90,6 +102,8 @@ export class DecodedCopy {
   /** Lets go of the decoders. What waits for them comes to its end. */
   destroy(): void {
     this.#fault ??= 'broken';
+    if (this.#isHeld) DecodedCopy.#decoders -= this.#stages.length;
+    this.#isHeld = false;
     for (const stage of this.#stages) stage.destroy();
   }
 

@@ -339,8 +339,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
       if (key !== null) keys.accepted(key);
     } else if (status < 400) return new UpstreamProblem('upstream-redirect', `status-${status}`);
     // What nobody here can undo, nobody here can search (RFC 9110 section 8.4, RFC 9112 section 6.1).
-    if (codingsOf(headers['content-encoding']) === null || !isPlainTransfer(headers['transfer-encoding']))
+    const codings = codingsOf(headers['content-encoding']);
+    if (codings === null || !isPlainTransfer(headers['transfer-encoding']))
       return new UpstreamProblem('upstream-invalid', 'answer-coding-unknown');
+    if (!DecodedCopy.hasRoom(codings)) return new UpstreamProblem('upstream-invalid', 'coded-answers-full');
     if (Number(headers['content-length']) > config.limits.maxAnswerBytes)
       return new UpstreamProblem('upstream-invalid', 'answer-too-large');
     return status > 599 ? new UpstreamProblem('upstream-invalid', `status-${status}`) : null;
