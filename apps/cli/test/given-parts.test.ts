@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { createDatabase, type Relay, startRelay, type TestDatabase } from '@ideogate/testkit';
@@ -61,7 +62,10 @@ afterAll(async () => {
 test('with a Postgres and an upstream of one’s own neither the embedded one nor the emulator runs', async () => {
   expect(product.ready).toMatchObject({ emulator: null, adminDatabaseUrl: null });
   expect(new URL(product.ready.databaseUrl).pathname).toBe(`/${database.name}`);
-  expect(processesOf(product.data)).toEqual([product.pid]);
+  const others = processesOf(product.data).filter((pid) => pid !== product.pid);
+  expect(others.map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[1])).toEqual([
+    expect.stringMatching(/apps\/issuer\/src\/main\.ts$/),
+  ]);
   expect(product.stdout()).toContain(`upstream  ${env['IDEOGRAM_BASE_URL']}, with the key you gave`);
   expect(product.stdout()).not.toContain('EMULATOR');
 });
