@@ -274,7 +274,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       const id = typeof response === 'string' ? response : response.headers.get('ideogate-call-id');
       return waitUntil(
         async () => (await gateway.calls()).find((call) => call.callId === id && call.state !== 'open'),
-        10_000,
+        20_000,
       );
     },
     ended(count) {
