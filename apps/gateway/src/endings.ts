@@ -133,8 +133,10 @@ function discardRest(call: Call, gateway: Gateway): void {
     size += chunk.length;
     if (size > maxBodyBytes) request.destroy();
     if (request.complete || request.destroyed) return;
+    const turn = gateway.admission.discards.next(addressKey(call), () => request.destroyed);
+    if (turn === null) return;
     request.pause();
-    gateway.admission.discards.next(addressKey(call), () => request.resume());
+    void turn.then(() => request.resume());
   });
   request.once('close', () => clearTimeout(timer));
   request.resume();

@@ -2,7 +2,6 @@ import type { GatewayConfig } from '../config.ts';
 import { LoopTime } from './loop-time.ts';
 import { LoopTurns } from './loop-turns.ts';
 import { PacedLine } from './paced-line.ts';
-import { PacedReading } from './paced-reading.ts';
 import { type PoolName, type PoolOptions, SharedPool } from './shared-pool.ts';
 
 /** What callers share, and by whom it is held: callers (issuer and subject), and addresses until the caller is known. */
@@ -22,7 +21,7 @@ export interface Admission {
   /** Turns of the event loop in which requests begin, by address. */
   readonly arrivals: LoopTurns;
   /** Reading off what was refused, by address. */
-  readonly discards: PacedReading;
+  readonly discards: PacedLine;
   /** Turns in which tokens not seen before are verified of addresses beyond their limit, by address. */
   readonly newTokens: PacedLine;
   /** The event loop's time for reading bodies, by caller. */
@@ -32,8 +31,8 @@ export interface Admission {
 /** Requests that begin in one turn of the event loop: a few milliseconds of work. */
 const REQUESTS_PER_TURN = 8;
 
-/** Chunks of some 16 KiB that are read off in each five milliseconds: 32 MB a second. */
-const DISCARDS_PER_TICK = 10;
+/** Chunks of some 16 KiB that are read off: 32 MB a second. */
+const DISCARDS_PER_SECOND = 2000;
 
 /** Tokens not seen before, verified in a second: each takes some 0.05 ms of the loop, and 0.1 ms of another thread. */
 const NEW_TOKENS_PER_SECOND = 1000;
@@ -54,7 +53,7 @@ export function createAdmission(
     writeConnections: pool('write-connections', upstream.connections),
     webhooks: pool('webhooks', limits.maxWebhooks, 0),
     arrivals: new LoopTurns(REQUESTS_PER_TURN),
-    discards: new PacedReading(DISCARDS_PER_TICK),
+    discards: new PacedLine(DISCARDS_PER_SECOND),
     newTokens: new PacedLine(NEW_TOKENS_PER_SECOND),
     parsing: new LoopTime(limits.queueMs),
   };
