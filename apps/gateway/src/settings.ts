@@ -92,7 +92,7 @@ export const SETTINGS = {
   ),
   maxBodyMemoryBytes: number(
     'IDEOGATE_MAX_BODY_MEMORY_BYTES',
-    67_108_864,
+    33_554_432,
     'bytes',
     1_048_576,
     68_719_476_736,

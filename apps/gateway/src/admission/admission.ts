@@ -28,8 +28,8 @@ export interface Admission {
   readonly parsing: LoopTime;
 }
 
-/** Requests that begin in one turn of the event loop: a few milliseconds of work. */
-const REQUESTS_PER_TURN = 8;
+/** Requests that begin in one turn of the event loop: a millisecond of work. A call of a neighbour takes some eight turns. */
+const REQUESTS_PER_TURN = 2;
 
 /** Chunks of some 16 KiB that are read off: 32 MB a second. */
 const DISCARDS_PER_SECOND = 2000;

@@ -1,7 +1,7 @@
 import { FairQueue } from '@ideogate/fair-share';
 
 /** How long work of callers may hold the event loop at a stretch, milliseconds. */
-const STRETCH_MS = 2;
+const STRETCH_MS = 1;
 
 /**
  * Shares out the event loop's time between callers. Work comes in pieces that take well under `STRETCH_MS`; while the loop

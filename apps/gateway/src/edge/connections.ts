@@ -85,8 +85,8 @@ export function letConnectionsIn(server: Server, rules: ConnectionRules): void {
   });
 }
 
-/** Connections that are let in in one turn of the event loop: a few milliseconds of work. */
-const CONNECTIONS_PER_TURN = 16;
+/** Connections that are let in in one turn of the event loop: less than a millisecond of work. */
+const CONNECTIONS_PER_TURN = 4;
 
 /** Its closing tells enough. */
 const ignore = () => undefined;

@@ -1,6 +1,7 @@
 import { didYouMean, isProblemCode, PROBLEMS } from '@ideogate/contract';
 import { decide } from '@ideogate/policy';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { callerKey, PARSING_LATE } from '../admission/admit.ts';
 import { type Call, callOf } from '../call.ts';
 import { pageFields } from '../edge/cross-origin.ts';
 import { refuse } from '../endings.ts';
@@ -78,38 +79,52 @@ export async function ownPages(
     const { token } = call;
     if (token === null) return reply.callNotFound();
     const caller = { issuer: token.issuer, subject: token.subject };
-    const operations = release.operations.map((operation) => {
-      const ask = { environment: config.environment, caller, scopes: token.scopes, operation, quote: false };
-      const decision = decide(release, ask);
-      return decision.allow
-        ? {
-            operation: operation.id,
-            method: operation.method,
-            path: operation.path,
-            allowed: decision.level,
-            scope: decision.scope,
-            rule: decision.rule,
-          }
-        : {
-            operation: operation.id,
-            method: operation.method,
-            path: operation.path,
-            allowed: 'none',
-            scope: decision.scope,
-            rule: decision.rule,
-            detail: decision.detail,
-          };
+    // Deciding of every operation takes a while: it is the caller's own time.
+    const answer = await gateway.admission.parsing.run(callerKey(call), () => {
+      const operations = release.operations.map((operation) => {
+        const ask = {
+          environment: config.environment,
+          caller,
+          scopes: token.scopes,
+          operation,
+          quote: false,
+        };
+        const decision = decide(release, ask);
+        return decision.allow
+          ? {
+              operation: operation.id,
+              method: operation.method,
+              path: operation.path,
+              allowed: decision.level,
+              scope: decision.scope,
+              rule: decision.rule,
+            }
+          : {
+              operation: operation.id,
+              method: operation.method,
+              path: operation.path,
+              allowed: 'none',
+              scope: decision.scope,
+              rule: decision.rule,
+              detail: decision.detail,
+            };
+      });
+      return JSON.stringify({
+        environment: config.environment,
+        issuer: token.issuer,
+        subject: token.subject,
+        client_id: token.clientId,
+        scope: [...token.scopes].sort().join(' '),
+        expires_at: new Date(token.expiresAt * 1000).toISOString(),
+        release: release.id,
+        operations,
+      });
     });
-    return reply.send({
-      environment: config.environment,
-      issuer: token.issuer,
-      subject: token.subject,
-      client_id: token.clientId,
-      scope: [...token.scopes].sort().join(' '),
-      expires_at: new Date(token.expiresAt * 1000).toISOString(),
-      release: release.id,
-      operations,
-    });
+    if (answer === 'late') {
+      reply.hijack();
+      return refuse(call, PARSING_LATE, gateway);
+    }
+    return reply.type('application/json; charset=utf-8').send(answer);
   });
 
   // Without these, http-proxy's routes would take what looks like a page of ours and is none.
