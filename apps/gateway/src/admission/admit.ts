@@ -61,14 +61,13 @@ const RETRY_AFTER_SECONDS = 1;
 /** In words that say which pool, whose share of it, and when to try again. */
 function admissionRefusal({ pool, because, held, share, size, waitedMs }: PoolRefusal): Refusal {
   if (because === 'left') return CALLER_LEFT;
-  const byAddress = pool === 'unauthenticated-calls' || pool === 'webhooks';
-  const [who, whose] = byAddress ? ['This address', 'its'] : ['This caller', 'its'];
+  const who = pool === 'unauthenticated-calls' || pool === 'webhooks' ? 'This address' : 'This caller';
   const waited = waitedMs >= 1000 ? ` after a wait of ${Math.round(waitedMs / 1000)} s` : '';
   const retry = `Try again in ${RETRY_AFTER_SECONDS} s.`;
   const detail =
     because === 'share'
-      ? `${who} holds ${held} of the ${size} ${UNITS[pool]}, and ${whose} share is ${share} while others want them${waited}. ${retry}`
-      : `All ${size} ${UNITS[pool]} are taken by others${waited}; ${whose} share of them is ${share}. ${retry}`;
+      ? `${who} holds ${held} of the ${size} ${UNITS[pool]}, and its share is ${share} while others want them${waited}. ${retry}`
+      : `All ${size} ${UNITS[pool]} are taken by others${waited}; its share of them is ${share}. ${retry}`;
   return {
     problem: because === 'share' ? 'too-many-requests' : 'overloaded',
     reason: `${pool}-${because}`,
