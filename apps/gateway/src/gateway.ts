@@ -3,7 +3,7 @@ import type { Server as NetServer } from 'node:net';
 import type { CallId } from '@ideogate/contract';
 import { buildRouter } from '@ideogate/ideogram';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { createAdmission, poolsOf } from './admission/admission.ts';
+import { createAdmission, resourcesOf } from './admission/admission.ts';
 import { releaseLeases } from './admission/admit.ts';
 import { createAnonymousRowBudget } from './anonymous-row-budget.ts';
 import { createBrakes } from './brakes.ts';
@@ -70,7 +70,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   const brakes = await createBrakes(app, config);
   const admission = createAdmission(config, (...done) => metrics.claimed(...done));
   const metrics: Metrics = createMetrics({
-    pools: poolsOf(admission),
+    pools: resourcesOf(admission),
     inFlight: () => calls.size,
     waiting: () => deps.record.waiting(),
     notWritten: () => deps.record.notWritten(),

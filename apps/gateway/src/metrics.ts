@@ -1,4 +1,4 @@
-import type { PoolName, SharedPool } from './admission/shared-pool.ts';
+import type { SharedResource } from './admission/shared-pool.ts';
 import type { LastCheckpoint } from '@ideogate/audit';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Call } from './call.ts';
@@ -11,7 +11,7 @@ export interface Metrics {
   ended(call: Call, ending: { result: string }): void;
   decided(milliseconds: number): void;
   /** How a claim on a pool went, and how long it waited, milliseconds. */
-  claimed(pool: PoolName, how: string, waitedMs: number): void;
+  claimed(pool: SharedResource['name'], how: string, waitedMs: number): void;
   readonly batch: (rows: number, milliseconds: number) => void;
 }
 
@@ -32,7 +32,7 @@ export interface KeyAgeInSight {
 export interface Watched {
   readonly killOrders: () => number;
   readonly keyAges: () => readonly KeyAgeInSight[];
-  readonly pools: readonly SharedPool[];
+  readonly pools: readonly SharedResource[];
   readonly inFlight: () => number;
   readonly waiting: () => number;
   readonly notWritten: () => ReadonlyMap<string, number>;
@@ -113,15 +113,15 @@ export function createMetrics(watched: Watched): Metrics {
     registers,
   });
   for (const [name, help, read] of [
-    ['size', 'Units that callers share of a pool.', (pool: SharedPool) => pool.size],
-    ['held', 'Units of a pool that are held now.', (pool: SharedPool) => pool.held],
-    ['most_held', 'Units of a pool held by whoever holds most.', (pool: SharedPool) => pool.mostHeld],
+    ['size', 'Units that callers share of a pool.', (pool: SharedResource) => pool.size],
+    ['held', 'Units of a pool that are held now.', (pool: SharedResource) => pool.held],
+    ['most_held', 'Units of a pool held by whoever holds most.', (pool: SharedResource) => pool.mostHeld],
     [
       'share',
       'Units of a pool that each caller may hold while others want them.',
-      (pool: SharedPool) => pool.share,
+      (pool: SharedResource) => pool.share,
     ],
-    ['waiting', 'Claims on a pool that wait.', (pool: SharedPool) => pool.waiting],
+    ['waiting', 'Claims on a pool that wait.', (pool: SharedResource) => pool.waiting],
   ] as const)
     new Gauge({
       name: `ideogate_pool_${name}`,

@@ -3,7 +3,13 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { followRequestLines, requestLineFault, takeRequestLine } from '../src/edge/request-lines.ts';
+import {
+  followRequestLines,
+  pauseReading,
+  requestLineFault,
+  resumeReading,
+  takeRequestLine,
+} from '../src/edge/request-lines.ts';
 
 /*
  * Node's own parser on a socket, and the reader beside it: whatever the messages are, and wherever the network breaks
@@ -16,7 +22,7 @@ let faults: (string | null)[] = [];
 
 beforeAll(async () => {
   server = createServer((request, response) => {
-    const line = takeRequestLine(request, response);
+    const line = takeRequestLine(request);
     seen.push(line);
     faults.push(requestLineFault(line, request));
     request.resume().once('end', () => response.end());
@@ -118,6 +124,36 @@ describe('the line of each request (STACK trap 40)', () => {
       ),
       { numRuns: 150 },
     );
+  });
+
+  test('is the only one that the parser is given, however many came with it, once the connection is paused (H.62)', async () => {
+    let begun = 0;
+    const inOneGo: number[] = [];
+    const pausing = createServer((request, response) => {
+      takeRequestLine(request);
+      begun++;
+      const { socket: connection } = request;
+      pauseReading(connection);
+      setImmediate(() => {
+        inOneGo.push(begun);
+        begun = 0;
+        response.end();
+        resumeReading(connection);
+      });
+    });
+    pausing.on('connection', followRequestLines);
+    pausing.listen(0, '127.0.0.1');
+    await once(pausing, 'listening');
+    const socket = connect((pausing.address() as AddressInfo).port, '127.0.0.1'); // as: it listens on a port
+    const COUNT = 500;
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(COUNT));
+    let heard = '';
+    for await (const piece of socket) {
+      heard += String(piece);
+      if (heard.split('HTTP/1.1 200').length > COUNT) break;
+    }
+    pausing.close();
+    expect(inOneGo).toEqual(Array.from({ length: COUNT }, () => 1));
   });
 
   test.each([

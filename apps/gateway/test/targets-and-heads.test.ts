@@ -534,7 +534,7 @@ const ONE_CONNECTION: readonly WireCase[] = [
     bytes: ({ host, key }) =>
       get('/models', host, key, 'Connection: Upgrade', 'Upgrade: websocket') + get('/models', host, key),
     statuses: [501],
-    reasons: ['upgrade'],
+    reasons: ['upgrade', 'after-doubtful-head'],
     closed: true,
   },
   {

@@ -2,7 +2,7 @@ import type { GatewayConfig } from '../config.ts';
 import { LoopTime } from './loop-time.ts';
 import { LoopTurns } from './loop-turns.ts';
 import { PacedLine } from './paced-line.ts';
-import { type PoolName, type PoolOptions, SharedPool } from './shared-pool.ts';
+import { type PoolName, type SharedResource, SharedPool } from './shared-pool.ts';
 
 /** What callers share, and by whom it is held: callers (issuer and subject), and addresses until the caller is known. */
 export interface Admission {
@@ -37,10 +37,10 @@ const DISCARDS_PER_SECOND = 2000;
 /** Tokens not seen before, verified in a second: each takes some 0.05 ms of the loop, and 0.1 ms of another thread. */
 const NEW_TOKENS_PER_SECOND = 1000;
 
-/** @param onDone told how each claim on a pool went, and how long it waited, milliseconds */
+/** @param onDone told how each claim went, and how long it waited, milliseconds */
 export function createAdmission(
   { limits, upstream }: GatewayConfig,
-  onDone: (pool: PoolName, ...done: Parameters<NonNullable<PoolOptions['onDone']>>) => void,
+  onDone: (pool: SharedResource['name'], how: string, waitedMs: number) => void,
 ): Admission {
   const pool = (name: PoolName, size: number, waitMs: number = limits.queueMs) =>
     new SharedPool(name, { size, waitMs, onDone: (how, waitedMs) => onDone(name, how, waitedMs) });
@@ -55,11 +55,11 @@ export function createAdmission(
     arrivals: new LoopTurns(REQUESTS_PER_TURN),
     discards: new PacedLine(DISCARDS_PER_SECOND),
     newTokens: new PacedLine(NEW_TOKENS_PER_SECOND),
-    parsing: new LoopTime(limits.queueMs),
+    parsing: new LoopTime(limits.queueMs, (how, waitedMs) => onDone('parsing', how, waitedMs)),
   };
 }
 
-/** All pools that have units, for the metrics. */
-export function poolsOf(admission: Admission): readonly SharedPool[] {
-  return Object.values(admission).filter((part) => part instanceof SharedPool);
+/** All that has units, for the metrics. */
+export function resourcesOf(admission: Admission): readonly SharedResource[] {
+  return Object.values(admission).filter((part) => part instanceof SharedPool || part instanceof LoopTime);
 }

@@ -9,6 +9,19 @@ export type PoolName =
   | 'write-connections'
   | 'webhooks';
 
+/** What is told of everything that callers share, in its units. */
+export interface SharedResource {
+  readonly name: PoolName | 'parsing';
+  readonly size: number;
+  readonly held: number;
+  /** By whoever holds most. */
+  readonly mostHeld: number;
+  /** Of each of those who hold or want some, while others want it. */
+  readonly share: number;
+  /** How many wait for some. */
+  readonly waiting: number;
+}
+
 /** Why a pool gave nothing. */
 export interface PoolRefusal {
   readonly pool: PoolName;
@@ -86,7 +99,7 @@ interface Waiting {
 }
 
 /** A pool of one gateway: fair shares, with a bounded wait. */
-export class SharedPool {
+export class SharedPool implements SharedResource {
   readonly name: PoolName;
   readonly #fair: FairPool<Lease>;
   readonly #waitMs: number;

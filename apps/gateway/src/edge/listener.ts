@@ -22,7 +22,13 @@ import { followCertificate } from './certificate.ts';
 import { READ_AHEAD } from './lines.ts';
 import { letConnectionsIn, originOf } from './connections.ts';
 import { type Origin, originOfRequest } from './caller-address.ts';
-import { followRequestLines, takeRequestLine } from './request-lines.ts';
+import {
+  followRequestLines,
+  pauseReading,
+  resumeReading,
+  stopFollowing,
+  takeRequestLine,
+} from './request-lines.ts';
 import { watchUploads } from './uploads.ts';
 
 type Application = (request: IncomingMessage, response: ServerResponse) => void;
@@ -87,6 +93,7 @@ export function createListener(
   server.on('checkExpectation', arrive);
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
     SEEN.add(socket);
+    stopFollowing(request.socket);
     const ahead = PROGRESS.get(socket)?.calls ?? [];
     followTunnel(socket, ahead);
     turnAway(request, socket, { problem: 'upgrade-refused', reason: 'connect' }, gateway(), ahead);
@@ -105,7 +112,7 @@ async function admit(
   const origin = originOfRequest(originOf(request.socket), request.rawHeaders, gateway.config.trustedProxies);
   const call = newCall(gateway.newCallId(), performance.now(), origin, request, response);
   // Now: what comes next on this connection has a line of its own.
-  call.requestLine = takeRequestLine(request, response);
+  call.requestLine = takeRequestLine(request);
   // RFC 9112 section 6.1: never chunks to a caller of HTTP/1.0, not even to one that says it would take them.
   if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false;
   rememberCall(request, call);
@@ -337,33 +344,16 @@ function bringsMore(socket: Duplex & { bytesRead?: number }): boolean {
   return bytesOf(socket) > (PROGRESS.get(socket)?.bytes ?? 0);
 }
 
-/** Requests that wait on one connection before no more of them are read. */
-const PIPELINED = 4;
-
 /**
  * One connection is served one request at a time (RFC 9112 section 9.3.2 lets a server do so): those behind hold nothing of
- * what callers share, so that pipelining gets nobody more than opening connections does. While some wait, nothing is
- * read, or one connection could bring thousands in one turn of the loop.
+ * what callers share, so that pipelining gets nobody more than opening connections does. While one waits, nothing is
+ * read.
  */
-async function itsTurn(ahead: Call, socket: PausableSocket): Promise<void> {
-  const waiting = () => (PROGRESS.get(socket)?.calls.length ?? 0) - 1;
-  if (waiting() >= PIPELINED && socket._paused !== true) {
-    socket._paused = true;
-    socket.pause();
-  }
+async function itsTurn(ahead: Call, socket: Socket): Promise<void> {
+  pauseReading(socket);
   await closed(ahead);
-  if (waiting() < PIPELINED && socket._paused === true) {
-    socket._paused = false;
-    socket.parser?.resume();
-    socket.resume();
-  }
+  resumeReading(socket);
 }
-
-/**
- * The flag by which Node's HTTP server holds a connection back whose answers nobody reads: without it the end of each
- * message would read on, pause or not. There is no public one.
- */
-type PausableSocket = Duplex & { _paused?: boolean; readonly parser?: { resume(): void } | null };
 
 function followRequest(call: Call, socket: Duplex): void {
   const progress = PROGRESS.get(socket);

@@ -1,10 +1,13 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
 /*
  * Node's parser takes `RTSP/1.1` and `ICE/1.1` in a request line for HTTP/1.1, and tells nobody (STACK trap 40). So the
- * bytes of a connection are followed beside it, just far enough to see each request line as it came: over each head to
+ * bytes of a connection are followed ahead of it, just far enough to see each request line as it came: over each head to
  * its empty line, then, with the framing that the parser has found, over the body.
+ *
+ * The parser gets each head and each message by itself, and nothing more once somebody pauses the connection: of a piece
+ * of 64 KiB it would else make two thousand requests in one turn of the event loop.
  */
 
 type State =
@@ -28,65 +31,67 @@ interface Reader {
   line: string | null;
   /** Bytes of the body, or of a chunk and its line end, still to come. */
   left: number;
-  /** Bytes behind a head, until its framing is known. */
-  rest: Buffer | null;
-  /** Of the message under way: it offers an upgrade, and so Node forgets what stands behind it in the same piece. */
-  offersUpgrade: boolean;
-  onForgotten: (() => void) | null;
+  /** Ends the reading. */
+  readonly stop: () => void;
 }
 
+type Listener = (piece: Buffer) => void;
+
 const READERS = new WeakMap<Socket, Reader>();
-const EMPTY: Buffer = Buffer.alloc(0);
 const LF = 0x0a;
 
 /** To be called when Node's own listeners for the connection are in place, and before its first byte. */
 export function followRequestLines(socket: Socket): void {
-  const reader: Reader = {
-    state: 'line',
-    text: '',
-    line: null,
-    left: 0,
-    rest: null,
-    offersUpgrade: false,
-    onForgotten: null,
+  const parsers = socket.listeners('data') as Listener[]; // as: the stream is of bytes
+  socket.removeAllListeners('data');
+  const onData = (piece: Buffer) => feed(socket, reader, parsers, piece);
+  const stop = () => {
+    reader.state = 'lost';
+    socket.off('data', onData);
+    parsers.length = 0;
   };
+  const reader: Reader = { state: 'line', text: '', line: null, left: 0, stop };
   READERS.set(socket, reader);
-  // Before the parser's listener, so that a line is known when the parser tells of its request.
-  socket.prependListener('data', (piece: Buffer) => read(reader, piece));
-  // Node reads past all listeners until another one is added in the ordinary way.
-  const nothing = () => undefined;
-  socket.on('data', nothing);
-  socket.removeListener('data', nothing);
+  socket.on('data', onData);
+}
+
+/** No further message is read on the connection, which the end of one would else do, pause or not. */
+export function pauseReading(socket: HeldSocket): void {
+  socket._paused = true;
+  socket.pause();
+}
+
+export function resumeReading(socket: HeldSocket): void {
+  socket._paused = false;
+  socket.parser?.resume();
+  socket.resume();
+}
+
+/** The flag by which Node's HTTP server holds a connection back whose answers nobody reads. There is no public one. */
+type HeldSocket = Socket & { _paused?: boolean; readonly parser?: { resume(): void } | null };
+
+/** Node lets go of the connection: what comes on it is for no parser. */
+export function stopFollowing(socket: Socket): void {
+  READERS.get(socket)?.stop();
 }
 
 /**
  * The line of the request whose head the parser has just read: to be called in the event that tells of it, once for each
  * request. Null when it was not seen.
- *
- * Who sends more behind an upgrade that is passed over, without waiting for the answer, is told by `Connection: close`
- * that it went unread.
  */
-export function takeRequestLine(request: IncomingMessage, response: ServerResponse): string | null {
-  const { socket, headers } = request;
+export function takeRequestLine({ socket, headers }: IncomingMessage): string | null {
   const reader = READERS.get(socket);
   if (reader === undefined || reader.state !== 'framing') {
     if (reader !== undefined) reader.state = 'lost';
     return null;
   }
-  const { line, rest } = reader;
+  const { line } = reader;
   reader.line = null;
-  reader.rest = null;
-  reader.offersUpgrade = headers.upgrade !== undefined;
-  reader.onForgotten = () => {
-    response.shouldKeepAlive = false;
-    if (response.headersSent) response.once('close', () => socket.end());
-  };
   if (headers['transfer-encoding'] !== undefined) reader.state = 'chunk-size';
   else {
     reader.left = Number(headers['content-length'] ?? 0);
-    reader.state = 'length';
+    reader.state = reader.left > 0 ? 'length' : 'line';
   }
-  read(reader, rest ?? EMPTY);
   return line;
 }
 
@@ -101,62 +106,68 @@ export function requestLineFault(
   return line === null || /^HTTP\/[0-9.]+$/.test(protocol) ? 'request-line' : 'protocol';
 }
 
-function read(reader: Reader, piece: Buffer): void {
+function feed(socket: Socket, reader: Reader, parsers: readonly Listener[], piece: Buffer): void {
   let at = 0;
+  while (at < piece.length) {
+    // What is put back comes again once somebody resumes the connection.
+    if (at > 0 && socket.isPaused()) return void socket.unshift(piece.subarray(at));
+    const end = follow(reader, piece, at);
+    for (const parse of parsers) parse(piece.subarray(at, end));
+    at = end;
+  }
+}
+
+/** Follows the bytes to the end of a head or of a message, or of the piece. @returns where that is */
+function follow(reader: Reader, piece: Buffer, from: number): number {
+  let at = from;
   for (;;) {
     switch (reader.state) {
       case 'lost':
-        return;
+        return piece.length;
       case 'framing':
         // The parser has not told of the head before this: it sees another one than we do.
-        if (reader.rest !== null) reader.state = 'lost';
-        else reader.rest = piece.subarray(at);
-        return;
-      case 'length': {
-        const passed = Math.min(reader.left, piece.length - at);
-        at += passed;
-        reader.left -= passed;
-        if (reader.left > 0) return;
-        endOfMessage(reader, at < piece.length);
-        break;
-      }
+        reader.state = 'lost';
+        return piece.length;
+      case 'length':
       case 'chunk': {
         const passed = Math.min(reader.left, piece.length - at);
         at += passed;
         reader.left -= passed;
-        if (reader.left > 0) return;
-        reader.state = 'chunk-size';
+        if (reader.left > 0) return at;
+        reader.state = reader.state === 'chunk' ? 'chunk-size' : 'line';
+        if (reader.state === 'line') return at;
         break;
       }
       default: {
         const end = piece.indexOf(LF, at);
         if (end === -1) {
           reader.text += piece.toString('latin1', at);
-          return;
+          return piece.length;
         }
         const text = reader.text + piece.toString('latin1', at, end);
         reader.text = '';
         at = end + 1;
-        endOfLine(reader, text.endsWith('\r') ? text.slice(0, -1) : text, at < piece.length);
+        if (isLast(reader, text.endsWith('\r') ? text.slice(0, -1) : text)) return at;
       }
     }
   }
 }
 
-function endOfLine(reader: Reader, line: string, more: boolean): void {
+/** @returns whether the line ends a head or a message */
+function isLast(reader: Reader, line: string): boolean {
   switch (reader.state) {
     case 'line':
       // Empty lines before a request are passed over (RFC 9112 section 2.2).
-      if (line === '') return;
+      if (line === '') return false;
       reader.line = line;
       reader.state = 'head';
-      return;
+      return false;
     case 'head':
       if (line === '') reader.state = 'framing';
-      return;
+      return line === '';
     case 'trailer':
-      if (line === '') endOfMessage(reader, more);
-      return;
+      if (line === '') reader.state = 'line';
+      return line === '';
     default: {
       const size = Number.parseInt(line, 16);
       if (Number.isNaN(size)) reader.state = 'lost';
@@ -165,13 +176,7 @@ function endOfLine(reader: Reader, line: string, more: boolean): void {
         reader.left = size + 2;
         reader.state = 'chunk';
       }
+      return false;
     }
   }
-}
-
-function endOfMessage(reader: Reader, more: boolean): void {
-  reader.state = 'line';
-  if (!reader.offersUpgrade || !more) return;
-  reader.state = 'lost';
-  reader.onForgotten?.();
 }
