@@ -133,7 +133,7 @@ function discardRest(call: Call, gateway: Gateway): void {
     size += chunk.length;
     if (size > maxBodyBytes) request.destroy();
     if (request.complete || request.destroyed) return;
-    const turn = gateway.admission.discards.next(addressKey(call), () => request.destroyed);
+    const turn = gateway.admission.discards.next(addressKey(call), () => request.destroyed, chunk.length);
     if (turn === null) return;
     request.pause();
     void turn.then(() => request.resume());

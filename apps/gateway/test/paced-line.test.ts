@@ -7,7 +7,7 @@ describe('a line with a pace', () => {
 
   /** A line of a thousand a second, and who has begun. */
   function started() {
-    const line = new PacedLine(1000);
+    const line = new PacedLine(1000, 20);
     const begun: string[] = [];
     const enter = (key: string, count: number, isGone = () => false) => {
       for (let at = 0; at < count; at++) {
@@ -46,6 +46,19 @@ describe('a line with a pace', () => {
     enter('flood', 1);
     await vi.advanceTimersByTimeAsync(5);
     expect(begun).toHaveLength(10_021);
+  });
+
+  test('counts what each takes in units: one that takes many is followed by a pause', async () => {
+    const line = new PacedLine(1000, 20);
+    const none = () => false;
+    expect(line.next('large', none, 120)).toBeNull();
+    const next = line.next('other', none);
+    let began = false;
+    void next?.then(() => (began = true));
+    await vi.advanceTimersByTimeAsync(95);
+    expect(began).toBe(false);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(began).toBe(true);
   });
 
   test('saves up no more than a few while nobody comes', async () => {

@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   followRequestLines,
-  pauseReading,
+  goOn,
+  holdBack,
   requestLineFault,
-  resumeReading,
   takeRequestLine,
 } from '../src/edge/request-lines.ts';
 
@@ -126,19 +126,19 @@ describe('the line of each request (STACK trap 40)', () => {
     );
   });
 
-  test('is the only one that the parser is given, however many came with it, once the connection is paused (H.62)', async () => {
+  test('is the only one that the parser is given, however many came with it, once the connection is held back (H.62)', async () => {
     let begun = 0;
     const inOneGo: number[] = [];
     const pausing = createServer((request, response) => {
       takeRequestLine(request);
       begun++;
       const { socket: connection } = request;
-      pauseReading(connection);
+      holdBack(connection);
       setImmediate(() => {
         inOneGo.push(begun);
         begun = 0;
         response.end();
-        resumeReading(connection);
+        goOn(connection);
       });
     });
     pausing.on('connection', followRequestLines);

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { faultOf } from '@ideogate/gateway';
 import { pino } from 'pino';
 import { EXIT } from '../exit-codes.ts';
@@ -18,6 +19,9 @@ export async function start(env: NodeJS.ProcessEnv): Promise<number> {
   process.stderr.on('error', () => undefined);
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime });
   let crashed = false;
+  // Bodies are memory beside the heap, and V8 counts them in: of its own step, a third of a heap as small as this one, ten
+  // megabytes of them begin a whole collection.
+  setFlagsFromString('--heap-growing-percent=100');
   // Node would print the message and every member of the error, and any of them may hold a key or a token. What state
   // things are in nobody knows: calls in flight may end, then all of it stops.
   process.on('uncaughtException', (error) => {

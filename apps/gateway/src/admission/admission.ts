@@ -20,7 +20,7 @@ export interface Admission {
   readonly webhooks: SharedPool;
   /** Turns of the event loop in which requests begin, by address. */
   readonly arrivals: LoopTurns;
-  /** Reading off what was refused, by address. */
+  /** Bytes to be read off what was refused, by address. */
   readonly discards: PacedLine;
   /** Turns in which tokens not seen before are verified of addresses beyond their limit, by address. */
   readonly newTokens: PacedLine;
@@ -31,11 +31,11 @@ export interface Admission {
 /** Requests that begin in one turn of the event loop: a millisecond of work. A call of a neighbour takes some eight turns. */
 const REQUESTS_PER_TURN = 2;
 
-/** Chunks of some 16 KiB that are read off: 32 MB a second. */
-const DISCARDS_PER_SECOND = 2000;
+/** Bytes of refused bodies that are read off. */
+const DISCARDS = { perSecond: 32_000_000, atOnce: 1_000_000 };
 
 /** Tokens not seen before, verified in a second: each takes some 0.05 ms of the loop, and 0.1 ms of another thread. */
-const NEW_TOKENS_PER_SECOND = 1000;
+const NEW_TOKENS = { perSecond: 1000, atOnce: 20 };
 
 /** @param onDone told how each claim went, and how long it waited, milliseconds */
 export function createAdmission(
@@ -53,8 +53,8 @@ export function createAdmission(
     writeConnections: pool('write-connections', upstream.connections),
     webhooks: pool('webhooks', limits.maxWebhooks, 0),
     arrivals: new LoopTurns(REQUESTS_PER_TURN),
-    discards: new PacedLine(DISCARDS_PER_SECOND),
-    newTokens: new PacedLine(NEW_TOKENS_PER_SECOND),
+    discards: new PacedLine(DISCARDS.perSecond, DISCARDS.atOnce),
+    newTokens: new PacedLine(NEW_TOKENS.perSecond, NEW_TOKENS.atOnce),
     parsing: new LoopTime(limits.queueMs, (how, waitedMs) => onDone('parsing', how, waitedMs)),
   };
 }

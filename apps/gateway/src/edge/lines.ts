@@ -9,7 +9,7 @@ import type { FastifyInstance } from 'fastify';
  * 1.52), first come first served: in a single one everybody waits behind a burst from one peer before there is any turn to
  * give out. Elsewhere than on Linux the system would not spread connections over several.
  */
-const LINES = process.platform === 'linux' ? 32 : 1;
+const LINES = process.platform === 'linux' ? 64 : 1;
 
 /**
  * Connections that a line may hold, as far as `somaxconn` lets it. Of Node's 511 a burst makes the system turn away all

@@ -22,13 +22,7 @@ import { followCertificate } from './certificate.ts';
 import { READ_AHEAD } from './lines.ts';
 import { letConnectionsIn, originOf } from './connections.ts';
 import { type Origin, originOfRequest } from './caller-address.ts';
-import {
-  followRequestLines,
-  pauseReading,
-  resumeReading,
-  stopFollowing,
-  takeRequestLine,
-} from './request-lines.ts';
+import { followRequestLines, goOn, holdBack, stopFollowing, takeRequestLine } from './request-lines.ts';
 import { watchUploads } from './uploads.ts';
 
 type Application = (request: IncomingMessage, response: ServerResponse) => void;
@@ -346,13 +340,12 @@ function bringsMore(socket: Duplex & { bytesRead?: number }): boolean {
 
 /**
  * One connection is served one request at a time (RFC 9112 section 9.3.2 lets a server do so): those behind hold nothing of
- * what callers share, so that pipelining gets nobody more than opening connections does. While one waits, nothing is
- * read.
+ * what callers share, so that pipelining gets nobody more than opening connections does. While one waits, none is read.
  */
 async function itsTurn(ahead: Call, socket: Socket): Promise<void> {
-  pauseReading(socket);
+  holdBack(socket);
   await closed(ahead);
-  resumeReading(socket);
+  goOn(socket);
 }
 
 function followRequest(call: Call, socket: Duplex): void {

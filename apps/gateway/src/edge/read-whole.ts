@@ -2,6 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { ByteBuffer } from '@ideogate/policy';
 import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 
+/** Bytes: as many as one read of a socket brings. Of a body that is refused for what it begins with no more is ever held. */
+const FIRST_BLOCK = 65_536;
+
 type Look = (chunk: Buffer) => Refusal | null | Promise<Refusal | null>;
 
 /**
@@ -17,7 +20,7 @@ export function readWhole(
   return new Promise((resolve, reject) => {
     // One block, however small the chunks: each of its own would cost more than what it holds.
     const { 'content-length': length } = request.headers;
-    const block = new ByteBuffer(maxBytes, length === undefined ? undefined : Number(length));
+    const block = new ByteBuffer(Math.min(maxBytes, Number(length ?? maxBytes)), FIRST_BLOCK);
     const stop = () => request.off('data', onData).off('end', onEnd).off('close', onClose);
     const done = (result: Buffer | Refusal) => {
       stop();

@@ -1,13 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { READ_AHEAD } from './lines.ts';
 
 /*
  * Node's parser takes `RTSP/1.1` and `ICE/1.1` in a request line for HTTP/1.1, and tells nobody (STACK trap 40). So the
  * bytes of a connection are followed ahead of it, just far enough to see each request line as it came: over each head to
  * its empty line, then, with the framing that the parser has found, over the body.
  *
- * The parser gets each head and each message by itself, and nothing more once somebody pauses the connection: of a piece
- * of 64 KiB it would else make two thousand requests in one turn of the event loop.
+ * The parser gets each head and each message by itself, and nothing more once the connection is held back: of a piece of
+ * 64 KiB it would else make two thousand requests in one turn of the event loop.
  */
 
 type State =
@@ -31,6 +32,12 @@ interface Reader {
   line: string | null;
   /** Bytes of the body, or of a chunk and its line end, still to come. */
   left: number;
+  /** A body is to come, and nothing of it was given to the parser, which copies it. */
+  untouched: boolean;
+  /** What came while the connection is held back; null while it is not. */
+  held: Buffer[] | null;
+  /** As much is held as may be, and the connection isn't read. */
+  full: boolean;
   /** Ends the reading. */
   readonly stop: () => void;
 }
@@ -50,25 +57,39 @@ export function followRequestLines(socket: Socket): void {
     socket.off('data', onData);
     parsers.length = 0;
   };
-  const reader: Reader = { state: 'line', text: '', line: null, left: 0, stop };
+  const reader: Reader = {
+    state: 'line',
+    text: '',
+    line: null,
+    left: 0,
+    untouched: false,
+    held: null,
+    full: false,
+    stop,
+  };
   READERS.set(socket, reader);
   socket.on('data', onData);
 }
 
-/** No further message is read on the connection, which the end of one would else do, pause or not. */
-export function pauseReading(socket: HeldSocket): void {
-  socket._paused = true;
-  socket.pause();
+/** Gives the parser nothing more; the connection is read on for a while, or nobody would see its caller leave. */
+export function holdBack(socket: Socket): void {
+  const reader = READERS.get(socket);
+  if (reader !== undefined) reader.held ??= [];
 }
 
-export function resumeReading(socket: HeldSocket): void {
-  socket._paused = false;
-  socket.parser?.resume();
-  socket.resume();
+/** Goes on with what was held back. */
+export function goOn(socket: Socket): void {
+  const reader = READERS.get(socket);
+  if (reader === undefined || reader.held === null) return;
+  const { held, full } = reader;
+  reader.held = null;
+  reader.full = false;
+  if (held.length > 0) socket.unshift(Buffer.concat(held));
+  if (full) socket.resume();
 }
 
-/** The flag by which Node's HTTP server holds a connection back whose answers nobody reads. There is no public one. */
-type HeldSocket = Socket & { _paused?: boolean; readonly parser?: { resume(): void } | null };
+/** Bytes that come while a connection is held back before it isn't read any more. */
+const MOST_HELD = 65_536;
 
 /** Node lets go of the connection: what comes on it is for no parser. */
 export function stopFollowing(socket: Socket): void {
@@ -92,6 +113,7 @@ export function takeRequestLine({ socket, headers }: IncomingMessage): string | 
     reader.left = Number(headers['content-length'] ?? 0);
     reader.state = reader.left > 0 ? 'length' : 'line';
   }
+  reader.untouched = reader.state !== 'line';
   return line;
 }
 
@@ -108,13 +130,24 @@ export function requestLineFault(
 
 function feed(socket: Socket, reader: Reader, parsers: readonly Listener[], piece: Buffer): void {
   let at = 0;
-  while (at < piece.length) {
-    // What is put back comes again once somebody resumes the connection.
-    if (at > 0 && socket.isPaused()) return void socket.unshift(piece.subarray(at));
+  // Node pauses a connection whose answers nobody takes, and must not be given more of it then.
+  while (at < piece.length && !(at > 0 && socket.isPaused())) {
+    if (reader.held !== null) return hold(socket, reader, piece.subarray(at));
     const end = follow(reader, piece, at);
     for (const parse of parsers) parse(piece.subarray(at, end));
     at = end;
+    // Nobody can have begun to read it in the same turn: it comes again when somebody does.
+    if (reader.untouched && piece.length - at > READ_AHEAD) socket.pause();
+    reader.untouched = false;
   }
+  if (at < piece.length) socket.unshift(piece.subarray(at));
+}
+
+function hold(socket: Socket, reader: Reader, piece: Buffer): void {
+  const held = reader.held ?? [];
+  held.push(piece);
+  reader.full = held.reduce((size, { length }) => size + length, 0) >= MOST_HELD;
+  if (reader.full) socket.pause();
 }
 
 /** Follows the bytes to the end of a head or of a message, or of the piece. @returns where that is */
