@@ -1,5 +1,5 @@
 import type { ProblemCode } from '@ideogate/contract';
-import type { RequestFault } from '@ideogate/policy';
+import type { RequestFault } from '@ideogate/request-body';
 
 /** A step's word that the call goes no further. What it can be is in `packages/contract/src/problems.ts`. */
 export interface Refusal {

@@ -10,10 +10,3 @@ export type {
   Scopes,
 } from './release.ts';
 export { expandPattern, type Grant, grantedScopes, grantOf } from './scope-patterns.ts';
-export { checkQuery, type Level } from './check-query.ts';
-export type { BodyOptions, BodyReader } from './body-reader.ts';
-export type { WebhookUrls } from './own-webhook.ts';
-export { ByteBuffer } from './byte-buffer.ts';
-export { openBody } from './open-body.ts';
-export type { RequestFault, RequestFaultReason } from './request-fault.ts';
-export type { FieldValue } from './watched-fields.ts';

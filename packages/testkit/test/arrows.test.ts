@@ -21,6 +21,10 @@ const ARROWS: Readonly<Record<string, { readonly to: readonly string[]; readonly
     to: ['packages/contract', 'packages/ideogram'],
     why: 'it decides about operations of the catalogue, and runs in a browser',
   },
+  'packages/request-body': {
+    to: ['packages/contract'],
+    why: 'what an operation declares and bounds is said in those words',
+  },
   'packages/access-token': { to: ['packages/contract'], why: 'refusals and scopes are words on the wire' },
   'packages/audit': { to: ['packages/contract'], why: 'the shape of a record is one of those words' },
   'packages/kill-switch': {

@@ -1,4 +1,4 @@
-import type { BodyReader, RequestFault } from '@ideogate/policy';
+import type { BodyReader, RequestFault } from '@ideogate/request-body';
 import type { LoopTime } from './loop-time.ts';
 
 /** Bytes that a reader gets at once: the worst of them take well under a millisecond. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { ByteBuffer } from '@ideogate/policy';
+import { ByteBuffer } from '@ideogate/request-body';
 import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 
 /** Bytes: as many as one read of a socket brings. Of a body that is refused for what it begins with no more is ever held. */

@@ -1,5 +1,5 @@
 import { pricedFields } from '@ideogate/ideogram';
-import { type BodyReader, checkQuery, openBody, type RequestFault } from '@ideogate/policy';
+import { type BodyReader, checkQuery, openBody, type RequestFault } from '@ideogate/request-body';
 import { admit, callerKey, PARSING_LATE, whileUploading } from '../admission/admit.ts';
 import { readPieces } from '../admission/read-pieces.ts';
 import { Lease } from '../admission/shared-pool.ts';

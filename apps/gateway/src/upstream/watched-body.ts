@@ -1,5 +1,5 @@
 import { Transform, type TransformCallback } from 'node:stream';
-import type { BodyReader, RequestFault } from '@ideogate/policy';
+import type { BodyReader, RequestFault } from '@ideogate/request-body';
 import { PARSING_LATE } from '../admission/admit.ts';
 import type { Call } from '../call.ts';
 import { type Refusal, refusalOf } from '../refusal.ts';

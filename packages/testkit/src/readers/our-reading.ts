@@ -1,5 +1,5 @@
 import type { Operation } from '@ideogate/contract';
-import { type BodyReader, openBody, type RequestFault } from '@ideogate/policy';
+import { type BodyReader, openBody, type RequestFault } from '@ideogate/request-body';
 import type { Frame } from './programs/frames.ts';
 
 /** One part as the gateway's reader saw it. */

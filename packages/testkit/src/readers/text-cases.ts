@@ -1,6 +1,6 @@
 import type { Field, Operation } from '@ideogate/contract';
 import { OPERATIONS } from '@ideogate/ideogram';
-import { checkQuery, openBody } from '@ideogate/policy';
+import { checkQuery, openBody } from '@ideogate/request-body';
 import * as fc from 'fast-check';
 
 /** A JSON body or a query that passed, and for whom: what passes under bounds passes for every caller. */
