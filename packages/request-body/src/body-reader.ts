@@ -1,4 +1,4 @@
-import type { WebhookUrls } from './own-webhook.ts';
+import type { WebhookUrls } from './webhook-urls.ts';
 import type { RequestFault } from './request-fault.ts';
 import type { FieldValue } from './watched-fields.ts';
 
@@ -20,6 +20,7 @@ export interface BodyReader {
   fields(): ReadonlyMap<string, FieldValue>;
 }
 
+/** How one body is read: the bounds that hold for every caller, and what is wanted of it. */
 export interface BodyOptions {
   /** Largest JSON body, or JSON text in a part, in bytes. */
   readonly maxJsonBytes: number;

@@ -1,10 +1,10 @@
 import { didYouMean, type Operation } from '@ideogate/contract';
 import { DeclaredFields } from './declared-fields.ts';
-import { isCanonicalNumber, numberForm } from './limited-fields.ts';
-import { lettersOf } from './name-letters.ts';
-import { isOwnWebhookPair, type WebhookUrls, webhookUrlsIn } from './own-webhook.ts';
-import { anotherSpelling, fault, fieldFault, type RequestFault, webhookFault } from './request-fault.ts';
-import { namesDryRun, namesWebhookUrl } from './webhook-name.ts';
+import { isCanonicalNumber, numberFormFault } from './limited-fields.ts';
+import { foldName } from './folded-name.ts';
+import { isAllowedWebhookPair, type WebhookUrls, allowedWebhookUrls } from './webhook-urls.ts';
+import { otherSpellingFault, fault, fieldFault, type RequestFault, webhookFault } from './request-fault.ts';
+import { namesDryRun, namesWebhookUrl } from './guarded-names.ts';
 
 /** How a call is let through: as it is, or inside the operation's *limited* bounds. */
 export type Level = 'full' | 'limited';
@@ -46,7 +46,7 @@ export function checkQuery(
   }
   const declared = DeclaredFields.of(operation.query);
   return (
-    foreignWebhookUrl(pairs, rawQuery, webhookUrlsIn(operation.query, webhookUrls)) ??
+    foreignWebhookUrl(pairs, rawQuery, allowedWebhookUrls(operation.query, webhookUrls)) ??
     readDifferently(pairs, rawQuery, declared) ??
     (level === 'limited' ? pastBounds(pairs, rawQuery, operation, declared) : null)
   );
@@ -54,7 +54,7 @@ export function checkQuery(
 
 function foreignWebhookUrl(pairs: readonly Pair[], rawQuery: string, own: WebhookUrls): RequestFault | null {
   const named = pairs.filter(({ name }) => namesWebhookUrl(name));
-  const plain = named.every(({ text, value }) => isOwnWebhookPair(text, value, rawQuery, own));
+  const plain = named.every(({ text, value }) => isAllowedWebhookPair(text, value, rawQuery, own));
   const hidden = pairs.some(({ value }) => namesWithin(value).some(namesWebhookUrl));
   return named.length > 1 || !plain || hidden ? webhookFault(own) : null;
 }
@@ -70,8 +70,8 @@ function readDifferently(
   }
   const seen = new Set<string>();
   for (const { text, rawName, name, value } of pairs) {
-    const meant = declared.meantBy(name, lettersOf(name));
-    if (meant !== null && meant.name !== name) return anotherSpelling('invalid-target', name, meant.name);
+    const meant = declared.meantBy(name, foldName(name));
+    if (meant !== null && meant.name !== name) return otherSpellingFault('invalid-target', name, meant.name);
     // PHP reads `a.b` and `a b` as `a_b`; PHP and Rack nest `a[b]`; proxies look for names as they stand, escapes and all.
     if (!/^[0-9A-Za-z_-]{1,128}$/.test(rawName)) {
       const detail =
@@ -94,7 +94,7 @@ function readDifferently(
     seen.add(key);
     if (value.includes('\0')) return malformed('The query holds %00, where some readers end a value.');
     const within = namesWithin(value).find(
-      (inner) => namesDryRun(inner) || declared.meantBy(inner, lettersOf(inner)) !== null,
+      (inner) => namesDryRun(inner) || declared.meantBy(inner, foldName(inner)) !== null,
     );
     if (within !== undefined) {
       return malformed(
@@ -130,7 +130,7 @@ function pastBounds(
         operation.query.map((declared) => declared.name),
       );
     } else if ((field.type === 'integer' || field.type === 'number') && !isCanonicalNumber(value)) {
-      return numberForm(name);
+      return numberFormFault(name);
     }
   }
   return null;

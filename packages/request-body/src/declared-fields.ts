@@ -1,5 +1,5 @@
 import type { Field } from '@ideogate/contract';
-import { lettersOf } from './name-letters.ts';
+import { foldName } from './folded-name.ts';
 
 const known = new WeakMap<readonly Field[], DeclaredFields>();
 
@@ -7,16 +7,17 @@ const known = new WeakMap<readonly Field[], DeclaredFields>();
 export class DeclaredFields {
   readonly byName: ReadonlyMap<string, Field>;
   /** By how many letters their names have: to hash a name that nobody saw before costs more than to compare a few. */
-  readonly #byLength: ReadonlyMap<number, readonly (readonly [letters: string, field: Field])[]>;
+  readonly #byLength: ReadonlyMap<number, readonly (readonly [folded: string, field: Field])[]>;
 
   private constructor(fields: readonly Field[]) {
     this.byName = new Map(fields.map((field) => [field.name, field]));
     this.#byLength = Map.groupBy(
-      fields.map((field) => [lettersOf(field.name), field] as const),
-      ([letters]) => letters.length,
+      fields.map((field) => [foldName(field.name), field] as const),
+      ([folded]) => folded.length,
     );
   }
 
+  /** The one made for this list, or made now. */
   static of(fields: readonly Field[]): DeclaredFields {
     const made = known.get(fields) ?? new DeclaredFields(fields);
     known.set(fields, made);
@@ -26,10 +27,10 @@ export class DeclaredFields {
   /**
    * The field that some reader takes this name for: its own, or one that it is another spelling of. Go and .NET ignore
    * letter case, protobuf takes `numImages` for `num_images`, PHP and Rack read `num_images[]`. Null when nobody does.
-   * @param letters the name's (`lettersOf`)
+   * @param folded the name (`foldName`)
    */
-  meantBy(name: string, letters: string): Field | null {
-    const near = this.#byLength.get(letters.length)?.filter(([spelled]) => spelled === letters) ?? [];
+  meantBy(name: string, folded: string): Field | null {
+    const near = this.#byLength.get(folded.length)?.filter(([spelled]) => spelled === folded) ?? [];
     return (near.find(([, field]) => field.name === name) ?? near[0])?.[1] ?? null;
   }
 }

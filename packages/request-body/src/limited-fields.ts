@@ -8,7 +8,7 @@ interface Rules {
   readonly fields: ReadonlyMap<string, Field>;
 }
 
-/** Text that is longer than this is no word of an enum. */
+/** Longest text that is compared with a bound, in bytes: what is longer is no word of an enum. */
 export const MAX_BOUNDED_TEXT = 1024;
 
 const NO_FIELDS: readonly Field[] = [];
@@ -57,7 +57,7 @@ export class LimitedFields {
     if (bound === undefined && !numeric) return null;
     // Anything outside ASCII becomes a sign that no number and no enum word holds.
     const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
-    if (numeric && !isCanonicalNumber(text)) return numberForm(name);
+    if (numeric && !isCanonicalNumber(text)) return numberFormFault(name);
     if (bound === undefined) return null;
     this.#sent.add(name);
     return checkValue(bound, field, numeric ? Number(text) : text);
@@ -132,7 +132,7 @@ export function isCanonicalNumber(text: string): boolean {
 }
 
 /** A number in another spelling than its shortest one, at a path of member names. */
-export function numberForm(path: string): RequestFault {
+export function numberFormFault(path: string): RequestFault {
   return fieldFault('number-form', path, `${path} must be a number in its shortest form, such as 1.`);
 }
 
@@ -210,7 +210,7 @@ function forbidden(path: string): RequestFault {
 }
 
 /** A field that is no list, sent again. */
-export function repeatedField(name: string): RequestFault {
+export function repeatedFieldFault(name: string): RequestFault {
   return fieldFault('repeated-field', name, `${name} may be sent once only.`, { bound: 'once' });
 }
 

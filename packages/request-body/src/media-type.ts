@@ -6,6 +6,7 @@ export interface MediaType {
 
 const TYPE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+/;
 const PARAMETER = /[ \t]*;[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)|"([^"\\]*)")/y;
+
 /** Null when the text has more than one meaning: repeated parameters, escapes in quotes, anything left over. */
 export function parseMediaType(text: string): MediaType | null {
   if (text.length > 512 || !/^[\t\x20-\x7e]*$/.test(text)) return null;
@@ -25,6 +26,7 @@ export function parseMediaType(text: string): MediaType | null {
   return { type: type.toLowerCase(), parameters };
 }
 
+/** Whether it is JSON by name: `…/json`, or the suffix of RFC 6839 section 3.1. */
 export function isJsonType(media: MediaType): boolean {
   return media.type.endsWith('/json') || media.type.endsWith('+json');
 }

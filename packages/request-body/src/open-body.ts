@@ -1,13 +1,13 @@
 import type { ContentType, Operation } from '@ideogate/contract';
 import type { BodyOptions, BodyReader } from './body-reader.ts';
 import type { Level } from './check-query.ts';
-import { readJsonBody } from './json-body.ts';
-import { JsonFields } from './json-fields.ts';
+import { readJsonBody } from './json/json-body.ts';
+import { JsonFields } from './json/json-fields.ts';
 import { fieldsOf, LimitedFields } from './limited-fields.ts';
 import { type MediaType, parseMediaType } from './media-type.ts';
-import { readMultipart } from './multipart-body.ts';
-import { parseMultipartType } from './multipart-type.ts';
-import { webhookUrlsIn } from './own-webhook.ts';
+import { readMultipart } from './multipart/multipart-body.ts';
+import { parseMultipartType } from './multipart/multipart-type.ts';
+import { allowedWebhookUrls } from './webhook-urls.ts';
 import { fault, type RequestFault } from './request-fault.ts';
 import { WatchedFields } from './watched-fields.ts';
 
@@ -40,7 +40,7 @@ export function openBody(
   const taken = operation.contentTypes.find((known: ContentType) => known === media.type);
   const fields = fieldsOf(operation);
   const watched = new WatchedFields(options.watch, fields);
-  const webhookUrls = webhookUrlsIn(fields.values(), options.webhookUrls);
+  const webhookUrls = allowedWebhookUrls(fields.values(), options.webhookUrls);
   if (taken === undefined) {
     return unsupported(
       'content-type-not-taken',

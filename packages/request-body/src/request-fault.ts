@@ -95,7 +95,7 @@ export function plainName(name: string): string | null {
  * A name that some readers take for a declared one, and others for one of its own: what is bounded, priced and put on
  * record is then not what every reader sees.
  */
-export function anotherSpelling(
+export function otherSpellingFault(
   problem: 'invalid-body' | 'invalid-target',
   name: string,
   meant: string,
@@ -107,7 +107,7 @@ export function anotherSpelling(
 }
 
 /** Some servers read query and body as one list of parameters: a quote could be made to run, and be billed. */
-export function dryRunInBody(): RequestFault {
+export function dryRunInBodyFault(): RequestFault {
   const detail =
     'A call with ?dry_run=true is let through for its query alone, so its body may not name dry_run.';
   return fieldFault('dry-run-form', 'dry_run', detail, { bound: 'in the query only' });

@@ -1,5 +1,6 @@
 import type { Field } from '@ideogate/contract';
 
+/** The value of a field: a scalar, or `true` for a file or structure that was sent. */
 export type FieldValue = string | number | boolean;
 
 /** Longest text kept of a watched field, in bytes; longer ones are not watched. */
@@ -13,7 +14,8 @@ export interface WatchNode {
   readonly members: readonly (readonly [name: string, node: WatchNode])[];
 }
 
-export function memberOf(node: WatchNode | null, name: string): WatchNode | null {
+/** The node of one member, or null where nothing below it is watched. */
+export function memberNode(node: WatchNode | null, name: string): WatchNode | null {
   return node?.members.find(([known]) => known === name)?.[1] ?? null;
 }
 

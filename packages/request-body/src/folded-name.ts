@@ -6,27 +6,27 @@ const END_OF_FORMS = 0x20000;
 const seen = new Uint8Array(END_OF_FORMS);
 const forms = new Map<number, string>();
 
-/** The names of nearly every member and parameter: nothing to take apart. */
+/** Nearly every name of a member or parameter: nothing to fold. */
 const PLAIN = /^[a-z0-9]*$/;
 
 /**
  * The letters and digits of a name, as a reader sees them that ignores letter case, separators and the width of letters
- * (NFKC): `webhookurl` of `webhook_url`, `Webhook-URL` and `ｗebhookUrl[]`. Percent signs stay. Time is proportional to
- * the name, whatever it is made of; normalising it as a whole would not be.
+ * (Unicode's NFKC): `webhookurl` of `webhook_url`, `Webhook-URL` and `ｗebhookUrl[]`. Percent signs stay. Time is
+ * proportional to the name, whatever it is made of; normalising it as a whole would not be.
  */
-export function lettersOf(name: string): string {
+export function foldName(name: string): string {
   if (PLAIN.test(name)) return name;
-  let letters = '';
+  let folded = '';
   for (let at = 0; at < name.length; at++) {
     const unit = name.charCodeAt(at);
-    if (unit < 0x80) letters += ASCII[unit] ?? '';
+    if (unit < 0x80) folded += ASCII[unit] ?? '';
     else {
       const point = name.codePointAt(at) ?? 0;
       if (point > 0xffff) at++;
-      if (point < END_OF_FORMS) letters += formOf(point);
+      if (point < END_OF_FORMS) folded += formOf(point);
     }
   }
-  return letters;
+  return folded;
 }
 
 function formOf(point: number): string {

@@ -1,6 +1,6 @@
 import type { JsonText } from './json-body.ts';
-import type { RequestFault } from './request-fault.ts';
-import { WebhookMention } from './webhook-name.ts';
+import type { RequestFault } from '../request-fault.ts';
+import { WebhookNameSearch } from '../guarded-names.ts';
 
 /**
  * A field nobody declared, for a caller with the full grant. Text that looks like JSON and reads as such is searched
@@ -9,7 +9,7 @@ import { WebhookMention } from './webhook-name.ts';
 export class LooseJson {
   readonly #strict: JsonText;
   readonly #found: RequestFault;
-  readonly #mention = new WebhookMention();
+  readonly #mention = new WebhookNameSearch();
   readonly #decoder = new TextDecoder();
   #looksLikeJson: boolean | null = null;
 

@@ -1,21 +1,21 @@
 import type { Field, JsonVisitor } from '@ideogate/contract';
-import { DeclaredFields } from './declared-fields.ts';
-import { type LimitedFields, MAX_BOUNDED_TEXT } from './limited-fields.ts';
-import { lettersOf } from './name-letters.ts';
-import { longestOf, WEBHOOK_URL, type WebhookUrls } from './own-webhook.ts';
+import { DeclaredFields } from '../declared-fields.ts';
+import { foldName } from '../folded-name.ts';
+import { couldMean, FOLDED_DRY_RUN, FOLDED_WEBHOOK_URL } from '../guarded-names.ts';
+import { type LimitedFields, MAX_BOUNDED_TEXT } from '../limited-fields.ts';
 import {
-  anotherSpelling,
-  dryRunInBody,
+  dryRunInBodyFault,
   fault,
   fieldFault,
+  otherSpellingFault,
   type RequestFault,
   webhookFault,
-} from './request-fault.ts';
-import { MAX_WATCHED_BYTES, memberOf, type WatchedFields, type WatchNode } from './watched-fields.ts';
-import { couldMean, DRY_RUN_LETTERS, WEBHOOK_LETTERS } from './webhook-name.ts';
+} from '../request-fault.ts';
+import { MAX_WATCHED_BYTES, memberNode, type WatchedFields, type WatchNode } from '../watched-fields.ts';
+import { longestUrlBytes, WEBHOOK_URL, type WebhookUrls } from '../webhook-urls.ts';
 
-/** What is known of the place where a value stands. */
-interface Place {
+/** What is known of a value from where it stands. */
+interface ValueContext {
   /** Member names from the top, joined by dots; empty for the body itself and where nothing is known. */
   readonly path: string;
   /** The field that the value is of; null where the catalogue says nothing. */
@@ -26,31 +26,32 @@ interface Place {
 }
 
 /** What is known of an object or list that is being read. */
-interface Inside {
+interface Container {
   /** Put before the names of its members; null in the body itself. */
   readonly path: string;
   readonly kind: 'object' | 'array';
   /** Its members, where the catalogue names them all. */
   readonly members: DeclaredFields | null;
-  /** Where its items stand, in a list. */
-  readonly item: Place;
+  /** What is known of its items, in a list. */
+  readonly item: ValueContext;
   readonly watch: WatchNode | null;
   /** Of the body itself. */
   readonly top: boolean;
 }
 
-const ANYWHERE: Place = { path: '', field: null, watch: null, role: null };
-const SOME_OBJECT: Inside = {
+const UNKNOWN_VALUE: ValueContext = { path: '', field: null, watch: null, role: null };
+const UNKNOWN_OBJECT: Container = {
   path: '',
   kind: 'object',
   members: null,
-  item: ANYWHERE,
+  item: UNKNOWN_VALUE,
   watch: null,
   top: false,
 };
-const SOME_ARRAY: Inside = { ...SOME_OBJECT, kind: 'array' };
+const UNKNOWN_ARRAY: Container = { ...UNKNOWN_OBJECT, kind: 'array' };
 const NO_MEMBERS = DeclaredFields.of([]);
 
+/** What JSON is held against. */
 export interface JsonRules {
   /** Null for a caller with the full grant. */
   readonly limits: LimitedFields | null;
@@ -71,73 +72,74 @@ export class JsonFields implements JsonVisitor {
   readonly #rules: JsonRules;
   /** Fields of the body itself; null where the catalogue does not name them. */
   readonly #declared: DeclaredFields | null;
-  readonly #open: Inside[] = [];
-  /** Where the next value stands. */
-  #place: Place;
+  /** Objects and lists that are open, outermost first. */
+  readonly #containers: Container[] = [];
+  /** The value that comes next. */
+  #next: ValueContext;
 
-  /** Of a whole body. */
+  /** Of a whole body; `fields` is null where the catalogue does not name them. */
   static ofBody(fields: readonly Field[] | null, rules: JsonRules): JsonFields {
-    const place: Place = { path: '', field: null, watch: rules.watched.tree(), role: 'body' };
-    return new JsonFields(place, fields === null ? null : DeclaredFields.of(fields), rules);
+    const body: ValueContext = { path: '', field: null, watch: rules.watched.tree(), role: 'body' };
+    return new JsonFields(body, fields === null ? null : DeclaredFields.of(fields), rules);
   }
 
   /** Of the JSON text in one field of a form. */
   static ofField(name: string, field: Field | null, rules: JsonRules): JsonFields {
-    const watch = memberOf(rules.watched.tree(), name);
+    const watch = memberNode(rules.watched.tree(), name);
     return new JsonFields({ path: name, field, watch, role: null }, null, rules);
   }
 
-  private constructor(place: Place, declared: DeclaredFields | null, rules: JsonRules) {
-    this.#place = place;
+  private constructor(first: ValueContext, declared: DeclaredFields | null, rules: JsonRules) {
+    this.#next = first;
     this.#declared = declared;
     this.#rules = rules;
   }
 
   name(name: string): void {
     if (this.fault !== null) return;
-    const inside = this.#open.at(-1) ?? SOME_OBJECT;
-    const letters = lettersOf(name);
-    const meant = inside.members?.meantBy(name, letters) ?? null;
-    this.fault = this.#checkName(name, letters, meant, inside);
-    const watch = memberOf(inside.watch, name);
+    const container = this.#containers.at(-1) ?? UNKNOWN_OBJECT;
+    const folded = foldName(name);
+    const meant = container.members?.meantBy(name, folded) ?? null;
+    this.fault = this.#checkName(name, folded, meant, container);
+    const watch = memberNode(container.watch, name);
     const field = meant?.name === name ? meant : null;
-    const role = inside.top && name === WEBHOOK_URL ? 'webhook-url' : null;
-    this.#place =
+    const role = container.top && name === WEBHOOK_URL ? 'webhook-url' : null;
+    this.#next =
       field === null && watch === null && role === null
-        ? ANYWHERE
-        : { path: inside.path + name, field, watch, role };
+        ? UNKNOWN_VALUE
+        : { path: container.path + name, field, watch, role };
   }
 
   textLimit(): number {
-    const { path, watch, role } = this.#takePlace();
+    const { path, watch, role } = this.#beginValue();
     if (this.fault !== null) return 0;
     const watched = watch?.path == null ? 0 : MAX_WATCHED_BYTES;
-    const compared = role === 'webhook-url' ? longestOf(this.#rules.webhookUrls) : 0;
+    const compared = role === 'webhook-url' ? longestUrlBytes(this.#rules.webhookUrls) : 0;
     const bounded = this.#rules.limits?.bounds(path) === true ? MAX_BOUNDED_TEXT : 0;
     return Math.max(watched, compared, bounded);
   }
 
   text(value: string | null): void {
     if (this.fault !== null) return;
-    const place = this.#place;
-    if (place.role === 'webhook-url' && !(value !== null && this.#rules.webhookUrls.has(value))) {
+    const context = this.#next;
+    if (context.role === 'webhook-url' && !(value !== null && this.#rules.webhookUrls.has(value))) {
       this.fault = webhookFault(this.#rules.webhookUrls);
       return;
     }
-    if (place.watch?.path != null && value !== null) this.#rules.watched.found(place.watch.path, value);
-    this.#checkScalar(place, value ?? undefined);
+    if (context.watch?.path != null && value !== null) this.#rules.watched.found(context.watch.path, value);
+    this.#checkScalar(context, value ?? undefined);
   }
 
   scalar(value: number | boolean | null): void {
-    const place = this.#takePlace();
+    const context = this.#beginValue();
     if (this.fault !== null) return;
     // Without an address there is nothing to send to: null is the same as leaving it out.
-    if (place.role === 'webhook-url' && value !== null) {
+    if (context.role === 'webhook-url' && value !== null) {
       this.fault = webhookFault(this.#rules.webhookUrls);
       return;
     }
-    if (place.watch?.path != null && value !== null) this.#rules.watched.found(place.watch.path, value);
-    this.#checkScalar(place, value);
+    if (context.watch?.path != null && value !== null) this.#rules.watched.found(context.watch.path, value);
+    this.#checkScalar(context, value);
   }
 
   openObject(): void {
@@ -149,35 +151,35 @@ export class JsonFields implements JsonVisitor {
   }
 
   close(): void {
-    this.#open.pop();
+    this.#containers.pop();
   }
 
-  /** Where the value stands that begins now. */
-  #takePlace(): Place {
-    const inside = this.#open.at(-1);
-    if (inside?.kind === 'array') {
-      if (inside.watch?.path != null) this.#rules.watched.found(inside.watch.path, true);
-      this.#place = inside.item;
+  /** What is known of the value that begins now. */
+  #beginValue(): ValueContext {
+    const container = this.#containers.at(-1);
+    if (container?.kind === 'array') {
+      if (container.watch?.path != null) this.#rules.watched.found(container.watch.path, true);
+      this.#next = container.item;
     }
-    return this.#place;
+    return this.#next;
   }
 
   #enter(kind: 'object' | 'array'): void {
-    const place = this.#takePlace();
-    if (place === ANYWHERE) {
-      this.#open.push(kind === 'object' ? SOME_OBJECT : SOME_ARRAY);
+    const context = this.#beginValue();
+    if (context === UNKNOWN_VALUE) {
+      this.#containers.push(kind === 'object' ? UNKNOWN_OBJECT : UNKNOWN_ARRAY);
       return;
     }
-    this.fault ??= this.#checkStructure(place, kind);
-    const { path, field, watch, role } = place;
+    this.fault ??= this.#checkStructure(context, kind);
+    const { path, field, watch, role } = context;
     if (kind === 'object' && watch?.path != null) this.#rules.watched.found(watch.path, true);
     const inner = field?.fields === undefined ? null : DeclaredFields.of(field.fields);
     const list = kind === 'array' && field?.type === 'object[]';
-    this.#open.push({
+    this.#containers.push({
       kind,
       path: path === '' ? '' : `${path}.`,
       members: kind === 'array' ? null : role === 'body' ? this.#bodyMembers() : inner,
-      item: list ? { path, field, watch: null, role: 'item' } : ANYWHERE,
+      item: list ? { path, field, watch: null, role: 'item' } : UNKNOWN_VALUE,
       watch,
       top: role === 'body',
     });
@@ -188,30 +190,35 @@ export class JsonFields implements JsonVisitor {
   }
 
   /** @param meant the declared field that some reader takes the name for */
-  #checkName(name: string, letters: string, meant: Field | null, inside: Inside): RequestFault | null {
-    const { path, members, top } = inside;
+  #checkName(
+    name: string,
+    folded: string,
+    meant: Field | null,
+    { path, members, top }: Container,
+  ): RequestFault | null {
     // Of `webhook_url` its value decides: null is harmless wherever it stands.
     if (top && name === WEBHOOK_URL) return null;
-    if (couldMean(letters, WEBHOOK_LETTERS)) return webhookFault(this.#rules.webhookUrls);
-    if (this.#rules.quote && top && couldMean(letters, DRY_RUN_LETTERS)) return dryRunInBody();
+    if (couldMean(folded, FOLDED_WEBHOOK_URL)) return webhookFault(this.#rules.webhookUrls);
+    if (this.#rules.quote && top && couldMean(folded, FOLDED_DRY_RUN)) return dryRunInBodyFault();
     if (meant !== null) {
-      return meant.name === name ? null : anotherSpelling('invalid-body', path + name, path + meant.name);
+      return meant.name === name ? null : otherSpellingFault('invalid-body', path + name, path + meant.name);
     }
     const unclear = unclearName(name, path);
     if (unclear !== null || members === null) return unclear;
     return this.#rules.limits?.unknownMember(path + name, members) ?? null;
   }
 
-  #checkScalar(place: Place, value: string | number | boolean | null | undefined): void {
+  #checkScalar(context: ValueContext, value: string | number | boolean | null | undefined): void {
     const { limits } = this.#rules;
-    if (limits === null || place === ANYWHERE) return;
-    if (place.role === 'body') this.fault = bodyNoObject();
-    else if (place.field === null) return;
-    else if (place.role === 'item') this.fault = limits.wrongItem(place.path, place.field);
-    else this.fault = limits.scalar(place.path, place.field, value);
+    if (limits === null || context === UNKNOWN_VALUE) return;
+    const { path, field, role } = context;
+    if (role === 'body') this.fault = bodyNoObject();
+    else if (field === null) return;
+    else if (role === 'item') this.fault = limits.wrongItem(path, field);
+    else this.fault = limits.scalar(path, field, value);
   }
 
-  #checkStructure({ path, field, role }: Place, kind: 'object' | 'array'): RequestFault | null {
+  #checkStructure({ path, field, role }: ValueContext, kind: 'object' | 'array'): RequestFault | null {
     if (role === 'webhook-url') return webhookFault(this.#rules.webhookUrls);
     const { limits } = this.#rules;
     if (limits === null) return null;

@@ -1,39 +1,44 @@
-import { ByteBuffer } from './byte-buffer.ts';
+import { ByteBuffer } from '../byte-buffer.ts';
+import { fault, type RequestFault } from '../request-fault.ts';
+import type { TextValidator } from '../text-validator.ts';
+import { BoundarySearch } from './boundary-search.ts';
 import { partFault } from './part-fault.ts';
-import { type PartHead, parsePartHead, type UnclearHead } from './part-head.ts';
-import { fault, type RequestFault } from './request-fault.ts';
-import type { TextCheck } from './text-check.ts';
+import { type AmbiguousHead, type PartHead, parsePartHead } from './part-head.ts';
 
-/** What to do with a part's content: keep up to `limit` bytes, or let it pass unseen (null). */
-export interface Keep {
+/** How much of a part's content is kept until the part has ended. */
+export interface BufferRule {
+  /** Bytes. */
   readonly limit: number;
   /** Ends the body when the content is longer; null: the content is let go instead. */
   readonly overflow: RequestFault | null;
 }
 
-/** Follows a part's content as it comes, without the delimiter. */
-export interface PartContent {
+/** Reads a part's content as it comes, without the delimiter. */
+export interface ContentReader {
   push(bytes: Uint8Array): RequestFault | null;
   end(): RequestFault | null;
 }
 
-/** How a part's content is gone through. */
-export interface Look {
-  readonly keep: Keep | null;
-  readonly follow: PartContent | null;
+/** What is done with a part's content. */
+export interface ContentPlan {
+  /** Null: it passes unseen. */
+  readonly keep: BufferRule | null;
+  readonly reader: ContentReader | null;
   /** For what is read as text; null: any bytes will do. */
-  readonly text: TextCheck | null;
+  readonly text: TextValidator | null;
 }
 
 /** Told of each part as it is found. A fault ends the body there and then. */
 export interface PartHandler {
-  begin(head: PartHead): Look | RequestFault;
+  /** A part begins. */
+  begin(head: PartHead): ContentPlan | RequestFault;
   /** A head that is refused, and why: the handler may know better. */
-  unclear(head: UnclearHead): RequestFault;
-  /** `content` is null when it was not kept. A view of bytes: not good after the call. */
+  ambiguous(head: AmbiguousHead): RequestFault;
+  /** A part has ended. `content` is null when it was not kept. A view of bytes: not good after the call. */
   end(head: PartHead, content: Uint8Array | null): RequestFault | null;
 }
 
+/** Bounds of one body. */
 export interface ScannerOptions {
   readonly maxParts: number;
   readonly maxNameBytes: number;
@@ -44,8 +49,22 @@ const LF = 0x0a;
 const DASH = 0x2d;
 const MAX_HEAD = 8192;
 const NOTHING = new Uint8Array(0);
+const UNSEEN: ContentPlan = { keep: null, reader: null, text: null };
 
-type State = 'opening' | 'after-delimiter' | 'head' | 'content' | 'epilogue' | 'failed';
+/** What comes next in the body (RFC 2046 section 5.1.1). */
+type State =
+  /** The first delimiter, at most a CRLF before it. */
+  | 'opening'
+  /** CRLF and a part, or two dashes and the end. */
+  | 'after-delimiter'
+  /** The header fields of a part. */
+  | 'head'
+  /** The content of a part, up to and with the delimiter behind it. */
+  | 'content'
+  /** Nothing but line ends. */
+  | 'epilogue'
+  /** Nothing counts any more: a fault was found. */
+  | 'failed';
 
 /**
  * Watches a multipart/form-data body go by in chunks of any size, and accepts only bodies that every reader takes
@@ -55,43 +74,36 @@ type State = 'opening' | 'after-delimiter' | 'head' | 'content' | 'epilogue' | '
  */
 export class MultipartScanner {
   readonly #delimiter: string;
-  readonly #pattern: Uint8Array;
-  /** Length of the longest prefix of the pattern that ends before each position (Knuth, Morris, Pratt). */
-  readonly #fallback: readonly number[];
+  readonly #search: BoundarySearch;
   readonly #handler: PartHandler;
   readonly #options: ScannerOptions;
   #state: State = 'opening';
   #fault: RequestFault | null = null;
   #parts = 0;
-  /** Bytes of the pattern matched so far (opening, content). */
-  #matched = 0;
   /** Bytes seen since the state began (opening, after-delimiter, epilogue, content). */
   #seen = 0;
+  /** Bytes of the first delimiter matched so far. */
+  #matched = 0;
+  /** The byte after a delimiter. */
   #first = 0;
-  /** Whether the match in progress began right after a CRLF of the content. */
-  #atLineStart = false;
-  /** The two bytes before the chunk, within the content. */
-  #last = 0;
-  #lastButOne = 0;
   #headBlock = new ByteBuffer(MAX_HEAD);
   /** Bytes matched of CRLF CRLF; a header block begins as if after a CRLF. */
   #headEnd = 2;
   #head: PartHead | null = null;
-  #keep: Keep | null = null;
-  #text: TextCheck | null = null;
+  /** What is done with the content, and what is kept of it. */
+  #plan: ContentPlan = UNSEEN;
   #content: ByteBuffer | null = null;
-  #follow: PartContent | null = null;
   /** The last bytes of the content, which may be the delimiter that ends it. */
   #held: Uint8Array = NOTHING;
 
   constructor(boundary: string, handler: PartHandler, options: ScannerOptions) {
     this.#delimiter = `--${boundary}`;
-    this.#pattern = new TextEncoder().encode(this.#delimiter);
-    this.#fallback = fallbackOf(this.#pattern);
+    this.#search = new BoundarySearch(this.#delimiter);
     this.#handler = handler;
     this.#options = options;
   }
 
+  /** The next bytes of the body, and the fault that was found up to their end. */
   push(chunk: Uint8Array): RequestFault | null {
     let at = 0;
     while (at < chunk.length && this.#state !== 'failed') {
@@ -116,6 +128,7 @@ export class MultipartScanner {
     return this.#fault;
   }
 
+  /** The body is at its end: null when it is complete. */
   end(): RequestFault | null {
     if (this.#fault !== null) return this.#fault;
     if (this.#state === 'epilogue' && this.#seen % 2 === 0) return null;
@@ -136,7 +149,7 @@ export class MultipartScanner {
       }
     }
     // Half a line end, or anything but the delimiter, is a preamble.
-    if (this.#seen === 1 || byte !== this.#pattern[this.#matched]) {
+    if (this.#seen === 1 || byte !== this.#search.pattern[this.#matched]) {
       this.#fail(
         'multipart-preamble',
         'The multipart body does not begin with two dashes and the boundary of its Content-Type. Send nothing before them.',
@@ -144,7 +157,7 @@ export class MultipartScanner {
       return start;
     }
     this.#matched++;
-    if (this.#matched === this.#pattern.length) this.#enter('after-delimiter');
+    if (this.#matched === this.#delimiter.length) this.#enter('after-delimiter');
     return start + 1;
   }
 
@@ -216,31 +229,27 @@ export class MultipartScanner {
     // Some readers look for the boundary alone, wherever it stands.
     if (block.includes(this.#delimiter)) return this.#badDelimiter();
     const head = parsePartHead(block, this.#parts, this.#options.maxNameBytes);
-    if ('fault' in head) return this.#stop(this.#handler.unclear(head));
-    const look = this.#handler.begin(head);
-    if ('problem' in look) return this.#stop(look);
-    const { keep, text, follow } = look;
-    this.#follow = follow;
+    if ('fault' in head) return this.#stop(this.#handler.ambiguous(head));
+    const plan = this.#handler.begin(head);
+    if ('problem' in plan) return this.#stop(plan);
+    this.#plan = plan;
     this.#held = NOTHING;
     this.#head = head;
-    this.#keep = keep;
-    this.#text = text;
     // The delimiter that ends the content is kept with it, then cut off.
-    this.#content = keep === null ? null : new ByteBuffer(keep.limit + 2 + this.#pattern.length);
-    this.#last = 0;
-    this.#lastButOne = 0;
+    this.#content = plan.keep === null ? null : new ByteBuffer(plan.keep.limit + 2 + this.#delimiter.length);
+    this.#search.restart();
     this.#enter('content');
   }
 
   #inContent(chunk: Uint8Array, start: number): number {
-    const at = this.#search(chunk, start);
+    const at = this.#search.push(chunk, start);
     this.#seen += at - start;
     const piece = chunk.subarray(start, at);
     const kept = this.#content?.add(piece) ?? true;
     // The delimiter goes through the check too: it is ASCII, so it ends a character that was left unfinished. What comes
     // first counts, a wrong byte or one too many, so that the same fault wins however the body was cut.
-    const wrong = this.#text?.push(piece) ?? -1;
-    const found = this.#handOn(wrong < 0 ? piece : piece.subarray(0, wrong));
+    const wrong = this.#plan.text?.push(piece) ?? -1;
+    const found = this.#passOn(wrong < 0 ? piece : piece.subarray(0, wrong));
     if (found !== null) {
       this.#stop(found);
       return at;
@@ -251,24 +260,22 @@ export class MultipartScanner {
     }
     if (!kept) {
       this.#content = null;
-      if (this.#keep !== null && this.#keep.overflow !== null) {
-        this.#stop(this.#keep.overflow);
+      const overflow = this.#plan.keep?.overflow ?? null;
+      if (overflow !== null) {
+        this.#stop(overflow);
         return at;
       }
     }
-    if (this.#matched === this.#pattern.length) this.#endPart();
-    else {
-      this.#lastButOne = at - start > 1 ? (chunk[at - 2] ?? 0) : this.#last;
-      this.#last = chunk[at - 1] ?? 0;
-    }
+    if (this.#search.found) this.#endPart();
     return at;
   }
 
   /** Gives on all but what may still turn out to be the delimiter. */
-  #handOn(piece: Uint8Array): RequestFault | null {
-    if (this.#follow === null) return null;
+  #passOn(piece: Uint8Array): RequestFault | null {
+    const { reader } = this.#plan;
+    if (reader === null) return null;
     const held = this.#held;
-    const room = this.#pattern.length + 2;
+    const room = this.#delimiter.length + 2;
     const surplus = held.length + piece.length - room;
     const fromHeld = Math.min(Math.max(surplus, 0), held.length);
     const fromPiece = Math.max(surplus - held.length, 0);
@@ -277,53 +284,15 @@ export class MultipartScanner {
     left.set(piece.subarray(fromPiece), held.length - fromHeld);
     this.#held = left;
     return (
-      (fromHeld > 0 ? this.#follow.push(held.subarray(0, fromHeld)) : null) ??
-      (fromPiece > 0 ? this.#follow.push(piece.subarray(0, fromPiece)) : null)
+      (fromHeld > 0 ? reader.push(held.subarray(0, fromHeld)) : null) ??
+      (fromPiece > 0 ? reader.push(piece.subarray(0, fromPiece)) : null)
     );
-  }
-
-  /** Position after the next full match of the pattern, or the end of the chunk. */
-  #search(chunk: Uint8Array, start: number): number {
-    const pattern = this.#pattern;
-    let at = start;
-    // Locals: this loop sees every byte of every upload.
-    const fallback = this.#fallback;
-    let matched = this.#matched;
-    let atLineStart = this.#atLineStart;
-    while (at < chunk.length && matched < pattern.length) {
-      if (matched === 0) {
-        at = chunk.indexOf(DASH, at);
-        if (at < 0) {
-          at = chunk.length;
-          break;
-        }
-        const before = at > start ? chunk[at - 1] : this.#last;
-        const beforeThat = at > start + 1 ? chunk[at - 2] : at > start ? this.#last : this.#lastButOne;
-        atLineStart = before === LF && beforeThat === CR;
-        matched = 1;
-        at++;
-        continue;
-      }
-      const byte = chunk[at];
-      while (matched > 0 && byte !== pattern[matched]) {
-        matched = fallback[matched] ?? 0;
-        // What begins later begins after a byte of the pattern, which is no line end.
-        atLineStart = false;
-      }
-      if (matched > 0) {
-        matched++;
-        at++;
-      } else if (byte !== DASH) at++;
-    }
-    this.#atLineStart = atLineStart;
-    this.#matched = matched;
-    return at;
   }
 
   #endPart(): void {
     const head = this.#head;
-    if (!this.#atLineStart || head === null) return this.#badDelimiter();
-    const length = this.#seen - this.#pattern.length - 2;
+    if (!this.#search.atLineStart || head === null) return this.#badDelimiter();
+    const length = this.#seen - this.#delimiter.length - 2;
     if (head.contentLength !== null && head.contentLength !== length) {
       return this.#failPart(
         'part-length',
@@ -331,10 +300,10 @@ export class MultipartScanner {
         'Leave the Content-Length out, or send the number of bytes.',
       );
     }
-    const content = this.#content?.bytes(this.#pattern.length + 2) ?? null;
-    const found = this.#follow?.end() ?? this.#handler.end(head, content);
+    const content = this.#content?.bytes(this.#delimiter.length + 2) ?? null;
+    const found = this.#plan.reader?.end() ?? this.#handler.end(head, content);
     this.#content = null;
-    this.#follow = null;
+    this.#plan = UNSEEN;
     if (found !== null) this.#stop(found);
     else this.#enter('after-delimiter');
   }
@@ -354,7 +323,6 @@ export class MultipartScanner {
     this.#state = state;
     this.#seen = 0;
     this.#matched = 0;
-    this.#atLineStart = false;
   }
 
   #badDelimiter(): void {
@@ -374,7 +342,7 @@ export class MultipartScanner {
   #failText(): void {
     this.#failPart(
       'part-charset',
-      this.#text?.charset === 'ascii'
+      this.#plan.text?.charset === 'ascii'
         ? 'holds bytes that are no ASCII, under a charset or encoding that not every reader looks at'
         : 'holds text that is not UTF-8, or begins with a byte-order mark',
       'Send text as UTF-8 without one, and a file with a file name.',
@@ -394,19 +362,8 @@ export class MultipartScanner {
     this.#fault = found;
     this.#state = 'failed';
     this.#content = null;
-    this.#follow = null;
+    this.#plan = UNSEEN;
   }
-}
-
-function fallbackOf(pattern: Uint8Array): readonly number[] {
-  const fallback = [0, 0];
-  let length = 0;
-  for (let at = 1; at < pattern.length; at++) {
-    while (length > 0 && pattern[at] !== pattern[length]) length = fallback[length] ?? 0;
-    if (pattern[at] === pattern[length]) length++;
-    fallback[at + 1] = length;
-  }
-  return fallback;
 }
 
 /** Byte for byte: a header is split the same way whatever its file names are encoded in. */

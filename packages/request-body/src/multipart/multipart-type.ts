@@ -1,5 +1,5 @@
-import { type Charset, charsetOf } from './text-check.ts';
-import { fault, type RequestFault } from './request-fault.ts';
+import { type Charset, charsetOf } from '../text-validator.ts';
+import { fault, type RequestFault } from '../request-fault.ts';
 
 /** What the Content-Type of a multipart body says: where its parts end, and how their text is coded. */
 export interface MultipartType {

@@ -1,10 +1,10 @@
-import { type MediaType, parseMediaType } from './media-type.ts';
-import { type PartPlace, partFault } from './part-fault.ts';
-import type { RequestFault, RequestFaultReason } from './request-fault.ts';
-import { type Charset, charsetOf } from './text-check.ts';
+import { type MediaType, parseMediaType } from '../media-type.ts';
+import { type PartLabel, partFault } from './part-fault.ts';
+import type { RequestFault, RequestFaultReason } from '../request-fault.ts';
+import { type Charset, charsetOf } from '../text-validator.ts';
 
 /** What the head of one part says (RFC 7578 section 4). */
-export interface PartHead extends PartPlace {
+export interface PartHead extends PartLabel {
   /** Letters, digits, `_` and `-`. */
   readonly name: string;
   /** `plain`: with a `filename`. `extended`: with `filename*` alone, which some readers don't know: text to them. */
@@ -17,10 +17,11 @@ export interface PartHead extends PartPlace {
   readonly binary: boolean;
 }
 
-/** A head that readers could take apart differently, and the name that a lenient one would find in it. */
-export interface UnclearHead {
+/** A head that readers could take apart differently. */
+export interface AmbiguousHead {
   readonly fault: RequestFault;
-  readonly sought: string | null;
+  /** The name that a lenient reader would find in it, or null. */
+  readonly lenientName: string | null;
 }
 
 /**
@@ -48,7 +49,7 @@ const OF_A_FILE =
 /** What a reader that searches for `name=` instead of reading from left to right would take for a parameter. */
 const NESTED_NAME = /name[*0-9 \t]*=/i;
 /** What a lenient reader would take for the name, for a word about it. */
-const SOUGHT_NAME = /^content-disposition\s*:.*?[;\s]name\s*=\s*("[^"]*"|[^;\s]*)/im;
+const LENIENT_NAME = /^content-disposition\s*:.*?[;\s]name\s*=\s*("[^"]*"|[^;\s]*)/im;
 /** Transfer encodings that encode nothing (RFC 2045 section 6.2). */
 const IDENTITY = /^(?:7bit|8bit|binary)$/i;
 
@@ -57,26 +58,30 @@ const IDENTITY = /^(?:7bit|8bit|binary)$/i;
  * differently: the four fields of RFC 7578 (sections 4.2, 4.4, 4.7, 4.8), each once, in the shape that clients write.
  * @param position of the part, from 1
  */
-export function parsePartHead(block: string, position: number, maxNameBytes: number): PartHead | UnclearHead {
-  const sought = SOUGHT_NAME.exec(block)?.[1]?.replaceAll('"', '') ?? null;
-  const unclear = (reason: RequestFaultReason, what: string, remedy: string): UnclearHead => ({
-    sought,
-    fault: partFault(reason, { position, name: sought }, what, remedy),
+export function parsePartHead(
+  block: string,
+  position: number,
+  maxNameBytes: number,
+): PartHead | AmbiguousHead {
+  const lenientName = LENIENT_NAME.exec(block)?.[1]?.replaceAll('"', '') ?? null;
+  const ambiguous = (reason: RequestFaultReason, what: string, remedy: string): AmbiguousHead => ({
+    lenientName,
+    fault: partFault(reason, { position, name: lenientName }, what, remedy),
   });
   const fields = new Map<string, string>();
   for (const line of block.split('\r\n')) {
     const [, name, value] = FIELD_LINE.exec(line) ?? [];
-    if (name === undefined || value === undefined) return unclear('part-headers', ...lineFault(line));
+    if (name === undefined || value === undefined) return ambiguous('part-headers', ...lineFault(line));
     const key = name.toLowerCase();
-    if (fields.has(key)) return unclear('part-headers', `repeats ${name}`, 'Send each header field once.');
+    if (fields.has(key)) return ambiguous('part-headers', `repeats ${name}`, 'Send each header field once.');
     fields.set(key, value);
   }
   const disposition = parseDisposition(fields.get('content-disposition') ?? '', maxNameBytes);
-  if ('reason' in disposition) return unclear(disposition.reason, disposition.what, disposition.remedy);
+  if ('reason' in disposition) return ambiguous(disposition.reason, disposition.what, disposition.remedy);
   const typeText = fields.get('content-type');
   const contentType = typeText === undefined ? null : parseMediaType(typeText);
   if (typeText !== undefined && (contentType === null || NESTED_NAME.test(typeText))) {
-    return unclear(
+    return ambiguous(
       'part-content-type',
       'has a Content-Type that cannot be read with certainty',
       'Send a plain one, such as text/plain or image/png.',
@@ -84,7 +89,7 @@ export function parsePartHead(block: string, position: number, maxNameBytes: num
   }
   const lengthText = fields.get('content-length');
   if (lengthText !== undefined && !/^\d{1,15}$/.test(lengthText)) {
-    return unclear(
+    return ambiguous(
       'part-length',
       'has a Content-Length that is no number',
       'Leave it out, or send its length.',
@@ -92,7 +97,7 @@ export function parsePartHead(block: string, position: number, maxNameBytes: num
   }
   const encoding = fields.get('content-transfer-encoding');
   if (encoding !== undefined && !IDENTITY.test(encoding)) {
-    return unclear(
+    return ambiguous(
       'part-transfer-encoding',
       'has a Content-Transfer-Encoding that not every reader undoes',
       'Send its bytes as they are, with 8bit, binary or no such field.',

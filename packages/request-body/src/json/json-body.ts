@@ -1,13 +1,15 @@
 import { JsonBoundError, NumberFormError, StrictJsonError, StrictJsonReader } from '@ideogate/contract';
-import type { BodyOptions, BodyReader } from './body-reader.ts';
+import type { BodyOptions, BodyReader } from '../body-reader.ts';
 import type { JsonFields } from './json-fields.ts';
-import { type LimitedFields, numberForm } from './limited-fields.ts';
-import { fault, type RequestFault } from './request-fault.ts';
-import type { WatchedFields } from './watched-fields.ts';
+import { type LimitedFields, numberFormFault } from '../limited-fields.ts';
+import { fault, type RequestFault } from '../request-fault.ts';
+import type { WatchedFields } from '../watched-fields.ts';
 
+/** How one JSON text is read: a whole body, or what stands in a field of a form. */
 export interface JsonTextOptions extends Pick<BodyOptions, 'maxJsonValues' | 'maxJsonDepth'> {
   /** The field that holds it, or null. */
   readonly field: string | null;
+  /** Numbers in their shortest form only, as under bounds. */
   readonly canonicalNumbers: boolean;
   readonly maxBytes: number;
   /** What longer text is refused with. */
@@ -25,7 +27,7 @@ export function readJsonBody(
     field: null,
     canonicalNumbers: limits !== null,
     maxBytes: options.maxJsonBytes,
-    tooLong: jsonTooLarge(options.maxJsonBytes),
+    tooLong: jsonTooLargeFault(options.maxJsonBytes),
     ...options,
   });
   return {
@@ -55,6 +57,7 @@ export class JsonText {
     this.#options = options;
   }
 
+  /** The next bytes, and the fault that was found up to their end. */
   push(chunk: Uint8Array): RequestFault | null {
     if (this.#fault !== null) return this.#fault;
     // What is within the bound is read first, so that the same fault wins however the text was cut.
@@ -65,6 +68,7 @@ export class JsonText {
     return this.#fault;
   }
 
+  /** The text is at its end: null when it is JSON, and all of it allowed. */
   end(): RequestFault | null {
     if (this.#fault === null) this.#read(() => this.#reader.end());
     return this.#fault;
@@ -84,7 +88,7 @@ export class JsonText {
 
 function jsonFault(error: StrictJsonError, field: string | null): RequestFault {
   if (error instanceof NumberFormError) {
-    return numberForm((field === null ? error.path : [field, ...error.path]).join('.'));
+    return numberFormFault((field === null ? error.path : [field, ...error.path]).join('.'));
   }
   const where = field === null ? 'The body' : `The field ${field}`;
   const at = `${error.message}, at character ${error.offset}`;
@@ -97,6 +101,7 @@ function jsonFault(error: StrictJsonError, field: string | null): RequestFault {
   return { ...found, field };
 }
 
-export function jsonTooLarge(maxBytes: number): RequestFault {
+/** The fault of JSON that is longer than it may be. */
+export function jsonTooLargeFault(maxBytes: number): RequestFault {
   return fault('body-too-large', 'json-too-large', `JSON may be at most ${maxBytes} bytes.`);
 }

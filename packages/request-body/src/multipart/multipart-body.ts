@@ -1,28 +1,28 @@
 import type { Field, Operation } from '@ideogate/contract';
-import type { BodyOptions, BodyReader } from './body-reader.ts';
-import { JsonText, jsonTooLarge } from './json-body.ts';
-import { JsonFields } from './json-fields.ts';
-import { fieldsOf, type LimitedFields, repeatedField } from './limited-fields.ts';
-import { LooseJson } from './loose-json.ts';
-import { isJsonType, type MediaType } from './media-type.ts';
+import type { BodyOptions, BodyReader } from '../body-reader.ts';
+import { namesDryRun, namesWebhookUrl } from '../guarded-names.ts';
+import { JsonText, jsonTooLargeFault } from '../json/json-body.ts';
+import { JsonFields } from '../json/json-fields.ts';
+import { LooseJson } from '../json/loose-json.ts';
+import { fieldsOf, type LimitedFields, repeatedFieldFault } from '../limited-fields.ts';
+import { isJsonType, type MediaType } from '../media-type.ts';
+import { dryRunInBodyFault, fieldFault, type RequestFault, webhookFault } from '../request-fault.ts';
+import { type Charset, TextValidator } from '../text-validator.ts';
+import { MAX_WATCHED_BYTES, type WatchedFields } from '../watched-fields.ts';
+import { longestUrlBytes, WEBHOOK_URL, type WebhookUrls } from '../webhook-urls.ts';
 import {
-  type Keep,
-  type Look,
+  type BufferRule,
+  type ContentPlan,
+  type ContentReader,
   MultipartScanner,
-  type PartContent,
   type PartHandler,
 } from './multipart-scanner.ts';
 import type { MultipartType } from './multipart-type.ts';
-import { isPlainWebhookPart, longestOf, type WebhookUrls } from './own-webhook.ts';
 import { partFault } from './part-fault.ts';
-import type { PartHead, UnclearHead } from './part-head.ts';
-import { dryRunInBody, fieldFault, type RequestFault, webhookFault } from './request-fault.ts';
-import { type Charset, TextCheck } from './text-check.ts';
-import { MAX_WATCHED_BYTES, type WatchedFields } from './watched-fields.ts';
-import { namesDryRun, namesWebhookUrl } from './webhook-name.ts';
+import type { AmbiguousHead, PartHead } from './part-head.ts';
 
-/** How a part's content is read. */
-type Reading =
+/** What a part's content is read as. */
+type ContentKind =
   /** A field of type object: JSON, or the body is refused. */
   | 'json'
   /** A field nobody declared: JSON if it looks like it. */
@@ -32,7 +32,7 @@ type Reading =
   | 'text'
   | 'opaque';
 
-/** Reads a multipart/form-data body as it streams. `limits` is null for a caller with the full grant. */
+/** Reads a multipart/form-data body (RFC 7578) as it streams. `limits` is null for a caller with the full grant. */
 export function readMultipart(
   operation: Operation,
   { boundary, charset }: MultipartType,
@@ -40,8 +40,8 @@ export function readMultipart(
   watched: WatchedFields,
   options: Options,
 ): BodyReader {
-  const parts = new Parts(operation, charset, limits, watched, options);
-  const scanner = new MultipartScanner(boundary, parts, {
+  const handler = new FormHandler(operation, charset, limits, watched, options);
+  const scanner = new MultipartScanner(boundary, handler, {
     maxParts: options.maxParts,
     maxNameBytes: options.maxFieldNameBytes,
   });
@@ -55,13 +55,16 @@ export function readMultipart(
 
 type Options = BodyOptions & { readonly webhookUrls: WebhookUrls };
 
-class Parts implements PartHandler {
+/** Holds each part of a form against what the operation declares, and against the caller's bounds. */
+class FormHandler implements PartHandler {
   readonly #fields: ReadonlyMap<string, Field>;
   readonly #charset: Charset | null;
   readonly #limits: LimitedFields | null;
   readonly #watched: WatchedFields;
   readonly #options: Options;
-  #reading: Reading = 'opaque';
+  /** Of the part in progress. */
+  #kind: ContentKind = 'opaque';
+  /** How many parts could mean `webhook_url`. */
   #webhooks = 0;
   /** Names of declared fields, but for lists, that were begun. */
   readonly #begun = new Set<string>();
@@ -80,47 +83,47 @@ class Parts implements PartHandler {
     this.#options = options;
   }
 
-  begin(head: PartHead): Look | RequestFault {
+  begin(head: PartHead): ContentPlan | RequestFault {
     const field = this.#fields.get(head.name);
-    const reading = namesWebhookUrl(head.name) ? 'webhook' : readingOf(head, field);
-    this.#reading = reading;
+    const kind = namesWebhookUrl(head.name) ? 'webhook' : contentKindOf(head, field);
+    this.#kind = kind;
     return (
-      (reading === 'webhook' ? this.#webhook(head) : null) ??
-      partTypeFault(head, reading, field) ??
-      (this.#options.quote && namesDryRun(head.name) ? dryRunInBody() : null) ??
+      (kind === 'webhook' ? this.#webhook(head) : null) ??
+      partTypeFault(head, kind, field) ??
+      (this.#options.quote && namesDryRun(head.name) ? dryRunInBodyFault() : null) ??
       this.#repeated(head.name, field) ??
       this.#limits?.begin(head.name, head.file !== 'none') ?? {
-        keep: this.#keep(head, reading),
-        text: this.#textCheck(head, reading),
-        follow: this.#follow(head.name, reading),
+        keep: this.#bufferRule(head, kind),
+        text: this.#textValidator(head, kind),
+        reader: this.#contentReader(head.name, kind),
       }
     );
   }
 
-  unclear({ fault: found, sought }: UnclearHead): RequestFault {
-    if (sought === null) return found;
-    if (namesWebhookUrl(sought)) return webhookFault(this.#options.webhookUrls);
-    return this.#options.quote && namesDryRun(sought) ? dryRunInBody() : found;
+  ambiguous({ fault: found, lenientName }: AmbiguousHead): RequestFault {
+    if (lenientName === null) return found;
+    if (namesWebhookUrl(lenientName)) return webhookFault(this.#options.webhookUrls);
+    return this.#options.quote && namesDryRun(lenientName) ? dryRunInBodyFault() : found;
   }
 
   /** Readers keep the first, the last or all of equal names: only what the catalogue calls a list may come again. */
   #repeated(name: string, field: Field | undefined): RequestFault | null {
     if (field === undefined || field.type.endsWith('[]')) return null;
-    if (this.#begun.has(name)) return repeatedField(name);
+    if (this.#begun.has(name)) return repeatedFieldFault(name);
     this.#begun.add(name);
     return null;
   }
 
-  #keep(head: PartHead, reading: Reading): Keep | null {
-    if (reading === 'webhook') {
+  #bufferRule(head: PartHead, kind: ContentKind): BufferRule | null {
+    if (kind === 'webhook') {
       const { webhookUrls: urls } = this.#options;
-      return { limit: longestOf(urls), overflow: webhookFault(urls) };
+      return { limit: longestUrlBytes(urls), overflow: webhookFault(urls) };
     }
-    if (reading === 'opaque') {
+    if (kind === 'opaque') {
       this.#watched.file(head.name);
       return null;
     }
-    if (reading === 'json') return null;
+    if (kind === 'json') return null;
     if (this.#limits !== null) {
       return { limit: this.#options.maxFieldBytes, overflow: this.#tooLong(head.name) };
     }
@@ -128,9 +131,9 @@ class Parts implements PartHandler {
   }
 
   /** JSON is read as it comes, so that its end costs no more than any other piece of it. */
-  #follow(name: string, reading: Reading): PartContent | null {
-    if (reading === 'json') return this.#json(name);
-    return reading === 'maybe-json'
+  #contentReader(name: string, kind: ContentKind): ContentReader | null {
+    if (kind === 'json') return this.#json(name);
+    return kind === 'maybe-json'
       ? new LooseJson(this.#json(name), webhookFault(this.#options.webhookUrls))
       : null;
   }
@@ -148,7 +151,7 @@ class Parts implements PartHandler {
       field: name,
       canonicalNumbers: limited,
       maxBytes: limited ? maxFieldBytes : maxJsonBytes,
-      tooLong: limited ? this.#tooLong(name) : jsonTooLarge(maxJsonBytes),
+      tooLong: limited ? this.#tooLong(name) : jsonTooLargeFault(maxJsonBytes),
       ...this.#options,
     });
   }
@@ -163,15 +166,15 @@ class Parts implements PartHandler {
    * Some readers look at the charset of the whole body, some at that of the part: text must mean the same under both. And
    * to formidable `binary` is Latin-1 where no Content-Type stands.
    */
-  #textCheck(head: PartHead, reading: Reading): TextCheck | null {
-    if (reading === 'opaque' && head.file !== 'none') return null;
+  #textValidator(head: PartHead, kind: ContentKind): TextValidator | null {
+    if (kind === 'opaque' && head.file !== 'none') return null;
     const latin1 = head.binary && head.contentType === null;
     const ascii = head.charset === 'ascii' || this.#charset === 'ascii' || latin1;
-    return new TextCheck(ascii ? 'ascii' : 'utf-8');
+    return new TextValidator(ascii ? 'ascii' : 'utf-8');
   }
 
   end(head: PartHead, content: Uint8Array | null): RequestFault | null {
-    if (this.#reading === 'webhook') {
+    if (this.#kind === 'webhook') {
       const { webhookUrls: urls } = this.#options;
       // One character a byte, whatever the bytes: nothing is decoded into equality.
       const sent = content === null ? '' : new TextDecoder('latin1').decode(content);
@@ -190,8 +193,8 @@ class Parts implements PartHandler {
   }
 }
 
-/** By what the catalogue says of the field; a file name does not hide JSON that Ideogram would read. */
-function readingOf(head: PartHead, field: Field | undefined): Reading {
+/** What a part is read as, by what the catalogue says of its field; a file name does not hide JSON that Ideogram would read. */
+function contentKindOf(head: PartHead, field: Field | undefined): ContentKind {
   if (field === undefined) {
     const json = head.contentType !== null && isJsonType(head.contentType);
     return head.file === 'plain' && !json ? 'opaque' : 'maybe-json';
@@ -202,7 +205,7 @@ function readingOf(head: PartHead, field: Field | undefined): Reading {
 }
 
 /** What makes a part a file to some readers and text to others, or text in another charset. */
-function partTypeFault(head: PartHead, reading: Reading, field: Field | undefined): RequestFault | null {
+function partTypeFault(head: PartHead, kind: ContentKind, field: Field | undefined): RequestFault | null {
   const type = head.contentType;
   if (head.file === 'extended' && field?.type.startsWith('file') !== true) {
     return partFault(
@@ -216,7 +219,7 @@ function partTypeFault(head: PartHead, reading: Reading, field: Field | undefine
   if (/^(?:multipart|message)\//.test(type.type)) {
     return partFault('part-content-type', head, 'holds parts of its own', 'Send each part by itself.');
   }
-  if (reading === 'opaque' && head.file !== 'none') return null;
+  if (kind === 'opaque' && head.file !== 'none') return null;
   if (head.charset === 'other') {
     return partFault('part-charset', head, 'is text in another charset than UTF-8', 'Send it in UTF-8.');
   }
@@ -236,6 +239,12 @@ function takesAsText(type: MediaType, head: PartHead, field: Field | undefined):
   if (field === undefined) return head.file !== 'none' || type.type !== 'application/octet-stream';
   if ([...type.parameters.keys()].some((name) => name !== 'charset')) return false;
   return type.type === 'text/plain' || (type.type === 'application/json' && holdsJson(field));
+}
+
+/** Whether a part says no more of itself than that it is the text field `webhook_url`. */
+function isPlainWebhookPart({ name, file, contentType, charset }: PartHead): boolean {
+  const text = contentType === null || contentType.type === 'text/plain';
+  return name === WEBHOOK_URL && file === 'none' && text && charset !== 'other';
 }
 
 function holdsJson(field: Field): boolean {

@@ -1,7 +1,9 @@
-import { lettersOf } from './name-letters.ts';
+import { foldName } from './folded-name.ts';
 
-export const WEBHOOK_LETTERS = 'webhookurl';
-export const DRY_RUN_LETTERS = 'dryrun';
+/** `webhook_url` as `foldName` has it. */
+export const FOLDED_WEBHOOK_URL = 'webhookurl';
+/** `dry_run` as `foldName` has it. */
+export const FOLDED_DRY_RUN = 'dryrun';
 const PERCENT = 0x25;
 
 /**
@@ -10,33 +12,33 @@ const PERCENT = 0x25;
  * and percent escapes on top of each other.
  */
 export function namesWebhookUrl(name: string): boolean {
-  return couldMean(lettersOf(name), WEBHOOK_LETTERS);
+  return couldMean(foldName(name), FOLDED_WEBHOOK_URL);
 }
 
 /** As `namesWebhookUrl`, for `dry_run`. */
 export function namesDryRun(name: string): boolean {
-  return couldMean(lettersOf(name), DRY_RUN_LETTERS);
+  return couldMean(foldName(name), FOLDED_DRY_RUN);
 }
 
-/** Whether letters of a name (`lettersOf`) could mean the looked for ones, as they stand or unescaped. */
-export function couldMean(letters: string, wanted: string): boolean {
-  if (letters.length < wanted.length) return false;
-  if (!letters.includes('%')) return letters.includes(wanted);
-  return letters.replaceAll('%', '').includes(wanted) || unescaped(letters).includes(wanted);
+/** Whether a folded name could mean the wanted one, folded too, as it stands or unescaped. */
+export function couldMean(folded: string, wanted: string): boolean {
+  if (folded.length < wanted.length) return false;
+  if (!folded.includes('%')) return folded.includes(wanted);
+  return folded.replaceAll('%', '').includes(wanted) || unescaped(folded).includes(wanted);
 }
 
 /** Without percent escapes, however often they are escaped again: in one pass, since each makes the text shorter. */
-function unescaped(letters: string): string {
+function unescaped(folded: string): string {
   // What was read so far; a finished escape is taken back, and what it stands for put there.
-  const read = new Uint8Array(letters.length);
+  const read = new Uint8Array(folded.length);
   let size = 0;
-  for (let at = 0; at < letters.length; at++) {
-    read[size++] = letters.charCodeAt(at);
+  for (let at = 0; at < folded.length; at++) {
+    read[size++] = folded.charCodeAt(at);
     while (size > 2 && read[size - 3] === PERCENT) {
       const unit = hexDigit(read[size - 2] ?? 0) * 16 + hexDigit(read[size - 1] ?? 0);
       if (unit < 0) break;
       size -= 3;
-      const meaning = lettersOf(String.fromCharCode(unit));
+      const meaning = foldName(String.fromCharCode(unit));
       for (let next = 0; next < meaning.length; next++) read[size++] = meaning.charCodeAt(next);
     }
   }
@@ -52,14 +54,16 @@ function hexDigit(unit: number): number {
 /**
  * Looks for `webhook_url` in text that some reader may take for JSON although a strict one does not, however it is cut.
  */
-export class WebhookMention {
+export class WebhookNameSearch {
+  /** Whether it stood in what was given so far, as far as that is finished. */
   found = false;
   readonly #decoder = new TextDecoder();
   /** What may be the beginning of an escape, or of a character. */
   #unfinished = '';
-  /** The last letters, one fewer than are looked for. */
-  #letters = '';
+  /** The last folded letters, one fewer than are looked for. */
+  #folded = '';
 
+  /** The next bytes of the text, UTF-8. */
   push(bytes: Uint8Array): void {
     if (this.found) return;
     const text = this.#unfinished + this.#decoder.decode(bytes, { stream: true });
@@ -68,6 +72,7 @@ export class WebhookMention {
     this.#unfinished = this.#look(text.slice(0, end)) + text.slice(end);
   }
 
+  /** The text is at its end: what was unfinished is looked at as it stands. */
   end(): void {
     this.#look(this.#unfinished + this.#decoder.decode());
     this.#unfinished = '';
@@ -79,9 +84,9 @@ export class WebhookMention {
       String.fromCharCode(Number.parseInt(hex, 16)),
     );
     const half = /[\ud800-\udbff]$/.exec(unescaped)?.[0] ?? '';
-    const letters = this.#letters + lettersOf(unescaped).replaceAll('%', '');
-    this.found ||= letters.includes(WEBHOOK_LETTERS);
-    this.#letters = letters.slice(1 - WEBHOOK_LETTERS.length);
+    const folded = this.#folded + foldName(unescaped).replaceAll('%', '');
+    this.found ||= folded.includes(FOLDED_WEBHOOK_URL);
+    this.#folded = folded.slice(1 - FOLDED_WEBHOOK_URL.length);
     return half;
   }
 }

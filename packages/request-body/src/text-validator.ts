@@ -22,7 +22,7 @@ const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
  * section 4) is replaced by one, kept by the next and an error to the third, and a byte-order mark at the beginning is
  * dropped by some. Holds no text.
  */
-export class TextCheck {
+export class TextValidator {
   readonly charset: Charset;
   /** Bytes that the character in progress still needs, and the range of the next one. */
   #due = 0;
