@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openCheckpointKeys, openRecord, signCheckpoints, topUpPartitions } from '@ideogate/audit';
+import { openCheckpointKeys, signCheckpoints, topUpPartitions } from '@ideogate/audit';
+import { openAuditWriter } from '@ideogate/audit/append';
 import { startLocalPostgres } from '@ideogate/local-postgres';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -52,7 +53,7 @@ async function beginIn(time: number, more: Readonly<Record<string, string>> = {}
   await topUpPartitions(url, now());
   const opening = { environment: 'staging', instance: 'a run of then', release: null, version: '0' } as const;
   const urls = { appendUrl: url, readUrl: url };
-  await openRecord({ ...urls, opening, now }).close(5_000);
+  await openAuditWriter({ ...urls, opening, now }).close(5_000);
   const keys = openCheckpointKeys(join(data, 'staging', 'checkpoint-key'));
   await signCheckpoints({ ...urls, environment: 'staging', keys, destinations: [], now }).stop();
   await postgres.stop();

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { TokenVerifier } from '@ideogate/access-token';
-import type { AuditRecord, CheckpointWatch } from '@ideogate/audit';
+import type { CheckpointWatch } from '@ideogate/audit';
+import type { AuditWriter } from '@ideogate/audit/append';
 import type { CallId } from '@ideogate/contract';
 import type { Router } from '@ideogate/ideogram';
 import type { KillSwitch } from '@ideogate/kill-switch';
@@ -26,7 +27,7 @@ export interface Log {
 export interface GatewayDeps {
   readonly release: Release;
   readonly verifier: TokenVerifier;
-  readonly record: AuditRecord;
+  readonly record: AuditWriter;
   readonly keys: KeyRing;
   readonly log: Log;
   /**

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import { storedBytes } from '@ideogate/audit';
+import { storedBytes } from '@ideogate/audit/append';
 import { type DecisionEvent, PROBLEMS, type ProblemCode } from '@ideogate/contract';
 import { addressKey } from './admission/admit.ts';
 import { type Call, callerIsGone, type UpstreamEnd } from './call.ts';
@@ -62,7 +62,7 @@ function isFinal({ problem, reason }: Refusal): boolean {
 /** What an unauthenticated peer can make any number of is counted, and summed in the record: it has no row of its own. */
 export function countWithoutRow(reason: string, gateway: Gateway): void {
   gateway.metrics.refused(reason);
-  gateway.record.turnAway(reason);
+  gateway.record.countRefusal(reason);
 }
 
 /** Floods over the address limit are summed; a record that cannot be written has no row to give. */

@@ -34,14 +34,6 @@ export { type Month, parseMonth } from './month.ts';
 export { ForgetError, type ForgetFault, forgetMonth } from './month-keys/forget-month.ts';
 export { MonthKeyError, type MonthKeys, openMonthKeys } from './month-keys/month-keys.ts';
 export { type KeptPrompt, readKeptPrompt } from './month-keys/read-kept-prompt.ts';
-export { storedBytes } from './writing/stored-bytes.ts';
-export { NoticeError, type NoticeOptions, writeNotice } from './writing/write-notice.ts';
-export {
-  type AuditRecord,
-  openRecord,
-  type RecordOptions,
-  type WriterOpening,
-} from './writing/record.ts';
 export { MAX_TEXT_BYTES, originalText, storableText } from './storable.ts';
 export { claimDatabase, DatabaseClaimError, ensureDatabase } from './database/database.ts';
 export { lockNamed, soleDuty } from './database/sole-duty.ts';

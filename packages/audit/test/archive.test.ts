@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { openAuditWriter } from '../src/append/index.ts';
 import {
   type ArchiveStep,
   archiveMonth,
@@ -17,7 +18,6 @@ import {
   forgetExport,
   importArchive,
   openMonthKeys,
-  openRecord,
   removeArchive,
   sendOut,
   TargetError,
@@ -277,7 +277,7 @@ describe('an auditor’s open SELECT', () => {
   }
 
   test('holds up no row while a month leaves: archiving waits for it, and callers do not', async () => {
-    const record = openRecord({ ...database, opening: OPENING, now: nowMicros });
+    const record = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
     await whileSomebodyReads(async (leave) => {
       const archiving = archive();
       await until('the detaching waits for the auditor', detachingWaits);
@@ -309,7 +309,7 @@ describe('an auditor’s open SELECT', () => {
   });
 
   test('holds up no partition that is made ahead, and making it holds up no row', async () => {
-    const record = openRecord({ ...database, opening: OPENING, now: nowMicros });
+    const record = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
     await whileSomebodyReads(async () => {
       const toppingUp = topUpPartitions(database.ownerUrl, at('2035-01-01T00:00:00Z'));
       for (let call = 0; call < 20; call++) expect(await record.decide(decision())).toBe('committed');

@@ -1,14 +1,7 @@
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type AuditRecord,
-  type Call,
-  listCalls,
-  openReadPool,
-  openRecord,
-  showCall,
-  tailCalls,
-} from '../src/index.ts';
+import { type AuditWriter, openAuditWriter } from '../src/append/index.ts';
+import { type Call, listCalls, openReadPool, showCall, tailCalls } from '../src/index.ts';
 import {
   decision,
   newCallId,
@@ -21,12 +14,12 @@ import {
 } from './record-under-test.ts';
 
 let database: RecordDatabase;
-let record: AuditRecord;
+let record: AuditWriter;
 let pool: Pool;
 
 beforeAll(async () => {
   database = await recordDatabase();
-  record = openRecord({
+  record = openAuditWriter({
     appendUrl: database.appendUrl,
     readUrl: database.readUrl,
     opening: OPENING,
@@ -194,7 +187,7 @@ describe('asking the record', () => {
     const seen: string[] = [];
     const give = new Map<number, () => Promise<unknown>>();
     const event = decision({ subject: caller });
-    const other = openRecord({
+    const other = openAuditWriter({
       appendUrl: database.appendUrl,
       readUrl: database.readUrl,
       opening: OPENING,

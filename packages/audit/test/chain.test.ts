@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { type ChainedEvent, hashEvent, verifyChain } from '../src/index.ts';
 import canonicalize from 'canonicalize';
 import { canonicalForm, chain, EMPTY_CHAIN } from '../src/chain/chain.ts';
-import { eventColumns } from '../src/writing/event-columns.ts';
+import { eventColumns } from '../src/append/event-columns.ts';
 import { decision, outcome } from './record-under-test.ts';
 
 const WRITER = '00000000-0000-4000-8000-000000000001';

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, DatabaseError } from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { openAuditWriter } from '../src/append/index.ts';
 import {
   fileDestination,
   httpDestination,
   openCheckpointKeys,
-  openRecord,
   prepareNextKey,
   signCheckpoints,
   watchCheckpoints,
@@ -193,7 +193,7 @@ describe('the signing of checkpoints', () => {
     const key = join(folder(), 'checkpoint-key');
     const signing = sign(key);
     await until('the checkpoint of the start', async () => (await count()) === 1);
-    const record = openRecord({ ...database, opening: OPENING, now: nowMicros });
+    const record = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
     await until('the checkpoint of the opened chain', async () => (await count()) >= 2);
     await record.decide(decision());
     const opened = await count();
@@ -232,7 +232,7 @@ describe('the signing of checkpoints', () => {
 
   test('comes after so many events, whatever the time', async () => {
     const signing = sign(join(folder(), 'checkpoint-key'), { everyEvents: 5 });
-    const record = openRecord({ ...database, opening: OPENING, now: nowMicros });
+    const record = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
     await record.decide(decision());
     const seqs = async () =>
       (await stored()).flatMap(({ checkpoint }) =>

@@ -15,14 +15,12 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { type Consumer, eventsIn, startConsumer } from '@ideogate/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type AuditWriter, openAuditWriter, type AuditWriterOptions } from '../src/append/index.ts';
 import {
-  type AuditRecord,
   type ExportLag,
   exportName,
   fileTarget,
   httpTarget,
-  openRecord,
-  type RecordOptions,
   sendOut,
   type SendingOptions,
   sendOutOnce,
@@ -66,14 +64,14 @@ afterEach(async () => {
   await consumer.stop();
 });
 
-function open(changes: Partial<RecordOptions> = {}): AuditRecord {
+function open(changes: Partial<AuditWriterOptions> = {}): AuditWriter {
   const { appendUrl, readUrl } = database;
-  const record = openRecord({ appendUrl, readUrl, opening: OPENING, now: nowMicros, ...changes });
+  const record = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now: nowMicros, ...changes });
   stops.push(() => record.close(2_000));
   return record;
 }
 
-async function calls(record: AuditRecord, count: number): Promise<void> {
+async function calls(record: AuditWriter, count: number): Promise<void> {
   await Promise.all(
     Array.from({ length: count }, async () => {
       const event = decision();

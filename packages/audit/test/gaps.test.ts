@@ -1,15 +1,7 @@
 import { type Relay, startRelay } from '@ideogate/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import {
-  type AuditRecord,
-  type ClosingOptions,
-  closeGaps,
-  listGaps,
-  openReadPool,
-  openRecord,
-  type RecordOptions,
-  verifyChain,
-} from '../src/index.ts';
+import { type AuditWriter, openAuditWriter, type AuditWriterOptions } from '../src/append/index.ts';
+import { type ClosingOptions, closeGaps, listGaps, openReadPool, verifyChain } from '../src/index.ts';
 import { readChain } from './chain-of.ts';
 import {
   decision,
@@ -41,15 +33,15 @@ afterEach(async () => {
   await relay.close();
 });
 
-function open(changes: Partial<RecordOptions> = {}): AuditRecord {
+function open(changes: Partial<AuditWriterOptions> = {}): AuditWriter {
   const { appendUrl, readUrl } = database;
-  const record = openRecord({ appendUrl, readUrl, opening: OPENING, now: nowMicros, ...changes });
+  const record = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now: nowMicros, ...changes });
   stops.push(() => record.close(2_000));
   return record;
 }
 
 /** A writer whose process can be cut off from the database, which to the database is its death. */
-function openMortal(changes: Partial<RecordOptions> = {}): AuditRecord & { kill(): void } {
+function openMortal(changes: Partial<AuditWriterOptions> = {}): AuditWriter & { kill(): void } {
   const through = (url: string) => url.replace(/@[^/]+\//, `@127.0.0.1:${relay.port}/`);
   const record = open({
     appendUrl: through(database.appendUrl),
@@ -110,7 +102,7 @@ async function closings(callIds: readonly string[]): Promise<readonly number[]> 
   return rows.map(({ count }) => count);
 }
 
-async function allowed(record: AuditRecord, count = 1): Promise<readonly string[]> {
+async function allowed(record: AuditWriter, count = 1): Promise<readonly string[]> {
   const events = Array.from({ length: count }, () => decision());
   expect(new Set(await Promise.all(events.map((event) => record.decide(event))))).toEqual(
     new Set(['committed']),
@@ -361,8 +353,8 @@ test('gaps are listed newest first, page by page, with why and since when; true 
   const fresh = await recordDatabase();
   const { appendUrl, readUrl } = fresh;
   const opening = { ...OPENING, callsEndWithinMs: 60_000 };
-  const record = openRecord({ appendUrl, readUrl, opening, now: nowMicros });
-  const other = openRecord({ appendUrl, readUrl, opening: OPENING, now: nowMicros });
+  const record = openAuditWriter({ appendUrl, readUrl, opening, now: nowMicros });
+  const other = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now: nowMicros });
   const closing = closeGaps({
     appendUrl,
     readUrl,
@@ -386,7 +378,7 @@ test('gaps are listed newest first, page by page, with why and since when; true 
     await record.decide(running);
     const longAgo = () => nowMicros() - 120_000_000n;
     const late = decision({ atMicros: longAgo() });
-    const old = openRecord({ appendUrl, readUrl, opening, now: longAgo });
+    const old = openAuditWriter({ appendUrl, readUrl, opening, now: longAgo });
     await old.decide(late);
     const all = await listGaps(pool, { limit: 10 });
     const times = all.map(({ since }) => since);
@@ -425,7 +417,7 @@ test('gaps are listed newest first, page by page, with why and since when; true 
 });
 
 /** Allowed calls of a writer that have no outcome. */
-async function unsettled(record: AuditRecord): Promise<number> {
+async function unsettled(record: AuditWriter): Promise<number> {
   const { rows } = await database.owner.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM ideogate.audit_event d WHERE writer = $1 AND kind = 'decision'
      AND NOT EXISTS (SELECT FROM ideogate.audit_event o WHERE o.call_id = d.call_id AND o.kind = 'outcome')`,

@@ -3,10 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type AuditWriter, openAuditWriter } from '../src/append/index.ts';
 import {
-  type AuditRecord,
   InterruptedError,
-  openRecord,
   topUpPartitions,
   type VerifyOptions,
   type VerifyReport,
@@ -41,9 +40,9 @@ afterEach(async () => {
 
 const clock = () => at(now);
 const then = () => ({ database, folder, now: clock });
-const open = () => openRecord({ ...database, opening: OPENING, now: clock });
+const open = () => openAuditWriter({ ...database, opening: OPENING, now: clock });
 
-async function call(record: AuditRecord): Promise<void> {
+async function call(record: AuditWriter): Promise<void> {
   const call_ = decision({ atMicros: clock() });
   await record.decide(call_);
   record.outcome(outcome({ callId: call_.callId, atMicros: clock() }));

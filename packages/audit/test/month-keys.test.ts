@@ -2,16 +2,15 @@ import { createDecipheriv, createHmac, type KeyObject } from 'node:crypto';
 import type { CallId } from '@ideogate/contract';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { openAuditWriter, writeNotice } from '../src/append/index.ts';
 import {
   forgetMonth,
   type Month,
   type MonthKeys,
   openMonthKeys,
-  openRecord,
   parseMonth,
   readKeptPrompt,
   verifyChain,
-  writeNotice,
 } from '../src/index.ts';
 import { readChain } from './chain-of.ts';
 import {
@@ -186,7 +185,7 @@ describe('forgetting a month', () => {
     const now = () => begun;
     const keys = await keysAt(now);
     const { appendUrl, readUrl, owner } = database;
-    const record = openRecord({ appendUrl, readUrl, opening: OPENING, now });
+    const record = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now });
     const call = decision();
     await record.decide(call);
     record.outcome(outcome({ callId: call.callId, promptDigest: digest(keys.digestKey(now())) }));
@@ -266,7 +265,7 @@ describe('a prompt that the record keeps', () => {
 
   test('is gone with its key, and the chain that holds it is whole', async () => {
     const { appendUrl, readUrl, owner } = database;
-    const record = openRecord({ appendUrl, readUrl, opening: OPENING, now: nowMicros });
+    const record = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now: nowMicros });
     const call = decision();
     const promptSealed = await seal(call.callId, PROMPT);
     await record.decide(call);

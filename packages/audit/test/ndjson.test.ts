@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openRecord } from '../src/index.ts';
+import { openAuditWriter } from '../src/append/index.ts';
 import { hashEvent } from '../src/chain/chain.ts';
 import { checkpointLine, eventLine, headerLine, LINE_TEXTS, readLine } from '../src/chain/ndjson.ts';
 import { readChain } from './chain-of.ts';
@@ -23,7 +23,7 @@ afterAll(async () => {
 });
 
 test('an event’s line without its hash is what was hashed, whatever its texts hold', async () => {
-  const record = openRecord({ ...database, opening: OPENING, now: nowMicros });
+  const record = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
   await record.decide(decision({ subject: 'quote " backslash \\ feed \n tab \t bell \u0007 DEL \u007f' }));
   await record.decide(decision({ resource: '\u0000 é 汉 😀 \ud800 \u2028', tokenId: null }));
   for (let more = 0; more < 8; more++) await record.decide(decision());

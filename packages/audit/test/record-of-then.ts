@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { writeNotice } from '../src/append/index.ts';
 import {
   type ArchiveStep,
   archiveMonth,
@@ -8,7 +9,6 @@ import {
   openCheckpointKeys,
   sendOutOnce,
   signCheckpoints,
-  writeNotice,
 } from '../src/index.ts';
 import { month } from './month-of-calls.ts';
 import { OPENING, type RecordDatabase } from './record-under-test.ts';

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { type CallId, type DecisionEvent, type OutcomeEvent, parseCallId } from '@ideogate/contract';
 import { createDatabase, type Relay, startRelay } from '@ideogate/testkit';
 import { Client } from 'pg';
-import { createLogins, migrate, topUpPartitions, type WriterOpening } from '../src/index.ts';
+import type { WriterOpening } from '../src/append/index.ts';
+import { createLogins, migrate, topUpPartitions } from '../src/index.ts';
 
 export const nowMicros = (): bigint => BigInt(Date.now()) * 1_000n;
 

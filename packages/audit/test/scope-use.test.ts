@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openReadPool, openRecord, recordBegins, scopesUsed } from '../src/index.ts';
+import { openAuditWriter } from '../src/append/index.ts';
+import { openReadPool, recordBegins, scopesUsed } from '../src/index.ts';
 import {
   decision,
   nowMicros,
@@ -26,7 +27,7 @@ afterAll(async () => {
 
 async function write(events: readonly ReturnType<typeof decision>[], now: () => bigint): Promise<void> {
   const { appendUrl, readUrl } = database;
-  const record = openRecord({ appendUrl, readUrl, opening: OPENING, now });
+  const record = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now });
   for (const event of events)
     if (event.result === 'allowed') {
       await record.decide(event);

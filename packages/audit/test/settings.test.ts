@@ -5,13 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startLocalPostgres } from '@ideogate/local-postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type AuditRecord,
-  type DatabaseFault,
-  databaseSafety,
-  type DatabaseUser,
-  openRecord,
-} from '../src/index.ts';
+import { type AuditWriter, openAuditWriter } from '../src/append/index.ts';
+import { type DatabaseFault, databaseSafety, type DatabaseUser } from '../src/index.ts';
 import { wayFaults } from '../src/database/settings.ts';
 import { nowMicros, OPENING, type RecordDatabase, recordDatabase, until } from './record-under-test.ts';
 
@@ -245,14 +240,14 @@ test('the way to the database is looked at together with the rest', async () => 
 
 describe('a record asked whether it is ready', () => {
   const open = (acceptedFaults: readonly DatabaseFault[] = []) =>
-    openRecord({
+    openAuditWriter({
       appendUrl: database.appendUrl,
       readUrl: database.readUrl,
       opening: OPENING,
       acceptedFaults,
       now: nowMicros,
     });
-  const readiness = async (record: AuditRecord) => {
+  const readiness = async (record: AuditWriter) => {
     try {
       await until('somebody looked at the database', async () =>
         /unsafe|failover/.test((await record.ready()).detail),

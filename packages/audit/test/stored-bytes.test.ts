@@ -1,7 +1,7 @@
 import { randomBytes, randomUUIDv7 } from 'node:crypto';
 import type { CallId, DecisionEvent } from '@ideogate/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openRecord, storedBytes } from '../src/index.ts';
+import { openAuditWriter, storedBytes } from '../src/append/index.ts';
 import { nowMicros, OPENING, recordDatabase, type RecordDatabase, refusal } from './record-under-test.ts';
 
 let database: RecordDatabase;
@@ -53,7 +53,7 @@ test.each([
 ])(
   'a row with a %s takes no more of the disk than is counted for it, and not much less (H.64)',
   async (_, changes) => {
-    const record = openRecord({
+    const record = openAuditWriter({
       appendUrl: database.appendUrl,
       readUrl: database.readUrl,
       opening: OPENING,

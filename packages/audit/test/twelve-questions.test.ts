@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { parseCallId } from '@ideogate/contract';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type AuditRecord, openReadPool, openRecord, writeNotice } from '../src/index.ts';
+import { type AuditWriter, openAuditWriter, writeNotice } from '../src/append/index.ts';
+import { openReadPool } from '../src/index.ts';
 import {
   decision,
   nowMicros,
@@ -21,14 +22,14 @@ const QUESTIONS = [
 ].map(([, question = '', sql = '']) => ({ question, sql }));
 
 let database: RecordDatabase;
-let record: AuditRecord;
+let record: AuditWriter;
 let pool: Pool;
 
 /** A small day: what the page asks about has happened, and as much that it doesn't ask about. */
 beforeAll(async () => {
   database = await recordDatabase();
   const logins = { appendUrl: database.appendUrl, readUrl: database.readUrl };
-  record = openRecord({ ...logins, opening: OPENING, now: nowMicros });
+  record = openAuditWriter({ ...logins, opening: OPENING, now: nowMicros });
   pool = openReadPool(database.readUrl);
   const callId = parseCallId('01932c07-7c00-7000-8000-000000000001');
   const caller = { subject: 'reports', tokenId: 'jti-of-the-token' };

@@ -9,15 +9,14 @@ import { type AuditEvent, type CallId, parseCallId } from '@ideogate/contract';
 import { superuserUrl } from '@ideogate/testkit';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { type AuditWriter, openAuditWriter } from '../src/append/index.ts';
 import {
-  type AuditRecord,
   type ChainedEvent,
   type Fault,
   hashEvent,
   InterruptedError,
   NoCheckpointsError,
   openCheckpointKeys,
-  openRecord,
   prepareNextKey,
   signCheckpoints,
   verifyRecord,
@@ -29,8 +28,8 @@ import { checkpointLine, eventLine, headerLine, LINE_TEXTS } from '../src/chain/
 import { checkpointOf, checkpointText, hashOfCheckpoint } from '../src/checkpoints/checkpoint.ts';
 import { makeSigningKey, signNote } from '../src/checkpoints/note.ts';
 import { openSession } from '../src/database/session.ts';
-import { eventColumns } from '../src/writing/event-columns.ts';
-import { appendEvents, writerLock } from '../src/writing/event-store.ts';
+import { eventColumns } from '../src/append/event-columns.ts';
+import { appendEvents, writerLock } from '../src/append/event-store.ts';
 import { readChain } from './chain-of.ts';
 import {
   decision,
@@ -126,14 +125,14 @@ function signNow({ appendUrl, readUrl }: Urls, keyFile: string): Promise<void> {
   }).stop();
 }
 
-async function call(record: AuditRecord): Promise<void> {
+async function call(record: AuditWriter): Promise<void> {
   const decided = decision();
   await record.decide(decided);
   record.outcome(outcome({ callId: decided.callId, made: ['generation:"é"\\'] }));
   await record.flush(5_000);
 }
 
-async function calls(record: AuditRecord, count: number): Promise<void> {
+async function calls(record: AuditWriter, count: number): Promise<void> {
   for (let index = 0; index < count; index++) await call(record);
 }
 
@@ -141,15 +140,15 @@ beforeAll(async () => {
   const database = await recordDatabase();
   const folder = mkdtempSync(join(tmpdir(), 'ideogate-verify-'));
   const keyFile = join(folder, 'checkpoint-key');
-  const closed = openRecord({ ...database, opening: OPENING, now: nowMicros });
+  const closed = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
   await calls(closed, 6);
   await closed.close(5_000);
-  const third = openRecord({ ...database, opening: OPENING, now: nowMicros });
+  const third = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
   await third.refuse(refusal({ subject: 'tab\t line \n \\ "quoted"' }));
   await third.close(5_000);
   // Eight checkpoints: with those that follow, numbers get a second digit.
   for (let times = 0; times < 4; times++) await signNow(database, keyFile);
-  const open = openRecord({ ...database, opening: OPENING, now: nowMicros });
+  const open = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
   await calls(open, 4);
   await signNow(database, keyFile);
   const backup = await stillCopyOf(database.name);
@@ -688,7 +687,7 @@ describe('of two environments that sign with one key', () => {
 
   beforeAll(async () => {
     other = await recordDatabase();
-    const record = openRecord({ ...other, opening: { ...OPENING, ...other_ }, now: nowMicros });
+    const record = openAuditWriter({ ...other, opening: { ...OPENING, ...other_ }, now: nowMicros });
     await record.decide(decision(other_));
     await record.close(5_000);
     await signCheckpoints({
@@ -863,7 +862,7 @@ describe('a call that nobody told the end of', () => {
     });
     if (callId === undefined) throw new Error('no call');
     const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    const closer = openRecord({ ...urls, opening: OPENING, now: nowMicros });
+    const closer = openAuditWriter({ ...urls, opening: OPENING, now: nowMicros });
     closer.outcome(outcome({ callId, result: 'unknown', reason: 'writer-died' }));
     await closer.close(5_000);
     const report = await verify(inDatabase(sample.whole), { gapAfterMs: 0 });
@@ -936,7 +935,7 @@ describe('an outcome that its writer did not write', () => {
     );
     const callId = await callOf(sample.whole, event(sample.open, 20));
     const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    const forger = openRecord({ ...urls, opening: OPENING, now: nowMicros });
+    const forger = openAuditWriter({ ...urls, opening: OPENING, now: nowMicros });
     forger.outcome(outcome({ callId }));
     await forger.close(5_000);
     const { faults } = await verify(inDatabase(sample.whole));
@@ -1101,7 +1100,7 @@ test('a chain of long ago that the last checkpoint does not know is none of the 
   onTestFinished(() => putBack(sample.whole));
   const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
   const longAgo = () => nowMicros() - 11n * 86_400_000_000n;
-  const record = openRecord({ ...urls, opening: OPENING, now: longAgo });
+  const record = openAuditWriter({ ...urls, opening: OPENING, now: longAgo });
   await record.refuse(refusal({ atMicros: longAgo() }));
   await record.close(5_000);
   const file = await exportOf(sample.whole);
@@ -1155,7 +1154,7 @@ describe('a verification that was stopped', () => {
   test('is gone on with from the middle of a chain, and misses nothing on either side', async () => {
     onTestFinished(() => putBack(sample.whole));
     const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    const record = openRecord({ ...urls, opening: OPENING, now: nowMicros });
+    const record = openAuditWriter({ ...urls, opening: OPENING, now: nowMicros });
     await Promise.all(Array.from({ length: 1_500 }, () => record.refuse(refusal())));
     await record.close(5_000);
     await asSuperuser(sample.whole, async (client) => {
@@ -1231,7 +1230,7 @@ describe('a file', () => {
       client.query(`DELETE FROM ideogate.audit_event WHERE ${event(sample.open, 21)}`),
     );
     const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    const later = openRecord({ ...urls, opening: OPENING, now: nowMicros });
+    const later = openAuditWriter({ ...urls, opening: OPENING, now: nowMicros });
     await later.close(5_000);
     const [header = '', ...rest] = await lines();
     const file = join(sample.folder, 'long-ago.ndjson');

@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLogins, migrate, openRecord, topUpPartitions } from '@ideogate/audit';
+import { createLogins, migrate, topUpPartitions } from '@ideogate/audit';
+import { openAuditWriter } from '@ideogate/audit/append';
 import type { CallId, DecisionEvent } from '@ideogate/contract';
 import type { LocalPostgres } from '@ideogate/local-postgres';
 import { Client, Pool } from 'pg';
@@ -67,7 +68,7 @@ export async function groupCommit(
 }
 
 async function grouped(database: BenchDatabase, waiting: number, seconds: number): Promise<number> {
-  const record = openRecord({ ...database, opening: OPENING, now: () => BigInt(Date.now()) * 1000n });
+  const record = openAuditWriter({ ...database, opening: OPENING, now: () => BigInt(Date.now()) * 1000n });
   await record.decide(decision());
   const rows = await keepBusy(waiting, seconds, async () => {
     if ((await record.decide(decision())) !== 'committed')

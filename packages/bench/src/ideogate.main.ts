@@ -1,6 +1,7 @@
 import { createSecretKey } from 'node:crypto';
 import { createTokenVerifier, DEFAULT_VERIFIER } from '@ideogate/access-token';
-import { openCheckpointKeys, openRecord, signCheckpoints } from '@ideogate/audit';
+import { openCheckpointKeys, signCheckpoints } from '@ideogate/audit';
+import { openAuditWriter } from '@ideogate/audit/append';
 import { createGateway, listen, readGatewayConfig } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy } from '@ideogate/policy';
@@ -26,7 +27,7 @@ const config = readGatewayConfig(
   { IDEOGATE_RATE_PER_ADDRESS: '100000000', IDEOGATE_RATE_PER_SUBJECT: '100000000' },
 );
 let observe: (rows: number, milliseconds: number) => void = () => undefined;
-const record = openRecord({
+const record = openAuditWriter({
   appendUrl,
   readUrl,
   opening: { environment: 'staging', instance: 'bench', release: parsed.release.id, version: '0' },

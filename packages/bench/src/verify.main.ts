@@ -7,11 +7,11 @@ import {
   createLogins,
   migrate,
   openCheckpointKeys,
-  openRecord,
   signCheckpoints,
   topUpPartitions,
   verifyRecord,
 } from '@ideogate/audit';
+import { openAuditWriter } from '@ideogate/audit/append';
 import { type DecisionEvent, type OutcomeEvent, parseCallId } from '@ideogate/contract';
 import { startLocalPostgres } from '@ideogate/local-postgres';
 import { runFlags } from '@ideogate/testkit/run-flags';
@@ -89,7 +89,7 @@ async function fill(ownerUrl: string, key: string): Promise<string> {
   const each = events / writers;
   const opening = { environment: 'staging', instance: 'bench', release: null, version: '0' } as const;
   for (let writer = 1; writer <= writers; writer++) {
-    const record = openRecord({ appendUrl, readUrl, opening, now, commitTimeoutMs: 60_000 });
+    const record = openAuditWriter({ appendUrl, readUrl, opening, now, commitTimeoutMs: 60_000 });
     for (let events = 0; events < each; events += 2 * BATCH) {
       const decided = Array.from({ length: BATCH }, () => decision());
       await Promise.all(decided.map((event) => record.decide(event)));

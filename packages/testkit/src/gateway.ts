@@ -9,15 +9,8 @@ import {
   openSigningKeys,
   type VerifierConfig,
 } from '@ideogate/access-token';
-import {
-  type Call,
-  createLogins,
-  listCalls,
-  migrate,
-  openReadPool,
-  openRecord,
-  topUpPartitions,
-} from '@ideogate/audit';
+import { type Call, createLogins, listCalls, migrate, openReadPool, topUpPartitions } from '@ideogate/audit';
+import { openAuditWriter } from '@ideogate/audit/append';
 import type { EnvironmentName } from '@ideogate/contract';
 import {
   createGateway,
@@ -189,7 +182,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     },
   );
   const nowMicros = () => BigInt(Date.now()) * 1000n;
-  const record = openRecord({
+  const record = openAuditWriter({
     appendUrl: through(relay, database.url, append),
     readUrl: through(relay, database.url, read),
     opening: { environment, instance: 'test', release: release.id, version: '0' },

@@ -83,6 +83,10 @@ const OWNERS: readonly {
 
 /** Packages have one entry; these are the exceptions, and why. */
 const SECOND_ENTRIES: ReadonlyMap<string, string> = new Map([
+  [
+    '@ideogate/audit/append',
+    'who writes into the record has no need of what reads, verifies and archives it',
+  ],
   ['@ideogate/ideogram/emulator', 'who wants the catalogue should not load a server'],
   ['@ideogate/kill-switch/control', 'an order to stop calls goes out before a client of databases is loaded'],
   ['@ideogate/testkit/fuzz', 'who wants the gateway on real parts should not load generators'],

@@ -1,4 +1,4 @@
-import type { AuditRecord } from '@ideogate/audit';
+import type { AuditWriter } from '@ideogate/audit/append';
 import type { EnvironmentName, NoticeEvent } from '@ideogate/contract';
 import { type AuthenticationFailure, type FailureSum, FailureSums } from '@ideogate/issuer';
 
@@ -15,7 +15,7 @@ export interface FailuresOnRecord {
  * and client in `summaryMs`: together they are exact.
  */
 export function recordFailures(
-  record: Pick<AuditRecord, 'note'>,
+  record: Pick<AuditWriter, 'note'>,
   options: { readonly environment: EnvironmentName; readonly release: string; readonly summaryMs: number },
 ): FailuresOnRecord {
   const waiting = new FailureSums();

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { AuditRecord } from '@ideogate/audit';
+import type { AuditWriter } from '@ideogate/audit/append';
 import type { EnvironmentName, NoticeName } from '@ideogate/contract';
 import { callsEndWithinMs, checkKey, type Log } from '@ideogate/gateway';
 import {
@@ -124,7 +124,7 @@ export async function followSealedKeys(
   secrets: InstallationSecrets,
   identity: AgeIdentity,
   database: Pick<RecordDatabase, 'keysOpenUrl'>,
-  record: AuditRecord,
+  record: AuditWriter,
   log: Log,
 ): Promise<KeysOfTheGateway> {
   const { environment, gateway, keyCheck, release } = config;

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { AuditRecord } from '@ideogate/audit';
+import type { AuditWriter } from '@ideogate/audit/append';
 import type { Log } from '@ideogate/gateway';
 import { type KillSwitch, openKillSwitch } from '@ideogate/kill-switch';
 import { codeOf } from './data-folder.ts';
@@ -15,7 +15,7 @@ export function obeyOrders(
   config: ProductConfig,
   folder: string,
   database: Pick<RecordDatabase, 'keysOpenUrl'>,
-  record: AuditRecord,
+  record: AuditWriter,
   log: Log,
 ): Promise<KillSwitch> {
   const { environment, controlFolder, release } = config;

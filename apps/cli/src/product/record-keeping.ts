@@ -1,4 +1,5 @@
-import { type AuditRecord, closeGaps, topUpPartitions } from '@ideogate/audit';
+import { closeGaps, topUpPartitions } from '@ideogate/audit';
+import type { AuditWriter } from '@ideogate/audit/append';
 import { callsEndWithinMs, type Log } from '@ideogate/gateway';
 import { keepMonthsArchived } from './archiving.ts';
 import { codeOf } from './data-folder.ts';
@@ -12,7 +13,7 @@ export interface RecordKeeping {
   /** The environment's part of the data folder. */
   readonly folder: string;
   readonly database: Pick<RecordDatabase, 'ownerUrl' | 'appendUrl' | 'readUrl'>;
-  readonly record: AuditRecord;
+  readonly record: AuditWriter;
   readonly log: Log;
   /** The gateway's clock, microseconds since the Unix epoch. */
   readonly nowMicros: () => bigint;

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { NoticeError, writeNotice } from '@ideogate/audit';
+import { NoticeError, writeNotice } from '@ideogate/audit/append';
 import type { NoticeName } from '@ideogate/contract';
 import manifest from '../../package.json' with { type: 'json' };
 import { CommandError, EXIT } from '../exit-codes.ts';

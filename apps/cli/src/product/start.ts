@@ -3,7 +3,8 @@ import {
   createTokenVerifier,
   DEFAULT_VERIFIER,
 } from '@ideogate/access-token';
-import { type AuditRecord, MonthKeyError, openMonthKeys, openRecord } from '@ideogate/audit';
+import { MonthKeyError, openMonthKeys } from '@ideogate/audit';
+import { type AuditWriter, openAuditWriter } from '@ideogate/audit/append';
 import { type CallId, ENVIRONMENTS, type EnvironmentName, WILDCARDS } from '@ideogate/contract';
 import { callsEndWithinMs, createGateway, listen, type Log, serveOperations } from '@ideogate/gateway';
 import { type IssuerSetUp, loadOrCreateClients, SecretFileError } from '@ideogate/issuer';
@@ -134,7 +135,7 @@ async function assemble(
   // Goes down after the record, so that the last checkpoint fixes its end.
   const signing = signRecord(config, folder, database, log, nowMicros);
   undo.push(() => signing.stop());
-  const record = openRecord({
+  const record = openAuditWriter({
     appendUrl: database.appendUrl,
     readUrl: database.readUrl,
     acceptedFaults: config.acceptedFaults,
@@ -333,7 +334,7 @@ function issuerSetUp(
   };
 }
 
-async function closeRecord(record: AuditRecord, log: Log): Promise<void> {
+async function closeRecord(record: AuditWriter, log: Log): Promise<void> {
   const written = await record.flush(5000);
   if (!written)
     log.error(

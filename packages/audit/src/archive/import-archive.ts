@@ -1,5 +1,5 @@
 import { inTransaction, type Session, sqlState } from '../database/session.ts';
-import { insertLines } from '../writing/event-store.ts';
+import { insertLines } from '../append/event-store.ts';
 import { ArchiveError } from './archive-error.ts';
 import { type ArchiveContent, readArchive } from './archive-file.ts';
 import { alone, registeredArchive } from './registered.ts';

@@ -1,6 +1,6 @@
 import { hash as digest } from 'node:crypto';
 import { getTableColumns } from 'drizzle-orm';
-import type { EventColumns } from '../writing/event-columns.ts';
+import type { EventColumns } from '../append/event-columns.ts';
 import { auditEvent } from '../database/schema.ts';
 
 /**

@@ -2,9 +2,9 @@ import { type ChainEnd, chainEnds } from '../checkpoints/checkpoint-store.ts';
 import type { Session } from '../database/session.ts';
 import { lockNamed, pause, soleDuty } from '../database/sole-duty.ts';
 import { advancePositions, type Position, positionsOf } from '../following/positions.ts';
-import type { GapReason } from '../writing/event-columns.ts';
-import type { AuditRecord } from '../writing/record.ts';
-import { livingWriters } from '../writing/sign-of-life.ts';
+import type { GapReason } from '../append/event-columns.ts';
+import type { AuditWriter } from '../append/audit-writer.ts';
+import { writersWithLease } from '../append/writer-lease.ts';
 import { boundIn } from './bound-of-writer.ts';
 import { openDecisions } from './open-decisions.ts';
 
@@ -14,7 +14,7 @@ export interface ClosingOptions {
   /** The read login. */
   readonly readUrl: string;
   /** The writer that the closing outcomes are written by. */
-  readonly record: AuditRecord;
+  readonly record: AuditWriter;
   /** The longest time from a decision to its outcome, milliseconds; a writer that allows its calls more is given it. */
   readonly callsEndWithinMs: number;
   /**
@@ -101,7 +101,7 @@ class Closer {
 
   async look(over: AbortSignal): Promise<void> {
     const ends = await this.#ends();
-    const living = await livingWriters(this.#session, [...this.#chains.keys()]);
+    const living = await writersWithLease(this.#session, [...this.#chains.keys()]);
     for (const end of ends) {
       if (over.aborted) return;
       await this.#lookAt(end, living.has(end.writer), over);

@@ -1,7 +1,7 @@
 import type { QueryConfig } from 'pg';
 import type { Position } from '../following/positions.ts';
 import type { Session } from '../database/session.ts';
-import type { CallOfOutcome } from '../writing/event-columns.ts';
+import type { CallOfOutcome } from '../append/event-columns.ts';
 
 /** A decision that let a call go on, and no outcome that followed it. */
 interface OpenDecision extends Position {

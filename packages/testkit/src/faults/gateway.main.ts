@@ -1,6 +1,6 @@
 import { createSecretKey } from 'node:crypto';
 import { createTokenVerifier, DEFAULT_VERIFIER } from '@ideogate/access-token';
-import { openRecord } from '@ideogate/audit';
+import { openAuditWriter } from '@ideogate/audit/append';
 import { createGateway, readGatewayConfig } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy } from '@ideogate/policy';
@@ -29,7 +29,7 @@ const config = readGatewayConfig(
   },
   birth.settings,
 );
-const record = openRecord({
+const record = openAuditWriter({
   appendUrl: birth.appendUrl,
   readUrl: birth.readUrl,
   opening: {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { closeGaps, createLogins, type Login, migrate, openRecord, topUpPartitions } from '@ideogate/audit';
+import { closeGaps, createLogins, type Login, migrate, topUpPartitions } from '@ideogate/audit';
+import { openAuditWriter } from '@ideogate/audit/append';
 import type { LocalPostgres } from '@ideogate/local-postgres';
 import type { Client, QueryResultRow } from 'pg';
 import { readChains } from '../chains.ts';
@@ -340,7 +341,7 @@ export class Scene {
     const [appendUrl, readUrl] = [this.url(this.#logins.append, 'straight'), this.readUrl];
     const now = () => BigInt(Date.now()) * 1000n;
     const opening = { environment: 'staging', instance: 'faults', release: null, version: '0' } as const;
-    const record = openRecord({ appendUrl, readUrl, opening, now });
+    const record = openAuditWriter({ appendUrl, readUrl, opening, now });
     const bounds = { callsEndWithinMs: 0, marginMs: 1, everyMs: 50 };
     const closing = closeGaps({ appendUrl, readUrl, record, now, ...bounds });
     try {

@@ -1,8 +1,8 @@
 import type { NoticeEvent } from '@ideogate/contract';
-import { openRecord, type RecordOptions } from './record.ts';
+import { openAuditWriter, type AuditWriterOptions } from './audit-writer.ts';
 
 /** Where a command writes what it does, and what its writer says of itself. */
-export type NoticeOptions = Pick<RecordOptions, 'appendUrl' | 'readUrl' | 'opening' | 'now'>;
+export type NoticeOptions = Pick<AuditWriterOptions, 'appendUrl' | 'readUrl' | 'opening' | 'now'>;
 
 /** The notice is not known to be in the record. */
 export class NoticeError extends Error {
@@ -23,7 +23,7 @@ export async function writeNotice(
     Partial<Pick<NoticeEvent, 'keyId'>>,
 ): Promise<void> {
   const { opening, now } = options;
-  const record = openRecord(options);
+  const record = openAuditWriter(options);
   record.note({
     keyId: null,
     ...notice,

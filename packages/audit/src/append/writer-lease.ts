@@ -5,18 +5,19 @@ import { openSession, type Session, type SessionTimeouts } from '../database/ses
 const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 2_000, graceMs: 500 };
 const TRY_AGAIN_MS = 500;
 
-/** A writer holds this lock for as long as it may write. */
-function lifeLock(writer: string): bigint {
+/** The lock that is a writer's lease: held for as long as it may write. */
+function leaseLock(writer: string): bigint {
   return createHash('sha256').update(`ideogate life of writer ${writer}`).digest().readBigInt64BE(0);
 }
 
 /**
- * Holds a writer's lock of life in a session of its own, taken again whenever the database was away: who can take it
- * knows that the writer's process is gone, or has had no way to the database for a while. Never throws.
+ * Holds a writer's lease, an advisory lock in a session of its own, and takes it again whenever the database was away:
+ * a lease that nobody holds says that the writer's process is gone, or has had no way to the database for a while.
+ * Never throws.
  */
-export function giveSignOfLife(appendUrl: string, writer: string): { stop(): void } {
+export function holdWriterLease(appendUrl: string, writer: string): { stop(): void } {
   const over = new AbortController();
-  const lock = lifeLock(writer).toString();
+  const lock = leaseLock(writer).toString();
   let session: Session | undefined;
   void run();
 
@@ -53,10 +54,10 @@ export function giveSignOfLife(appendUrl: string, writer: string): { stop(): voi
 }
 
 /**
- * Which of these writers hold their lock of life.
+ * Which of these writers hold their lease.
  * @param session any, in the record's database
  */
-export async function livingWriters(
+export async function writersWithLease(
   session: Session,
   writers: readonly string[],
 ): Promise<ReadonlySet<string>> {
@@ -67,5 +68,5 @@ export async function livingWriters(
   });
   const list = rows as { lock: string }[]; // as: the column selected above
   const held = new Set(list.map(({ lock }) => lock));
-  return new Set(writers.filter((writer) => held.has(lifeLock(writer).toString())));
+  return new Set(writers.filter((writer) => held.has(leaseLock(writer).toString())));
 }

@@ -1,12 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import {
-  type AuditRecord,
-  type ChainedEvent,
-  openRecord,
-  type RecordOptions,
-  verifyChain,
-} from '../src/index.ts';
-import { writerLock } from '../src/writing/event-store.ts';
+import { type AuditWriter, openAuditWriter, type AuditWriterOptions } from '../src/append/index.ts';
+import { type ChainedEvent, verifyChain } from '../src/index.ts';
+import { writerLock } from '../src/append/event-store.ts';
 import { readChain } from './chain-of.ts';
 import {
   decision,
@@ -21,7 +16,7 @@ import {
 } from './record-under-test.ts';
 
 let database: RecordDatabase;
-const opened: AuditRecord[] = [];
+const opened: AuditWriter[] = [];
 
 beforeAll(async () => {
   database = await recordDatabase();
@@ -37,14 +32,14 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((record) => record.close(1_000)));
 });
 
-function open(changes: Partial<RecordOptions> = {}): AuditRecord {
+function open(changes: Partial<AuditWriterOptions> = {}): AuditWriter {
   const { relayedAppendUrl: appendUrl, readUrl } = database;
-  const record = openRecord({ appendUrl, readUrl, opening: OPENING, now: nowMicros, ...changes });
+  const record = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now: nowMicros, ...changes });
   opened.push(record);
   return record;
 }
 
-function chainOf(record: AuditRecord): Promise<readonly ChainedEvent[]> {
+function chainOf(record: AuditWriter): Promise<readonly ChainedEvent[]> {
   return readChain(database.owner, record.writer);
 }
 
@@ -54,7 +49,7 @@ function callsIn(chain: readonly ChainedEvent[]): readonly ChainedEvent[] {
 }
 
 /** Holds a writer's advisory lock, so that its batches wait inside Postgres. */
-async function holdLock(record: AuditRecord): Promise<() => Promise<void>> {
+async function holdLock(record: AuditWriter): Promise<() => Promise<void>> {
   const key = writerLock(record.writer).toString();
   await database.owner.query('SELECT pg_advisory_lock($1::bigint)', [key]);
   return async () => {
@@ -149,7 +144,7 @@ describe('group commit', () => {
 
   test('outcomes and refusals ride with the next decision, and go alone when none comes', async () => {
     const batches: number[] = [];
-    const record = open({ quietMs: 60, observe: { batch: (rows) => batches.push(rows) } });
+    const record = open({ lingerMs: 60, observe: { batch: (rows) => batches.push(rows) } });
     await record.decide(decision());
     record.outcome(outcome());
     const refused = record.refuse(refusal());

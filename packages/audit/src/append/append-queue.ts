@@ -9,7 +9,7 @@ import {
 } from './event-columns.ts';
 
 /** An event on its way into the record. */
-export interface Entry {
+export interface QueuedEvent {
   readonly kind: 'decision' | 'refusal' | 'outcome' | 'notice';
   readonly columns: EventColumns;
   /** Whoever waited was answered before the row was known to be committed. */
@@ -19,13 +19,13 @@ export interface Entry {
 }
 
 /** Whether an event closes a gap. */
-export function isClosing({ columns }: Entry): boolean {
+export function isClosing({ columns }: QueuedEvent): boolean {
   return columns.result === UNKNOWN && columns.kind === 'outcome';
 }
 
 const UNKNOWN = 'unknown' satisfies OutcomeEvent['result'];
 
-export interface WaitingRoomOptions {
+export interface AppendQueueOptions {
   /** How long a caller waits for its row, milliseconds. */
   readonly commitTimeoutMs: number;
   /** How many decisions may wait; as many refusals beside them. */
@@ -33,7 +33,7 @@ export interface WaitingRoomOptions {
   readonly maxOutcomes: number;
   readonly now: () => bigint;
   /** Called whenever an event has come in. */
-  readonly onArrival: (kind: Entry['kind']) => void;
+  readonly onArrival: (kind: QueuedEvent['kind']) => void;
   /** Called for each event that certainly gets no row any more, with the reason it is counted under. */
   readonly onGivenUp: (reason: string) => void;
 }
@@ -47,24 +47,25 @@ const MAX_NOTICES = 10_000;
  * The events that wait for their place in the record, and the exact count of those that got none. Decisions go first:
  * callers wait for them, also while a backlog is written down after an outage. No I/O.
  */
-export class WaitingRoom {
-  readonly #options: WaitingRoomOptions;
+export class AppendQueue {
+  readonly #options: AppendQueueOptions;
   // No Sets: V8 links each table that a Set has outgrown to its next, so that one of them grown old keeps all events
   // after it until a full collection.
-  #decisions: Entry[] = [];
-  #refusals: Entry[] = [];
-  #outcomes: Entry[] = [];
-  #notices: Entry[] = [];
+  #decisions: QueuedEvent[] = [];
+  #refusals: QueuedEvent[] = [];
+  #outcomes: QueuedEvent[] = [];
+  #notices: QueuedEvent[] = [];
   /** Calls whose gaps are on their way to be closed. */
   readonly #closing = new Set<string>();
-  #taken: Entry[] = [];
+  #dequeued: QueuedEvent[] = [];
   /** Given up for good. */
   readonly #notWritten = new Map<string, number>();
   /** Refusals answered without their row, which may commit yet. */
   readonly #late = new Map<string, number>();
   #closed = false;
+  #whenEmpty: (() => void)[] = [];
 
-  constructor(options: WaitingRoomOptions) {
+  constructor(options: AppendQueueOptions) {
     this.#options = options;
   }
 
@@ -126,36 +127,42 @@ export class WaitingRoom {
   }
 
   /**
-   * Takes the next batch, notices first, then decisions, each in the order of time. Every entry of it must come back by `committed`,
-   * `giveBack` or `rejected`.
+   * Takes the next batch: notices first, then all else in the order of time. Each of its events must come back, by
+   * `committed`, `requeue`, `reject` or `discard`.
    */
-  take(limit: number): readonly Entry[] {
+  dequeueBatch(limit: number): readonly QueuedEvent[] {
     const others = this.#refusals.length + this.#outcomes.length;
     const reserved = Math.min(others, Math.floor(limit / RESERVED_SHARE));
     const notices = this.#notices.splice(0, limit);
-    const room = limit - notices.length;
-    const calls = this.#decisions.splice(0, room - reserved);
-    calls.push(...this.#refusals.splice(0, room - calls.length));
-    calls.push(...this.#outcomes.splice(0, room - calls.length));
+    const left = limit - notices.length;
+    const calls = this.#decisions.splice(0, left - reserved);
+    calls.push(...this.#refusals.splice(0, left - calls.length));
+    calls.push(...this.#outcomes.splice(0, left - calls.length));
     calls.sort((a, b) => compare(a.columns.atMicros, b.columns.atMicros));
     const batch = notices.length === 0 ? calls : [...notices, ...calls];
-    this.#taken.push(...batch);
+    this.#dequeued.push(...batch);
     return batch;
   }
 
   /** The rows are committed. */
-  committed(entries: readonly Entry[]): void {
+  committed(entries: readonly QueuedEvent[]): void {
     this.#bringBack(entries);
     for (const entry of entries) {
       if (entry.late) this.#committedLate(entry);
       else entry.answer(true);
     }
+    this.#tellWhenEmpty();
   }
 
   /** The rows are certainly not there, and may be written yet. */
-  giveBack(entries: readonly Entry[]): void {
+  requeue(entries: readonly QueuedEvent[]): void {
     this.#bringBack(entries);
-    const back: Record<Entry['kind'], Entry[]> = { decision: [], refusal: [], outcome: [], notice: [] };
+    const back: Record<QueuedEvent['kind'], QueuedEvent[]> = {
+      decision: [],
+      refusal: [],
+      outcome: [],
+      notice: [],
+    };
     for (const entry of entries) {
       // The caller has its 503: a row now would only say that nothing was forwarded.
       if (entry.kind === 'decision' && entry.late) this.#giveUp('record-unavailable');
@@ -165,15 +172,17 @@ export class WaitingRoom {
     this.#refusals = [...back.refusal, ...this.#refusals];
     this.#outcomes = [...back.outcome, ...this.#outcomes];
     this.#notices = [...back.notice, ...this.#notices];
+    this.#tellWhenEmpty();
   }
 
   /** Postgres takes the row in no company: it is counted and forgotten. */
-  rejected(entry: Entry): void {
+  reject(entry: QueuedEvent): void {
     this.#bringBack([entry]);
-    this.#reject(entry);
+    this.#giveNoRow(entry);
+    this.#tellWhenEmpty();
   }
 
-  #reject(entry: Entry): void {
+  #giveNoRow(entry: QueuedEvent): void {
     if (entry.kind === 'refusal' && entry.late) this.#countLate(entry, -1);
     if (entry.kind !== 'notice') this.#giveUp(reasonOfEntry(entry));
     entry.late = true;
@@ -181,9 +190,10 @@ export class WaitingRoom {
   }
 
   /** What they would say isn't so any more: they are forgotten, and count as nothing lost. */
-  needless(entries: readonly Entry[]): void {
+  discard(entries: readonly QueuedEvent[]): void {
     this.#bringBack(entries);
     for (const entry of entries) entry.answer(false);
+    this.#tellWhenEmpty();
   }
 
   notWritten(): ReadonlyMap<string, number> {
@@ -195,7 +205,19 @@ export class WaitingRoom {
   /** Events neither written nor given up. */
   waiting(): number {
     const calls = this.#decisions.length + this.#refusals.length + this.#outcomes.length;
-    return calls + this.#notices.length + this.#taken.length;
+    return calls + this.#notices.length + this.#dequeued.length;
+  }
+
+  /** True when nothing waits any more, false when that took longer than `timeoutMs`. */
+  emptied(timeoutMs: number): Promise<boolean> {
+    if (this.waiting() === 0) return Promise.resolve(true);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(this.waiting() === 0), timeoutMs);
+    this.#whenEmpty.push(() => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+    return promise;
   }
 
   /** Decisions whose callers wait for a batch to take them. */
@@ -213,14 +235,19 @@ export class WaitingRoom {
   }
 
   /** Gives up whatever is still here: answered, and counted. */
-  abandon(): void {
-    const rooms = [this.#taken, this.#decisions, this.#refusals, this.#outcomes, this.#notices];
-    const left = rooms.flatMap((room) => room.splice(0));
-    for (const entry of left) this.#reject(entry);
+  rejectAll(): void {
+    const lists = [this.#dequeued, this.#decisions, this.#refusals, this.#outcomes, this.#notices];
+    const left = lists.flatMap((list) => list.splice(0));
+    for (const entry of left) this.#giveNoRow(entry);
+    this.#tellWhenEmpty();
   }
 
-  #entry(kind: 'decision' | 'refusal', event: DecisionEvent, settle: (committed: boolean) => void): Entry {
-    const entry: Entry = {
+  #entry(
+    kind: 'decision' | 'refusal',
+    event: DecisionEvent,
+    settle: (committed: boolean) => void,
+  ): QueuedEvent {
+    const entry: QueuedEvent = {
       kind,
       columns: eventColumns(event),
       late: false,
@@ -233,7 +260,7 @@ export class WaitingRoom {
     return entry;
   }
 
-  #expire(entry: Entry): void {
+  #expire(entry: QueuedEvent): void {
     entry.late = true;
     if (entry.kind === 'refusal') {
       this.#countLate(entry, 1);
@@ -243,7 +270,7 @@ export class WaitingRoom {
     entry.answer(false);
   }
 
-  #committedLate(entry: Entry): void {
+  #committedLate(entry: QueuedEvent): void {
     if (entry.kind === 'refusal') this.#countLate(entry, -1);
     else this.#addOutcome(notForwarded(entry.columns, this.#options.now()));
   }
@@ -258,9 +285,14 @@ export class WaitingRoom {
     this.#options.onArrival('outcome');
   }
 
-  #bringBack(entries: readonly Entry[]): void {
+  #bringBack(entries: readonly QueuedEvent[]): void {
     const back = new Set(entries);
-    this.#taken = this.#taken.filter((entry) => !back.has(entry));
+    this.#dequeued = this.#dequeued.filter((entry) => !back.has(entry));
+  }
+
+  #tellWhenEmpty(): void {
+    if (this.#whenEmpty.length === 0 || this.waiting() > 0) return;
+    for (const tell of this.#whenEmpty.splice(0)) tell();
   }
 
   #giveUp(reason: string): void {
@@ -268,7 +300,7 @@ export class WaitingRoom {
     this.#options.onGivenUp(reason);
   }
 
-  #countLate(refusal: Entry, by: 1 | -1): void {
+  #countLate(refusal: QueuedEvent, by: 1 | -1): void {
     const reason = reasonOfEntry(refusal);
     const count = (this.#late.get(reason) ?? 0) + by;
     if (count === 0) this.#late.delete(reason);
@@ -276,7 +308,7 @@ export class WaitingRoom {
   }
 }
 
-function reasonOfEntry({ kind, columns }: Entry): string {
+function reasonOfEntry({ kind, columns }: QueuedEvent): string {
   if (kind === 'outcome' || kind === 'notice') return kind;
   return kind === 'decision' ? 'record-unavailable' : reasonOf(columns);
 }
@@ -286,7 +318,7 @@ function reasonOf(refusal: { readonly reason: string | null; readonly problem: s
 }
 
 /** Those that wait longest stand in front, and are the ones that go out of turn. */
-function takeOut(from: Entry[], entry: Entry): boolean {
+function takeOut(from: QueuedEvent[], entry: QueuedEvent): boolean {
   const place = from.indexOf(entry);
   if (place === -1) return false;
   from.splice(place, 1);

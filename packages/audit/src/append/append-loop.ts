@@ -3,7 +3,7 @@ import { appendFailure, closedBefore } from './append-failure.ts';
 import { type ChainHead, chain, EMPTY_CHAIN, type Link, type Timed } from '../chain/chain.ts';
 import { appendEvents, readBack, writerLock } from './event-store.ts';
 import { openSession, type Session, type SessionTimeouts } from '../database/session.ts';
-import { type Entry, isClosing, type WaitingRoom } from './waiting-room.ts';
+import { type AppendQueue, isClosing, type QueuedEvent } from './append-queue.ts';
 
 export interface AppendLoopOptions {
   readonly appendUrl: string;
@@ -11,7 +11,7 @@ export interface AppendLoopOptions {
   readonly writer: string;
   readonly timeouts: SessionTimeouts;
   /** How long outcomes and refusals wait for a decision to ride with, milliseconds. */
-  readonly quietMs: number;
+  readonly lingerMs: number;
   readonly now: () => bigint;
   readonly observeBatch: (rows: number, milliseconds: number) => void;
 }
@@ -31,23 +31,23 @@ const MAX_BACKOFF_MS = 500;
 const MAX_AGE_MICROS = 28n * 86_400_000_000n;
 
 /** A batch whose answer was lost. Until it is known to be there or not, nothing else may take its place. */
-interface Unresolved {
-  readonly entries: readonly Entry[];
+interface Batch {
+  readonly entries: readonly QueuedEvent[];
   readonly events: readonly Link[];
 }
 
 /**
- * Moves events from the waiting room into the record: one connection, one batch in flight, for as long as the process
+ * Moves events from the queue into the record: one connection, one batch in flight, for as long as the process
  * lives. Nothing that the network or the database does ends it.
  */
 export class AppendLoop {
-  readonly #room: WaitingRoom;
+  readonly #queue: AppendQueue;
   readonly #options: AppendLoopOptions;
   readonly #done: Promise<void>;
   #session: Session | undefined;
   readonly #lock: bigint;
   #head: ChainHead = EMPTY_CHAIN;
-  #unresolved: Unresolved | undefined;
+  #inDoubt: Batch | undefined;
   /** Failures since anything last worked. */
   #failures = 0;
   #stopped = false;
@@ -60,17 +60,17 @@ export class AppendLoop {
   #probes: ((mayInsert: boolean) => void)[] = [];
   #idleWaiters: (() => void)[] = [];
 
-  constructor(room: WaitingRoom, options: AppendLoopOptions) {
-    this.#room = room;
+  constructor(queue: AppendQueue, options: AppendLoopOptions) {
+    this.#queue = queue;
     this.#options = options;
     this.#lock = writerLock(options.writer);
     this.#done = this.#run();
   }
 
-  /** To be told of every event that came into the waiting room. */
-  arrived(kind: Entry['kind']): void {
+  /** To be told of every event that came into the queue. */
+  arrived(kind: QueuedEvent['kind']): void {
     if (kind === 'decision') this.#wake();
-    else this.#quiet ??= setTimeout(() => this.#quietIsOver(), this.#options.quietMs);
+    else this.#quiet ??= setTimeout(() => this.#quietIsOver(), this.#options.lingerMs);
   }
 
   /** Whether the connection works and its role may insert; false after `timeoutMs` without an answer. */
@@ -88,9 +88,9 @@ export class AppendLoop {
   /** True when nothing waits any more, false when that took longer than `timeoutMs`. */
   flush(timeoutMs: number): Promise<boolean> {
     this.#quietIsOver();
-    if (this.#room.waiting() === 0) return Promise.resolve(true);
+    if (this.#queue.waiting() === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(this.#room.waiting() === 0), timeoutMs);
+      const timer = setTimeout(() => resolve(this.#queue.waiting() === 0), timeoutMs);
       this.#idleWaiters.push(() => {
         clearTimeout(timer);
         resolve(true);
@@ -102,7 +102,7 @@ export class AppendLoop {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#quiet);
-    if (this.#room.waiting() === 0) await this.#session?.end();
+    if (this.#queue.waiting() === 0) await this.#session?.end();
     else this.#session?.destroy();
     this.#wake();
     await this.#done;
@@ -124,13 +124,14 @@ export class AppendLoop {
   async #step(): Promise<void> {
     const session = this.#session;
     if (!session?.alive()) return this.#connect();
-    if (this.#unresolved !== undefined) return this.#resolve(session, this.#unresolved);
+    if (this.#inDoubt !== undefined) return this.#resolve(session, this.#inDoubt);
     if (this.#probes.length > 0) return this.#answerProbes(await mayInsert(session));
-    if (this.#room.decisions() === 0 && !(this.#othersDue && this.#room.hasOthers())) return this.#bell();
+    if (this.#queue.decisions() === 0 && !(this.#othersDue && this.#queue.hasOthers()))
+      return this.#waitForWork();
     await this.#gather();
-    const batch = this.#room.take(MAX_BATCH);
+    const batch = this.#queue.dequeueBatch(MAX_BATCH);
     if (batch.length === 0) return undefined;
-    this.#othersDue = this.#room.hasOthers();
+    this.#othersDue = this.#queue.hasOthers();
     clearTimeout(this.#quiet);
     this.#quiet = undefined;
     const began = performance.now();
@@ -148,7 +149,7 @@ export class AppendLoop {
     const { began, took, events } = this.#last;
     if (took >= SLOW_COMMIT_MS) return;
     await endOfTurn();
-    if (this.#room.decisions() >= FULL_ENOUGH) return;
+    if (this.#queue.decisions() >= FULL_ENOUGH) return;
     const early = began + (events < MANY ? FEW_EVERY_MS : MANY_EVERY_MS) - performance.now();
     if (early > 0) await delay(early);
   }
@@ -163,7 +164,7 @@ export class AppendLoop {
     });
   }
 
-  async #append(session: Session, entries: readonly Entry[]): Promise<void> {
+  async #append(session: Session, entries: readonly QueuedEvent[]): Promise<void> {
     if (entries.length === 0) return;
     const head = this.#head;
     const events = chain(this.#options.writer, head, inTime(head, this.#options.now(), entries));
@@ -172,23 +173,23 @@ export class AppendLoop {
       case undefined:
         return this.#settle({ entries, events });
       case 'bad-row':
-        return this.#isolate(session, entries);
+        return this.#bisect(session, entries);
       case 'gap-closed':
         return this.#append(session, this.#withoutClosed(entries, failure.error));
       case 'not-now':
-        this.#giveBack(entries);
+        this.#requeue(entries);
         throw failure.error;
       case 'unknown':
-        this.#unresolved = { entries, events };
+        this.#inDoubt = { entries, events };
         throw failure.error;
     }
   }
 
   /** Halves a batch until the bad row stands alone. Rows take their places only when they commit: no holes. */
-  async #isolate(session: Session, entries: readonly Entry[]): Promise<void> {
+  async #bisect(session: Session, entries: readonly QueuedEvent[]): Promise<void> {
     const [only] = entries;
     if (only !== undefined && entries.length === 1) {
-      this.#room.rejected(only);
+      this.#queue.reject(only);
       this.#tellIdle();
       return;
     }
@@ -196,42 +197,42 @@ export class AppendLoop {
     try {
       await this.#append(session, entries.slice(0, middle));
     } catch (error) {
-      this.#giveBack(entries.slice(middle));
+      this.#requeue(entries.slice(middle));
       throw error;
     }
     await this.#append(session, entries.slice(middle));
   }
 
-  async #resolve(session: Session, batch: Unresolved): Promise<void> {
+  async #resolve(session: Session, batch: Batch): Promise<void> {
     const found = await this.#withReader((reader) => readBack(reader, this.#options.writer, batch.events));
     if (found === 'committed') return this.#settle(batch);
     if (found !== 'absent') {
       this.#head = found;
-      this.#unresolved = undefined;
-      return this.#giveBack(batch.entries);
+      this.#inDoubt = undefined;
+      return this.#requeue(batch.entries);
     }
     // The same rows to the byte: should the first attempt land after all, one of the two breaks the unique key.
     const failure = await this.#send(session, batch);
     if (failure === undefined) return this.#settle(batch);
     if (failure.kind !== 'bad-row' && failure.kind !== 'gap-closed') throw failure.error;
-    this.#unresolved = undefined;
-    if (failure.kind === 'bad-row') return this.#isolate(session, batch.entries);
+    this.#inDoubt = undefined;
+    if (failure.kind === 'bad-row') return this.#bisect(session, batch.entries);
     return this.#append(session, this.#withoutClosed(batch.entries, failure.error));
   }
 
   /** Another process closed gaps that this one had found. What is no gap any more is nothing to write. */
-  #withoutClosed(entries: readonly Entry[], error: unknown): readonly Entry[] {
+  #withoutClosed(entries: readonly QueuedEvent[], error: unknown): readonly QueuedEvent[] {
     const closed = closedBefore(error);
     const [needless, rest] = [true, false].map((so) =>
       entries.filter((entry) => (isClosing(entry) && closed.has(entry.columns.callId ?? '')) === so),
     );
     if (needless === undefined || rest === undefined || needless.length === 0) throw error;
-    this.#room.needless(needless);
+    this.#queue.discard(needless);
     this.#tellIdle();
     return rest;
   }
 
-  async #send(session: Session, { entries, events }: Unresolved) {
+  async #send(session: Session, { entries, events }: Batch) {
     const started = performance.now();
     const closings = entries.flatMap((entry) => (isClosing(entry) ? (entry.columns.callId ?? []) : []));
     try {
@@ -243,20 +244,20 @@ export class AppendLoop {
     return undefined;
   }
 
-  #settle({ entries, events }: Unresolved): void {
+  #settle({ entries, events }: Batch): void {
     const last = events.at(-1);
     if (last !== undefined) this.#head = { seq: last.seq, hash: last.hash, atMicros: last.atMicros };
-    this.#unresolved = undefined;
+    this.#inDoubt = undefined;
     this.#failures = 0;
     // The next batch goes out first: it would wait for all the work that these callers now go on with.
     setImmediate(() => {
-      this.#room.committed(entries);
+      this.#queue.committed(entries);
       this.#tellIdle();
     });
   }
 
-  #giveBack(entries: readonly Entry[]): void {
-    this.#room.giveBack(entries);
+  #requeue(entries: readonly QueuedEvent[]): void {
+    this.#queue.requeue(entries);
     this.#othersDue = true;
     this.#tellIdle();
   }
@@ -281,7 +282,7 @@ export class AppendLoop {
       pause.over = true;
       this.#wake();
     }, wait);
-    while (!this.#stopped && !pause.over) await this.#bell();
+    while (!this.#stopped && !pause.over) await this.#waitForWork();
     clearTimeout(timer);
     this.#rung = true;
   }
@@ -293,7 +294,7 @@ export class AppendLoop {
   }
 
   #tellIdle(): void {
-    if (this.#room.waiting() > 0) return;
+    if (this.#queue.waiting() > 0) return;
     const waiters = this.#idleWaiters;
     this.#idleWaiters = [];
     for (const tell of waiters) tell();
@@ -312,7 +313,7 @@ export class AppendLoop {
   }
 
   /** Waits for the next `#wake`; one that came since the last wait counts. */
-  async #bell(): Promise<void> {
+  async #waitForWork(): Promise<void> {
     if (!this.#rung) {
       await new Promise<void>((resolve) => {
         this.#ring = resolve;
@@ -340,7 +341,7 @@ async function mayInsert(session: Session): Promise<boolean> {
  * The events with times that never go back within the writer and that a partition can be expected for, whatever the
  * event says: not after now, not more than 28 days before.
  */
-function inTime(head: ChainHead, now: bigint, entries: readonly Entry[]): readonly Timed[] {
+function inTime(head: ChainHead, now: bigint, entries: readonly QueuedEvent[]): readonly Timed[] {
   let last = head.atMicros;
   return entries.map(({ columns }) => {
     const { atMicros } = columns;

@@ -7,7 +7,7 @@ export interface Tally {
   readonly toMicros: bigint;
 }
 
-export interface ClosedDoorsOptions {
+export interface RefusalCounterOptions {
   readonly now: () => bigint;
   /** How often a reason may be summed, milliseconds. */
   readonly everyMs: number;
@@ -22,15 +22,15 @@ const MAX_REASONS = 256;
  * Sums up what was refused without a row of its own, so that the record tells of it at the price of one row a reason
  * and interval, however many there were. What was counted once is in exactly one committed summary, or still here.
  */
-export class ClosedDoors {
-  readonly #options: ClosedDoorsOptions;
+export class RefusalCounter {
+  readonly #options: RefusalCounterOptions;
   readonly #timer: NodeJS.Timeout;
   readonly #unsummed = new Map<string, Tally>();
   /** Reasons whose summary waits for its commit, and since when: performance.now(). */
   readonly #pending = new Map<string, number>();
   #stopped = false;
 
-  constructor(options: ClosedDoorsOptions) {
+  constructor(options: RefusalCounterOptions) {
     this.#options = options;
     this.#timer = setInterval(() => this.sum(), options.everyMs);
     this.#timer.unref();

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type AuditRecord, openRecord, type RecordOptions } from '../src/index.ts';
+import { type AuditWriter, openAuditWriter, type AuditWriterOptions } from '../src/append/index.ts';
 import { readChain } from './chain-of.ts';
 import {
   decision,
@@ -13,7 +13,7 @@ import {
 } from './record-under-test.ts';
 
 let database: RecordDatabase;
-const opened: AuditRecord[] = [];
+const opened: AuditWriter[] = [];
 
 beforeAll(async () => {
   database = await recordDatabase();
@@ -25,9 +25,9 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((record) => record.close(2_000)));
 });
 
-function open(changes: Partial<RecordOptions> = {}): AuditRecord {
+function open(changes: Partial<AuditWriterOptions> = {}): AuditWriter {
   const { relayedAppendUrl: appendUrl, readUrl } = database;
-  const record = openRecord({ appendUrl, readUrl, opening: OPENING, now: nowMicros, ...changes });
+  const record = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now: nowMicros, ...changes });
   opened.push(record);
   return record;
 }
@@ -40,7 +40,7 @@ interface Summary {
   readonly to: string;
 }
 
-async function summariesOf(record: AuditRecord): Promise<readonly Summary[]> {
+async function summariesOf(record: AuditWriter): Promise<readonly Summary[]> {
   const chain = await readChain(database.owner, record.writer);
   return chain
     .filter(({ result }) => result === 'refusals-summed' || result === 'events-lost')
@@ -51,14 +51,14 @@ async function summariesOf(record: AuditRecord): Promise<readonly Summary[]> {
 }
 
 /** Of each reason, the sum over all summaries. */
-async function sums(record: AuditRecord): Promise<Readonly<Record<string, number>>> {
+async function sums(record: AuditWriter): Promise<Readonly<Record<string, number>>> {
   const total: Record<string, number> = {};
   for (const { reason, count } of await summariesOf(record))
     total[reason ?? ''] = (total[reason ?? ''] ?? 0) + count;
   return total;
 }
 
-async function callRows(record: AuditRecord): Promise<number> {
+async function callRows(record: AuditWriter): Promise<number> {
   const chain = await readChain(database.owner, record.writer);
   return chain.filter(({ kind }) => kind === 'decision').length;
 }
@@ -69,7 +69,7 @@ test('a flood takes one row a reason and interval, and its count is exact (E.48)
   let asked = 0;
   while (performance.now() - began < 1_300) {
     for (let index = 0; index < 1_000; index++, asked++)
-      record.turnAway(asked % 2 === 0 ? 'address-rate' : 'tls-handshake');
+      record.countRefusal(asked % 2 === 0 ? 'address-rate' : 'tls-handshake');
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   const intervals = (performance.now() - began) / 400;
@@ -87,7 +87,7 @@ test('a flood takes one row a reason and interval, and its count is exact (E.48)
 
 test('reasons beyond any that the code has are summed as one, so that rows stay bounded', async () => {
   const record = open();
-  for (let index = 0; index < 1_000; index++) record.turnAway(`made-up-${index}`);
+  for (let index = 0; index < 1_000; index++) record.countRefusal(`made-up-${index}`);
   await record.close(2_000);
   const summed = await sums(record);
   expect(Object.keys(summed).length).toBe(257);

@@ -1,13 +1,13 @@
 import { bytesGrownOld } from '@ideogate/testkit';
 import { expect, test } from 'vitest';
-import { WaitingRoom } from '../src/writing/waiting-room.ts';
+import { AppendQueue } from '../src/append/append-queue.ts';
 import { decision, nowMicros, outcome } from './record-under-test.ts';
 
 const MEGABYTE = 1024 * 1024;
 const AT_ONCE = 10;
 
-const openRoom = (): WaitingRoom =>
-  new WaitingRoom({
+const openQueue = (): AppendQueue =>
+  new AppendQueue({
     commitTimeoutMs: 60_000,
     maxWaiting: 100,
     maxOutcomes: 100,
@@ -17,17 +17,17 @@ const openRoom = (): WaitingRoom =>
   });
 
 test('an event that is committed is not kept until a full collection', () => {
-  const room = openRoom();
+  const queue = openQueue();
   const kept = bytesGrownOld(() => {
     for (let batch = 0; batch < 2_000; batch++) {
       for (let number = 0; number < AT_ONCE; number++) {
         const event = decision({ resource: `/${'x'.repeat(500)}${batch}` });
-        void room.decide(event);
-        room.outcome(outcome({ callId: event.callId }));
+        void queue.decide(event);
+        queue.outcome(outcome({ callId: event.callId }));
       }
-      room.committed(room.take(1_000));
+      queue.committed(queue.dequeueBatch(1_000));
     }
   });
-  expect(room.waiting()).toBe(0);
+  expect(queue.waiting()).toBe(0);
   expect(kept).toBeLessThan(MEGABYTE);
 });

@@ -7,17 +7,17 @@ import type {
   OutcomeEvent,
 } from '@ideogate/contract';
 import { AppendLoop } from './append-loop.ts';
-import { ClosedDoors, type Tally } from './closed-doors.ts';
+import { RefusalCounter, type Tally } from './refusal-counter.ts';
 import { partitionsAheadDays } from '../database/partitions.ts';
 import { openReadPool } from '../database/read-pool.ts';
 import { watchSafety } from '../database/safety-watch.ts';
 import type { DatabaseFault } from '../database/settings.ts';
 import { isoFromMicros } from '../timestamp.ts';
 import type { CallOfOutcome, GapReason } from './event-columns.ts';
-import { giveSignOfLife } from './sign-of-life.ts';
-import { WaitingRoom } from './waiting-room.ts';
+import { holdWriterLease } from './writer-lease.ts';
+import { AppendQueue } from './append-queue.ts';
 
-export interface RecordOptions {
+export interface AuditWriterOptions {
   /** The append login. */
   readonly appendUrl: string;
   /** The read login; asked only after a lost answer, and by `ready`. */
@@ -33,7 +33,7 @@ export interface RecordOptions {
   /** How many outcomes are kept for a database that is away. */
   readonly maxOutcomes?: number;
   /** How long outcomes and refusals wait for a decision to ride with, milliseconds. */
-  readonly quietMs?: number;
+  readonly lingerMs?: number;
   /** How often what was refused without a row is summed in one, per reason, milliseconds. */
   readonly summaryMs?: number;
   /** The gateway's clock, microseconds since the Unix epoch. */
@@ -55,7 +55,7 @@ export interface WriterOpening {
 }
 
 /** The way into the record. Whatever the database does, nothing here throws or rejects. */
-export interface AuditRecord {
+export interface AuditWriter {
   readonly writer: string;
   /**
    * Writes the decision on a call that would be allowed. `committed` only after the commit: the call may go on.
@@ -74,7 +74,7 @@ export interface AuditRecord {
   /** Writes a notice on what is about to be done; `late` when it isn't known to be committed in `commitTimeoutMs`. */
   announce(event: NoticeEvent): Promise<'committed' | 'late'>;
   /** Counts a refusal that is to have no row of its own, as of a flood: the next summary of its reason tells of it. */
-  turnAway(reason: string): void;
+  countRefusal(reason: string): void;
   /**
    * How many events have no row, exactly: refusals by their reason, `record-unavailable` and `overloaded` for calls
    * that would have been allowed, `outcome` for outcomes, `notice` for notices.
@@ -95,30 +95,30 @@ const GRACE_MS = 500;
 const MIN_DAYS_AHEAD = 7;
 
 /** Opens the record. The database need not be up. */
-export function openRecord(options: RecordOptions): AuditRecord {
+export function openAuditWriter(options: AuditWriterOptions): AuditWriter {
   const { appendUrl, readUrl, now, commitTimeoutMs = 2_000, maxWaiting = 10_000 } = options;
-  const { maxOutcomes = 100_000, quietMs = 20, summaryMs = 60_000, opening } = options;
+  const { maxOutcomes = 100_000, lingerMs = 20, summaryMs = 60_000, opening } = options;
   const writer = randomUUID();
-  const room: WaitingRoom = new WaitingRoom({
+  const queue: AppendQueue = new AppendQueue({
     commitTimeoutMs,
     maxWaiting,
     maxOutcomes,
     now,
     onArrival: (kind) => loop.arrived(kind),
-    onGivenUp: (reason) => doors.count(reason),
+    onGivenUp: (reason) => refusals.count(reason),
   });
-  const loop = new AppendLoop(room, {
+  const loop = new AppendLoop(queue, {
     appendUrl,
     readUrl,
     writer,
     timeouts: { connectMs: CONNECT_MS, statementMs: commitTimeoutMs, graceMs: GRACE_MS },
-    quietMs,
+    lingerMs,
     now,
     observeBatch: (rows, milliseconds) => options.observe?.batch(rows, milliseconds),
   });
   const pool = openReadPool(readUrl);
   const safety = watchSafety({ append: appendUrl, read: readUrl }, options.acceptedFaults ?? []);
-  const life = giveSignOfLife(appendUrl, writer);
+  const lease = holdWriterLease(appendUrl, writer);
   let closing: Promise<void> | undefined;
   const aboutWriter = (result: NoticeName, detail: NoticeEvent['detail']): NoticeEvent => ({
     kind: 'notice',
@@ -133,14 +133,14 @@ export function openRecord(options: RecordOptions): AuditRecord {
     keyId: null,
     detail,
   });
-  const doors = new ClosedDoors({
+  const refusals = new RefusalCounter({
     now,
     everyMs: summaryMs,
     write: (reason, tally, settled) =>
-      room.note({ ...aboutWriter(...summaryOf(reason, tally)), reason }, settled),
+      queue.note({ ...aboutWriter(...summaryOf(reason, tally)), reason }, settled),
   });
   const { instance, version, callsEndWithinMs } = opening;
-  room.note(
+  queue.note(
     aboutWriter('writer-opened', {
       instance,
       version,
@@ -165,36 +165,36 @@ export function openRecord(options: RecordOptions): AuditRecord {
 
   async function close(timeoutMs: number) {
     const until = performance.now() + timeoutMs;
-    room.close();
-    doors.stop();
+    queue.close();
+    refusals.stop();
     // The chain is closed only over a record that is whole.
     if (await loop.flush(timeoutMs)) {
-      doors.sum();
-      room.note(aboutWriter('writer-closed', {}));
+      refusals.sum();
+      queue.note(aboutWriter('writer-closed', {}));
       await loop.flush(Math.max(0, until - performance.now()));
     }
     await loop.stop();
-    room.abandon();
-    life.stop();
+    queue.rejectAll();
+    lease.stop();
     // On a silent network the pool's goodbye would wait for ever; its sockets end with the process.
     await within(CONNECT_MS, pool.end());
   }
 
   return {
     writer,
-    decide: (event) => room.decide(event),
-    refuse: (event) => room.refuse(event),
-    outcome: (event) => room.outcome(event),
-    closeGap: (call, reason) => room.closeGap(call, reason),
-    note: (event) => room.note(event),
+    decide: (event) => queue.decide(event),
+    refuse: (event) => queue.refuse(event),
+    outcome: (event) => queue.outcome(event),
+    closeGap: (call, reason) => queue.closeGap(call, reason),
+    note: (event) => queue.note(event),
     async announce(event) {
       const { promise, resolve } = Promise.withResolvers<boolean>();
-      room.note(event, resolve);
+      queue.note(event, resolve);
       return (await within(commitTimeoutMs, promise)) === true ? 'committed' : 'late';
     },
-    turnAway: (reason) => doors.count(reason),
-    notWritten: () => room.notWritten(),
-    waiting: () => room.waiting(),
+    countRefusal: (reason) => refusals.count(reason),
+    notWritten: () => queue.notWritten(),
+    waiting: () => queue.waiting(),
     ready,
     flush: (timeoutMs) => loop.flush(timeoutMs),
     close: (timeoutMs) => (closing ??= close(timeoutMs)),

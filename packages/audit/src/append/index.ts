@@ -1,0 +1,8 @@
+export {
+  type AuditWriter,
+  type AuditWriterOptions,
+  openAuditWriter,
+  type WriterOpening,
+} from './audit-writer.ts';
+export { storedBytes } from './stored-bytes.ts';
+export { NoticeError, type NoticeOptions, writeNotice } from './write-notice.ts';
