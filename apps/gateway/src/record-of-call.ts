@@ -2,11 +2,10 @@ import { createHmac, type KeyObject } from 'node:crypto';
 import type { Genuine } from '@ideogate/access-token';
 import type { Capability, DecisionEvent, OutcomeEvent, OutcomeResult } from '@ideogate/contract';
 import { PROBLEMS } from '@ideogate/contract';
-import { priceOf } from '@ideogate/ideogram';
+import { priceOf, promptOf } from '@ideogate/ideogram';
 import { type Call, callerIsGone } from './call.ts';
 import type { Gateway } from './context.ts';
 import type { Refusal } from './refusal.ts';
-import { PROMPT_FIELDS } from './steps/check-bounds.ts';
 
 /** Which key a call uses: a priced quote changes nothing, so it never gets the write key. */
 export function capabilityOf(call: Call): Capability {
@@ -96,7 +95,7 @@ export function recordOutcome(call: Call, ending: Ending, gateway: Gateway): Out
   const { answer } = call;
   const upstreamStatus = answer?.status ?? null;
   const read = answer?.read ?? { images: null, safe: null, made: [] };
-  const prompt = promptOf(call);
+  const prompt = promptOf(call.fields);
   const base = eventBase(call, gateway);
   return {
     ...base,
@@ -127,14 +126,6 @@ function costOf(call: Call, images: number | null): number | null {
 
 function digestOf(prompt: string, key: KeyObject | null): string | null {
   return key === null ? null : createHmac('sha256', key).update(prompt).digest('hex');
-}
-
-function promptOf(call: Call): string | null {
-  for (const field of PROMPT_FIELDS) {
-    const value = call.fields.get(field);
-    if (typeof value === 'string') return value;
-  }
-  return null;
 }
 
 /** A credential that a caller put into the path by mistake is not kept: a compact token, or a key of this gateway's. */

@@ -1,4 +1,4 @@
-import { pricedFields } from '@ideogate/ideogram';
+import { recordedFields } from '@ideogate/ideogram';
 import { type BodyReader, checkQuery, openBody, type RequestFault } from '@ideogate/request-body';
 import { admit, callerKey, PARSING_LATE, whileUploading } from '../admission/admit.ts';
 import { readPieces } from '../admission/read-pieces.ts';
@@ -38,7 +38,7 @@ export const readBody: Step = async (call, gateway) => {
     request.headers['content-encoding'],
     {
       ...gateway.config.limits,
-      watch: watchedFields(operation),
+      watch: recordedFields(operation),
       quote: call.quote,
       webhookUrls: gateway.webhookUrls,
     },
@@ -73,19 +73,6 @@ function reserveMemory(
 ): Promise<Lease | Refusal> {
   const pool = admission.bodyMemory;
   return admit(call, pool, callerKey(call), bytes, whileUploading(call, pool, interrupt));
-}
-
-/** Fields the record wants besides those the price needs: prompts, for their keyed digest. */
-export const PROMPT_FIELDS = ['prompt', 'text_prompt', 'image_request.prompt'] as const;
-
-const WATCHED = new WeakMap<object, readonly string[]>();
-
-function watchedFields(operation: NonNullable<Call['operation']>): readonly string[] {
-  const known = WATCHED.get(operation);
-  if (known !== undefined) return known;
-  const fields = [...new Set([...pricedFields(operation), ...PROMPT_FIELDS])];
-  WATCHED.set(operation, fields);
-  return fields;
 }
 
 /** From here on it is read from the call: fastify would fail after the decision on a type that it can't read. */
