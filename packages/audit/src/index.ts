@@ -14,7 +14,6 @@ export { type GrantedScope, recordBegins, scopesUsed } from './reading/scope-use
 export { type ChainedEvent, type ChainFault, hashEvent, verifyChain } from './chain/chain.ts';
 export { createLogins, type Login, LoginError, type LoginFault } from './database/logins.ts';
 export { MigrationError, type MigrationFault, migrate } from './database/migrate.ts';
-export { databaseWay } from './database/way.ts';
 export { partitionsAheadDays, topUpPartitions } from './database/partitions.ts';
 export { openReadPool } from './database/read-pool.ts';
 export {
@@ -36,7 +35,6 @@ export { MonthKeyError, type MonthKeys, openMonthKeys } from './month-keys/month
 export { type KeptPrompt, readKeptPrompt } from './month-keys/read-kept-prompt.ts';
 export { MAX_TEXT_BYTES, originalText, storableText } from './storable.ts';
 export { claimDatabase, DatabaseClaimError, ensureDatabase } from './database/database.ts';
-export { lockNamed, soleDuty } from './database/sole-duty.ts';
 export {
   type CheckpointDestination,
   fileDestination,

@@ -7,7 +7,7 @@ import { startLocalPostgres } from '@ideogate/local-postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AuditWriter, openAuditWriter } from '../src/append/index.ts';
 import { type DatabaseFault, databaseSafety, type DatabaseUser } from '../src/index.ts';
-import { wayFaults } from '../src/database/settings.ts';
+import { connectionFaults } from '../src/database/settings.ts';
 import { nowMicros, OPENING, type RecordDatabase, recordDatabase, until } from './record-under-test.ts';
 
 let database: RecordDatabase;
@@ -226,7 +226,7 @@ describe('the way to the database', () => {
     ['postgres://a:b@db.example/x?sslmode=verify-full', []],
     ['postgres://a:b@db.example/x?ssl=true', []],
   ])('%s: %j', (url, expected) => {
-    expect(wayFaults(url).map(({ fault }) => fault)).toEqual(expected);
+    expect(connectionFaults(url).map(({ fault }) => fault)).toEqual(expected);
   });
 });
 

@@ -27,7 +27,7 @@ import { chain, EMPTY_CHAIN } from '../src/chain/chain.ts';
 import { checkpointLine, eventLine, headerLine, LINE_TEXTS } from '../src/chain/ndjson.ts';
 import { checkpointOf, checkpointText, hashOfCheckpoint } from '../src/checkpoints/checkpoint.ts';
 import { makeSigningKey, signNote } from '../src/checkpoints/note.ts';
-import { openSession } from '../src/database/session.ts';
+import { openSession } from '@ideogate/postgres';
 import { eventColumns } from '../src/append/event-columns.ts';
 import { appendEvents, writerLock } from '../src/append/event-store.ts';
 import { readChain } from './chain-of.ts';

@@ -1,7 +1,7 @@
 import { serveControl } from './control-socket.ts';
 import type { KillEntry } from './kill-entry.ts';
 import { readOrderFile, writeOrderFile } from './order-file.ts';
-import { OrderFollower } from './order-store.ts';
+import { followOrders } from './follow-orders.ts';
 import { Orders } from './orders.ts';
 
 export interface KillSwitchOptions {
@@ -51,7 +51,7 @@ export async function openKillSwitch(options: KillSwitchOptions): Promise<KillSw
     return orders.entries();
   }
 
-  const follower = await OrderFollower.start({
+  const follower = await followOrders({
     openUrl,
     writer,
     instance,

@@ -26,4 +26,3 @@ export {
   StoreError,
 } from './store/key-store.ts';
 export { resealStore } from './store/reseal-store.ts';
-export { type Connection, connect as connectStore } from './store/connection.ts';

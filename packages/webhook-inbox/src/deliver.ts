@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { lockNamed, soleDuty } from '@ideogate/audit';
+import { lockNamed, type Pool, runAsLeader } from '@ideogate/postgres';
 import { run, type TaskList } from 'graphile-worker';
-import type { Pool } from 'pg';
 import type { Agent } from 'undici';
 import { DELIVER, JOBS } from './inbox.ts';
 import { countUndelivered, type Undelivered } from './letters.ts';
@@ -49,9 +48,9 @@ export function deliverWebhooks(options: DeliveryOptions): Delivery {
   let undelivered: Undelivered | null = null;
   const pool = openWebhookPool(options.url);
   const agent = openSender();
-  const duty = soleDuty(
+  const leader = runAsLeader(
     {
-      readUrl: options.url,
+      url: options.url,
       name: 'ideogate-webhook-duty',
       lock: lockNamed('hook', 'send'),
       lookMs: LOOK_MS,
@@ -113,7 +112,7 @@ export function deliverWebhooks(options: DeliveryOptions): Delivery {
   return {
     undelivered: () => undelivered,
     async stop() {
-      await duty.stop();
+      await leader.stop();
       await agent.close();
       await pool.end();
     },

@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { runMigrations } from 'graphile-worker';
-import type { Pool } from 'pg';
+import type { Pool } from '@ideogate/postgres';
 import { openWebhookPool } from './pool.ts';
 import { quietLogger } from './quiet-logger.ts';
 

@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool } from '@ideogate/postgres';
 import { DELIVER, JOBS } from './inbox.ts';
 
 /** `waiting`: it is tried, or tried again. `dead`: tried as often as it may be; only `replay` tries it again. */

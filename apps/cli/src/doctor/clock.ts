@@ -1,4 +1,4 @@
-import { databaseWay } from '@ideogate/audit';
+import { probeDatabase } from '@ideogate/postgres';
 import { DEFAULT_VERIFIER, type TrustedIssuer } from '@ideogate/access-token';
 import { codeOf } from '../product/data-folder.ts';
 import { fault, type Finding, NO_SETTINGS, NOT_RUNNING, ok, unknown, warning } from './finding.ts';
@@ -19,7 +19,7 @@ export async function clock({ ready, config }: Surroundings): Promise<readonly F
 
 async function ofDatabase(url: string): Promise<Finding> {
   try {
-    const { aheadMs, boundMs } = await databaseWay(url);
+    const { aheadMs, boundMs } = await probeDatabase(url);
     return judge("the database's clock", aheadMs, boundMs);
   } catch (error) {
     return unknown(`the database's clock cannot be asked (${codeOf(error)})`, 'see that it is up');

@@ -1,4 +1,4 @@
-import { databaseWay } from '@ideogate/audit';
+import { probeDatabase } from '@ideogate/postgres';
 import { isLoopback } from '@ideogate/contract';
 import { upstreamWay } from '@ideogate/gateway';
 import { codeOf } from '../product/data-folder.ts';
@@ -44,7 +44,7 @@ async function database(url: string): Promise<Finding> {
   const { hostname } = new URL(url);
   const mend = 'add sslmode=verify-full to DATABASE_URL, and start again';
   try {
-    const { tls: agreed } = await databaseWay(url);
+    const { tls: agreed } = await probeDatabase(url);
     if (agreed === null)
       return isLocal(hostname)
         ? ok('the database is on this machine, without TLS')

@@ -1,4 +1,4 @@
-import { DatabaseError } from 'pg';
+import { DatabaseError } from '@ideogate/postgres';
 
 /** What a failed append means for its rows. */
 export type AppendFailure =

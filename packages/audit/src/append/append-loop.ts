@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { appendFailure, closedBefore } from './append-failure.ts';
 import { type ChainHead, chain, EMPTY_CHAIN, type Link, type Timed } from '../chain/chain.ts';
 import { appendEvents, readBack, writerLock } from './event-store.ts';
-import { openSession, type Session, type SessionTimeouts } from '../database/session.ts';
+import { openSession, type Session, type SessionTimeouts } from '@ideogate/postgres';
 import { type AppendQueue, isClosing, type QueuedEvent } from './append-queue.ts';
 
 export interface AppendLoopOptions {

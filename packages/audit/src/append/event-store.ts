@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { getTableColumns } from 'drizzle-orm';
 import type { ChainHead, Link } from '../chain/chain.ts';
 import { auditEvent } from '../database/schema.ts';
-import type { Session } from '../database/session.ts';
+import type { Session } from '@ideogate/postgres';
 
 /** How the members of a canonical form that are not texts of their column become so. */
 const TYPE_OF_ITS_FORM: Readonly<Record<string, string>> = { at: 'bigint', prev_hash: 'text', hash: 'text' };

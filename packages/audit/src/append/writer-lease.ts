@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { noticeLostHosts, pause } from '../database/sole-duty.ts';
-import { openSession, type Session, type SessionTimeouts } from '../database/session.ts';
+import { noticeLostHosts, openSession, pause, type Session, type SessionTimeouts } from '@ideogate/postgres';
 
 const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 2_000, graceMs: 500 };
 const TRY_AGAIN_MS = 500;

@@ -1,9 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import { join } from 'node:path';
 import type { EnvironmentName } from '@ideogate/contract';
-import type { QueryArrayConfig } from 'pg';
+import type { QueryArrayConfig, Session } from '@ideogate/postgres';
 import { checkpointLine, eventLine, headerLine, LINE_TEXTS } from '../chain/ndjson.ts';
-import type { Session } from '../database/session.ts';
 import { type Month, startOf } from '../month.ts';
 import { isoFromMicros } from '../timestamp.ts';
 import { ArchiveError } from './archive-error.ts';

@@ -1,5 +1,5 @@
 import { EMPTY_CHAIN } from '../chain/chain.ts';
-import type { Session } from '../database/session.ts';
+import type { Session } from '@ideogate/postgres';
 import type { ChainRange } from './archive-file.ts';
 import { ArchiveError } from './archive-error.ts';
 

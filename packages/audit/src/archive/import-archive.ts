@@ -1,4 +1,4 @@
-import { inTransaction, type Session, sqlState } from '../database/session.ts';
+import { inTransaction, type Session, sqlState } from '@ideogate/postgres';
 import { insertLines } from '../append/event-store.ts';
 import { ArchiveError } from './archive-error.ts';
 import { type ArchiveContent, readArchive } from './archive-file.ts';

@@ -1,4 +1,4 @@
-import { inTransaction, type Session, sqlState } from '../database/session.ts';
+import { inTransaction, type Session, SQLSTATE, sqlState } from '@ideogate/postgres';
 import { type Month, parseMonth } from '../month.ts';
 
 /** The table of one month: a partition of the record, or what is left of one between leaving it and being dropped. */
@@ -31,7 +31,6 @@ export async function monthTables(session: Session): Promise<readonly MonthTable
   });
 }
 
-const LOCK_NOT_AVAILABLE = '55P03';
 const LOCK_ATTEMPTS = 30;
 
 /**
@@ -56,7 +55,7 @@ export async function drop(session: Session, month: Month, mark: () => Promise<v
         await mark();
       });
     } catch (error) {
-      if (attempt === LOCK_ATTEMPTS || sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
+      if (attempt === LOCK_ATTEMPTS || sqlState(error) !== SQLSTATE.lockNotAvailable) throw error;
     }
   }
 }

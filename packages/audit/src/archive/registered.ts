@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { inTransaction, openSession, type Session, type SessionTimeouts } from '../database/session.ts';
+import { inTransaction, openSession, type Session, type SessionTimeouts } from '@ideogate/postgres';
 import { type Month, parseMonth } from '../month.ts';
 import { ArchiveError } from './archive-error.ts';
 import type { ArchiveContent } from './archive-file.ts';

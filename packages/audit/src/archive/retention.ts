@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withOwner } from '../database/session.ts';
+import { withOwner } from '../database/owner-session.ts';
 import { type Month, monthOf, monthsFrom } from '../month.ts';
 import { destroyMonthKey } from '../month-keys/forget-month.ts';
 import { closedFrom } from './archive-month.ts';

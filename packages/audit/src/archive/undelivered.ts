@@ -1,4 +1,4 @@
-import type { Session } from '../database/session.ts';
+import type { Session } from '@ideogate/postgres';
 import type { Month } from '../month.ts';
 import { ArchiveError } from './archive-error.ts';
 import { tableOf } from './month-table.ts';

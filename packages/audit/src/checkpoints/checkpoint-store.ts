@@ -1,4 +1,4 @@
-import type { Session } from '../database/session.ts';
+import type { Session } from '@ideogate/postgres';
 
 /** A checkpoint as the table holds it: nothing about it is proved. */
 export interface StoredCheckpoint {

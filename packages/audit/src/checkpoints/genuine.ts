@@ -1,4 +1,4 @@
-import type { Session } from '../database/session.ts';
+import type { Session } from '@ideogate/postgres';
 import { checkpointsBefore, END_OF_NUMBERS, type StoredCheckpoint } from './checkpoint-store.ts';
 import { type Checkpoint, hashOfCheckpoint, parseCheckpoint } from './checkpoint.ts';
 import { readNote, type VerifierKey, verifyNote } from './note.ts';

@@ -1,4 +1,4 @@
-import { openSession, type SessionTimeouts } from '../database/session.ts';
+import { openSession, type SessionTimeouts } from '@ideogate/postgres';
 import { checkpointsBefore, END_OF_NUMBERS } from './checkpoint-store.ts';
 import { newestGenuine } from './genuine.ts';
 import type { VerifierKey } from './note.ts';

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { openSession, type Session, type SessionTimeouts } from '../database/session.ts';
-import { pause } from '../database/sole-duty.ts';
+import { openSession, pause, type Session, type SessionTimeouts } from '@ideogate/postgres';
 import { ChainHeads, type Growth } from './chain-heads.ts';
 import {
   type ChainEnd,

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { openSession, type SessionTimeouts } from '../database/session.ts';
-import { pause } from '../database/sole-duty.ts';
+import { openSession, pause, type SessionTimeouts } from '@ideogate/postgres';
 import { newestGenuine } from './genuine.ts';
 import type { VerifierKey } from './note.ts';
 

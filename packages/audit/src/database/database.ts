@@ -1,5 +1,5 @@
 import type { EnvironmentName } from '@ideogate/contract';
-import { withOwner, withSchemaLock } from './session.ts';
+import { withOwner, withSchemaLock } from './owner-session.ts';
 
 /** The database already holds the record of another environment. */
 export class DatabaseClaimError extends Error {

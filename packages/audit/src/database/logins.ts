@@ -1,6 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
-import { escapeIdentifier, escapeLiteral } from 'pg';
-import { inTransaction, retryOnRoleRace, type Session, withOwner } from './session.ts';
+import { escapeIdentifier, escapeLiteral, inTransaction, type Session } from '@ideogate/postgres';
+import { retryOnRoleRace, withOwner } from './owner-session.ts';
 
 export interface Login {
   readonly user: string;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { inTransaction, retryOnRoleRace, type Session, withOwner, withSchemaLock } from './session.ts';
+import { inTransaction, type Session } from '@ideogate/postgres';
+import { retryOnRoleRace, withOwner, withSchemaLock } from './owner-session.ts';
 
 export type MigrationFault =
   /** A migration that has landed was edited since. */

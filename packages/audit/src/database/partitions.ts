@@ -1,5 +1,5 @@
-import type { ClientBase, Pool } from 'pg';
-import { inTransaction, type Session, sqlState, withOwner, withSchemaLock } from './session.ts';
+import { inTransaction, type Pool, type Session, SQLSTATE, sqlState } from '@ideogate/postgres';
+import { withOwner, withSchemaLock } from './owner-session.ts';
 import { isoFromMicros } from '../timestamp.ts';
 
 const MONTHS_BEHIND = 1;
@@ -41,7 +41,7 @@ export function topUpPartitions(ownerUrl: string, nowMicros: bigint): Promise<re
  * Days from `nowMicros` to the end of the last partition that follows without a hole; 0 when now itself has none.
  * The role needs no rights but to connect.
  */
-export async function partitionsAheadDays(reader: ClientBase | Pool, nowMicros: bigint): Promise<number> {
+export async function partitionsAheadDays(reader: Pool, nowMicros: bigint): Promise<number> {
   const { rows } = await reader.query<{ from_micros: string; to_micros: string }>(
     `SELECT (extract(epoch FROM b[1]::timestamptz) * 1000000)::bigint::text AS from_micros,
             (extract(epoch FROM b[2]::timestamptz) * 1000000)::bigint::text AS to_micros
@@ -85,8 +85,7 @@ async function attach(session: Session, { name, from, to }: Month): Promise<void
         });
       });
     } catch (error) {
-      const lockNotAvailable = '55P03';
-      if (attempt === LOCK_ATTEMPTS || sqlState(error) !== lockNotAvailable) throw error;
+      if (attempt === LOCK_ATTEMPTS || sqlState(error) !== SQLSTATE.lockNotAvailable) throw error;
     }
   }
 }

@@ -1,6 +1,5 @@
 import { isLoopback } from '@ideogate/contract';
-import { Client } from 'pg';
-import { openSession, type SessionTimeouts } from './session.ts';
+import { connectionTarget, type Session, SHORT_TIMEOUTS, withSession } from '@ideogate/postgres';
 
 /**
  * What makes a database unfit to hold the record, each with what to do about it. The docs are made from this table,
@@ -41,31 +40,25 @@ export interface DatabaseSafety {
 /** Who connects: the owner may do everything, the two logins one thing each. */
 export type DatabaseUser = 'owner' | 'append' | 'read';
 
-const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 5_000, graceMs: 500 };
-
 /**
  * Looks whether a database is fit to hold the record, in a session of its own: settings as this login has them, the
  * way there, and, for the two logins of a migrated database, what they may do.
  * @throws what Postgres or the network says
  */
-export async function databaseSafety(url: string, user: DatabaseUser): Promise<DatabaseSafety> {
-  const session = await openSession(url, `ideogate-${user}-settings`, TIMEOUTS);
-  try {
-    const { rows } = await session.query({ text: SETTINGS });
-    const [settings] = rows as Settings[]; // as: the columns selected
+export function databaseSafety(url: string, user: DatabaseUser): Promise<DatabaseSafety> {
+  return withSession(url, `ideogate-${user}-settings`, SHORT_TIMEOUTS, async (session) => {
+    const [settings] = await session.rows<Settings>(SETTINGS);
     if (settings === undefined) throw new Error('Postgres answered without a row');
-    const powers = user === 'owner' ? [] : await powersBeyond(MAY[user], (query) => session.query(query));
+    const powers = user === 'owner' ? [] : await powersBeyond(MAY[user], session);
     return {
       faults: [
         ...settingFaults(settings),
         ...powers.map((detail) => ({ fault: `${user} login too powerful` as DatabaseFault, detail })), // as: the owner has no powers listed
-        ...wayFaults(url),
+        ...connectionFaults(url),
       ],
       survivesFailover: settings.standby_names !== '' && settings.synchronous_commit !== 'local',
     };
-  } finally {
-    await session.end();
-  }
+  });
 }
 
 interface Settings {
@@ -97,20 +90,12 @@ function settingFaults(settings: Settings): readonly FoundFault[] {
   return faults.filter(([found]) => found).map(([, fault]) => ({ fault, detail: null }));
 }
 
-/**
- * What is wrong with the way to a database: off this machine it must be TLS, and verified. The URL is read as the
- * driver reads it, which refuses to talk to a server without TLS once it is asked for.
- */
-export function wayFaults(url: string): readonly FoundFault[] {
-  const { host, ssl } = new Client({ connectionString: url }) as { host: string; ssl: Tls }; // as: typed as boolean alone
-  if (isLoopback(host) || host.startsWith('/')) return [];
-  if (ssl === false) return [{ fault: 'no tls', detail: null }];
-  const verified =
-    ssl === true || (ssl.rejectUnauthorized !== false && ssl.checkServerIdentity === undefined);
-  return verified ? [] : [{ fault: 'tls unverified', detail: null }];
+/** What is wrong with the connection to a database: off this machine it must be TLS, and verified. */
+export function connectionFaults(url: string): readonly FoundFault[] {
+  const { host, tls } = connectionTarget(url);
+  if (isLoopback(host) || host.startsWith('/') || tls === 'verified') return [];
+  return [{ fault: tls === 'none' ? 'no tls' : 'tls unverified', detail: null }];
 }
-
-type Tls = boolean | { readonly rejectUnauthorized?: boolean; readonly checkServerIdentity?: unknown };
 
 interface Allowed {
   readonly group: string;
@@ -156,10 +141,7 @@ const POWERS = `WITH me AS (SELECT * FROM pg_roles WHERE rolname = current_user)
     AND grantee <> grantor AND (privilege_type <> $2 OR is_grantable)
   ORDER BY power LIMIT 20`;
 
-async function powersBeyond(
-  { group, privilege }: Allowed,
-  query: (query: { text: string; values: string[] }) => Promise<{ rows: unknown[] }>,
-): Promise<readonly string[]> {
-  const { rows } = await query({ text: POWERS, values: [group, privilege] });
-  return (rows as { power: string }[]).map(({ power }) => power); // as: the column selected
+async function powersBeyond({ group, privilege }: Allowed, session: Session): Promise<readonly string[]> {
+  const rows = await session.rows<{ power: string }>(POWERS, [group, privilege]);
+  return rows.map(({ power }) => power);
 }

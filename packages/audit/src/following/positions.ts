@@ -1,4 +1,4 @@
-import { openSession, type Session, type SessionTimeouts } from '../database/session.ts';
+import { openSession, type Session, type SessionTimeouts } from '@ideogate/postgres';
 
 /** The last event of a chain that a reader is done with. */
 export interface Position {

@@ -1,6 +1,5 @@
 import { type ChainEnd, chainEnds } from '../checkpoints/checkpoint-store.ts';
-import type { Session } from '../database/session.ts';
-import { lockNamed, pause, soleDuty } from '../database/sole-duty.ts';
+import { lockNamed, pause, runAsLeader, type Session } from '@ideogate/postgres';
 import { advancePositions, type Position, positionsOf } from '../following/positions.ts';
 import type { GapReason } from '../append/event-columns.ts';
 import type { AuditWriter } from '../append/audit-writer.ts';
@@ -48,8 +47,8 @@ const START: Position = { seq: 0, atMicros: 0n };
  */
 export function closeGaps(options: ClosingOptions): { stop(): Promise<void> } {
   const { readUrl, marginMs, everyMs = Math.min(EVERY_MS, marginMs), onFault = () => {} } = options;
-  return soleDuty(
-    { readUrl, name: 'ideogate-gaps', lock: LOCK, lookMs: everyMs, onFault },
+  return runAsLeader(
+    { url: readUrl, name: 'ideogate-gaps', lock: LOCK, lookMs: everyMs, onFault },
     async (session, over) => {
       // Whoever was cut off from the database together with this process has shown itself by then.
       await settle(session, marginMs, over);

@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool } from '@ideogate/postgres';
 import { isoFromMicros } from '../timestamp.ts';
 import { boundIn } from './bound-of-writer.ts';
 import { GAPS_READER } from './close-gaps.ts';

@@ -1,4 +1,5 @@
-import { type Session, withOwner } from '../database/session.ts';
+import type { Session } from '@ideogate/postgres';
+import { withOwner } from '../database/owner-session.ts';
 import { type Month, startOf } from '../month.ts';
 
 export type ForgetFault =

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { CallId, EnvironmentName } from '@ideogate/contract';
-import { openSession, type Session, type SessionTimeouts } from '../database/session.ts';
+import { openSession, type Session, type SessionTimeouts } from '@ideogate/postgres';
 import { type Month, monthOf, monthsFrom } from '../month.ts';
 import { sealPrompt } from './sealed-prompt.ts';
 import { type MonthKey, newWrappedKey, openWrappedKey, type Wrapping, wrappingOf } from './wrapped-key.ts';

@@ -1,5 +1,5 @@
 import type { CallId, EnvironmentName } from '@ideogate/contract';
-import { openSession, type SessionTimeouts } from '../database/session.ts';
+import { openSession, type SessionTimeouts } from '@ideogate/postgres';
 import { monthOfSealed, openSealed } from './sealed-prompt.ts';
 import { openWrappedKey, wrappingOf } from './wrapped-key.ts';
 

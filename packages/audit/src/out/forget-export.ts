@@ -1,5 +1,5 @@
-import { withOwner } from '../database/session.ts';
-import { tryLock } from '../database/sole-duty.ts';
+import { tryLock } from '@ideogate/postgres';
+import { withOwner } from '../database/owner-session.ts';
 import { exportLock } from './send-out.ts';
 import { TargetError } from './target.ts';
 

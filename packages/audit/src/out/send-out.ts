@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
 import { type ChainEnd, chainEnds } from '../checkpoints/checkpoint-store.ts';
-import { openSession, type Session, type SessionTimeouts } from '../database/session.ts';
-import { pause, soleDuty, tryLock } from '../database/sole-duty.ts';
+import {
+  openSession,
+  pause,
+  runAsLeader,
+  type Session,
+  type SessionTimeouts,
+  tryLock,
+} from '@ideogate/postgres';
 import type { Position } from '../following/positions.ts';
 import {
   type Backlog,
@@ -56,8 +62,8 @@ const START: Position = { seq: 0, atMicros: 0n };
  */
 export function sendOut(options: SendingOptions): { stop(): Promise<void> } {
   const { readUrl, name, pollMs = POLL_MS, onFault = () => {} } = options;
-  const duty = { readUrl, name: 'ideogate-export', lock: exportLock(name), lookMs: pollMs, onFault };
-  return soleDuty(duty, (session, over) => new Sending(options, session, over).follow());
+  const leading = { url: readUrl, name: 'ideogate-export', lock: exportLock(name), lookMs: pollMs, onFault };
+  return runAsLeader(leading, (session, over) => new Sending(options, session, over).follow());
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Session } from '../database/session.ts';
+import type { Session } from '@ideogate/postgres';
 import type { Positions } from '../following/positions.ts';
 import type { Batch } from './batches.ts';
 

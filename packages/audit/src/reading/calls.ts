@@ -3,7 +3,7 @@ import type { CallId } from '@ideogate/contract';
 import { and, desc, eq, getTableColumns, gte, inArray, type SQL, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { getViewConfig, type PgColumn } from 'drizzle-orm/pg-core';
-import type { Pool } from 'pg';
+import type { Pool } from '@ideogate/postgres';
 import { auditCall, auditEvent } from '../database/schema.ts';
 import { storableText } from '../storable.ts';
 import { isoFromMicros } from '../timestamp.ts';

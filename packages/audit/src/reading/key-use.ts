@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool } from '@ideogate/postgres';
 
 /** What the record says of one Ideogram key, by one writer. */
 export interface KeyUse {

@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool } from '@ideogate/postgres';
 
 /** A notice that a command wrote, as the read login sees it. */
 export interface FoundNotice {

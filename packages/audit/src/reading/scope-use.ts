@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool } from '@ideogate/postgres';
 
 /** A scope that policy grants to a caller. */
 export interface GrantedScope {

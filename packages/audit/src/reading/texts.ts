@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool } from '@ideogate/postgres';
 
 /** What one event holds in words that came from outside: callers, tokens, commands. */
 export interface EventTexts {

@@ -1,6 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
-import { Client } from 'pg';
-import { to as copyTo } from 'pg-copy-streams';
+import { openSession, type Session, type SessionTimeouts } from '@ideogate/postgres';
 import type { ChainRange } from '../archive/archive-file.ts';
 import { FORM_COLUMNS, memberOfText } from '../chain/chain.ts';
 import { type EventOfLine, LINE_TEXTS } from '../chain/ndjson.ts';
@@ -38,39 +37,35 @@ export interface Snapshot {
   close(): Promise<void>;
 }
 
+/** The largest record is read to its end, however long that takes. */
+const TIMEOUTS: SessionTimeouts = { connectMs: 10_000, statementMs: 0, graceMs: 0 };
+
 /**
  * Opens a view of the record as it is now.
  * @param readUrl the read login, or any that may select
  */
 export async function openSnapshot(readUrl: string): Promise<Snapshot> {
-  const client = new Client({
-    connectionString: readUrl,
-    application_name: 'ideogate-verify',
-    connectionTimeoutMillis: 10_000,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 5_000,
-  });
-  // Without a listener, an error on an idle connection kills the process; one in use throws where it is used.
-  client.on('error', () => {});
-  await client.connect();
+  const session = await openSession(readUrl, 'ideogate-verify', TIMEOUTS);
   // Ten million rows are read in the order of an index, never sorted: a sort would take as much disk as the record.
-  await client.query(`SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
+  await session.query({
+    text: `SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
     SET enable_sort = off; SET enable_incremental_sort = off; SET enable_seqscan = off; SET jit = off;
     SET enable_bitmapscan = off; SET max_parallel_workers_per_gather = 0;
-    BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`);
+    BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`,
+  });
   return {
-    checkpoints: () => checkpointsOf(client),
-    events: (position) => eventsOf(client, position),
-    archivedMonths: () => archivedMonthsOf(client),
-    environment: () => environmentOf(client),
-    estimate: () => estimateOf(client),
-    close: () => client.end(),
+    checkpoints: () => checkpointsOf(session),
+    events: (position) => eventsOf(session, position),
+    archivedMonths: () => archivedMonthsOf(session),
+    environment: () => environmentOf(session),
+    estimate: () => estimateOf(session),
+    close: () => session.end(),
   };
 }
 
-async function* checkpointsOf(client: Client): AsyncGenerator<StoredCheckpoint> {
+async function* checkpointsOf(session: Session): AsyncGenerator<StoredCheckpoint> {
   const rows = copyRows(
-    client,
+    session,
     'SELECT number::text AS place, note FROM ideogate.checkpoint ORDER BY number',
   );
   for await (const batch of rows) {
@@ -81,14 +76,17 @@ async function* checkpointsOf(client: Client): AsyncGenerator<StoredCheckpoint> 
   }
 }
 
-async function* eventsOf(client: Client, position: Position | null): AsyncGenerator<readonly EventOfLine[]> {
+async function* eventsOf(
+  session: Session,
+  position: Position | null,
+): AsyncGenerator<readonly EventOfLine[]> {
   // COPY takes no parameters; these two are a uuid and a number, or Postgres refuses them.
   const after =
     position === null
       ? ''
       : `WHERE (writer, seq) > ('${position.writer.replaceAll(/[^0-9a-f-]/g, '')}'::uuid, ${BigInt(position.seq)})`;
   const rows = copyRows(
-    client,
+    session,
     `SELECT ${LINE_TEXTS} FROM ideogate.audit_event ${after} ORDER BY writer, seq, at`,
   );
   let writer = '';
@@ -156,8 +154,8 @@ function eventOfRow(row: string, last: string): EventOfLine {
   };
 }
 
-async function archivedMonthsOf(client: Client): Promise<readonly ArchivedMonth[]> {
-  const { rows: months } = await client.query<{
+async function archivedMonthsOf(session: Session): Promise<readonly ArchivedMonth[]> {
+  const months = await session.rows<{
     month: Month; // as to_char makes it of a date
     file: string;
     sha256: string;
@@ -170,7 +168,7 @@ async function archivedMonthsOf(client: Client): Promise<readonly ArchivedMonth[
          AND c.relname = 'audit_event_' || to_char(a.month, 'YYYY_MM'))
      ORDER BY month`,
   );
-  const { rows: ranges } = await client.query<Record<string, string>>(
+  const ranges = await session.rows<Record<string, string>>(
     `SELECT to_char(month, 'YYYY-MM') AS month, writer, first_seq::text AS first_seq, last_seq::text AS last_seq,
        encode(first_prev_hash, 'hex') AS first_prev_hash, encode(last_hash, 'hex') AS last_hash
      FROM ideogate.archive_chain ORDER BY writer`,
@@ -192,18 +190,18 @@ async function archivedMonthsOf(client: Client): Promise<readonly ArchivedMonth[
   }));
 }
 
-async function environmentOf(client: Client): Promise<string | null> {
+async function environmentOf(session: Session): Promise<string | null> {
   // Asked first: an error would end the transaction that holds the view.
-  const { rows: rights } = await client.query<{ may: boolean }>(
+  const rights = await session.rows<{ may: boolean }>(
     `SELECT has_table_privilege('ideogate.deployment', 'SELECT') AS may`,
   );
   if (rights[0]?.may !== true) return null;
-  const { rows } = await client.query<{ environment: string }>('SELECT environment FROM ideogate.deployment');
+  const rows = await session.rows<{ environment: string }>('SELECT environment FROM ideogate.deployment');
   return rows[0]?.environment ?? null;
 }
 
-async function estimateOf(client: Client): Promise<number> {
-  const { rows } = await client.query<{ events: string }>(
+async function estimateOf(session: Session): Promise<number> {
+  const rows = await session.rows<{ events: string }>(
     `SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint::text AS events
      FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'ideogate.audit_event'::regclass`,
   );
@@ -211,11 +209,10 @@ async function estimateOf(client: Client): Promise<number> {
 }
 
 /** The rows of a SELECT of texts, as COPY writes them: a cursor would cost more than the rest of the verification. */
-async function* copyRows(client: Client, select: string): AsyncGenerator<readonly string[]> {
+async function* copyRows(session: Session, select: string): AsyncGenerator<readonly string[]> {
   const decoder = new StringDecoder('utf8');
   let rest = '';
-  const stream = client.query(copyTo(`COPY (${select}) TO STDOUT`, { highWaterMark: 65_536 }));
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  for await (const chunk of session.copyOut(select)) {
     const lines = (rest + decoder.write(chunk)).split('\n');
     rest = lines.pop() ?? '';
     yield lines;

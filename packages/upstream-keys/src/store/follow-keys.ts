@@ -1,9 +1,10 @@
 import type { EnvironmentName } from '@ideogate/contract';
+import { type ChannelFollower, followChannel, type Session } from '@ideogate/postgres';
 import type { HeldKey } from '../held-key.ts';
 import { KeyError } from '../key-fault.ts';
 import { KEY_SLOTS, type KeyRefusal, type KeyRing, type KeySlot } from '../key-ring.ts';
 import { type KeyOpener, openKey } from '../sealing.ts';
-import { type Connection, connect } from './connection.ts';
+import { STORE_TIMEOUTS } from './store-timeouts.ts';
 import type { CheckAnswer } from './key-store.ts';
 
 export interface FollowOptions {
@@ -71,12 +72,9 @@ export class KeyFollower {
   readonly #refusals = new Map<string, KeyRefusal>();
   #keys: readonly KeyInUse[] = [];
   #checking: Promise<void> | null = null;
-  #connection: Connection | null = null;
   #followed = 0;
-  #wake: () => void = () => undefined;
-  #stopped = false;
-  #lastFault = '';
-  #running: Promise<void> = Promise.resolve();
+  #filled = false;
+  #channel: ChannelFollower | null = null;
 
   /**
    * Fills the ring, and follows from there on. A slot that has no active key stays empty.
@@ -84,14 +82,17 @@ export class KeyFollower {
    */
   static async start(options: FollowOptions): Promise<KeyFollower> {
     const follower = new KeyFollower(options);
-    try {
-      await follower.#turn(true);
-    } catch (error) {
-      await follower.#connection?.end();
-      throw error;
-    }
+    follower.#channel = await followChannel({
+      url: options.openUrl,
+      name: 'ideogate-keys-open',
+      channel: 'ideogate_keys',
+      timeouts: STORE_TIMEOUTS,
+      pollMs: POLL_MS,
+      retryMs: RETRY_MS,
+      read: (session) => follower.#read(session),
+      onFault: (fault) => options.onFault(fault),
+    });
     options.ring.onRefused = (refusal) => follower.#refused(refusal);
-    follower.#running = follower.#run();
     return follower;
   }
 
@@ -105,56 +106,20 @@ export class KeyFollower {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#wake();
-    await this.#running;
+    await this.#channel?.stop(async (session) => {
+      await this.#checking;
+      await session.rows('SELECT ideogate_keys.leave($1)', [this.#options.writer]);
+    });
     await this.#checking;
-    await this.#connection
-      ?.rows('SELECT ideogate_keys.leave($1)', [this.#options.writer])
-      .catch(() => undefined);
-    await this.#connection?.end();
     for (const key of this.#opened.values()) key.destroy();
   }
 
-  async #run(): Promise<void> {
-    while (!this.#stopped) {
-      let pause = POLL_MS;
-      try {
-        await this.#turn(false);
-        if (this.#lastFault !== '') this.#options.onFault(null);
-        this.#lastFault = '';
-      } catch (error) {
-        pause = RETRY_MS;
-        const fault = error instanceof Error ? error.message : 'unknown';
-        if (fault !== this.#lastFault) this.#options.onFault(error);
-        this.#lastFault = fault;
-      }
-      await this.#pause(pause);
-    }
-  }
-
-  #pause(milliseconds: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, milliseconds);
-    this.#wake = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    if (this.#stopped) this.#wake();
-    return promise;
-  }
-
-  async #turn(first: boolean): Promise<void> {
-    const { openUrl, writer, instance } = this.#options;
-    if (this.#connection === null || !this.#connection.alive()) {
-      this.#connection = await connect(openUrl, 'ideogate-keys-open');
-      this.#connection.onNotification(() => this.#wake());
-      await this.#connection.rows('LISTEN ideogate_keys');
-    }
-    const connection = this.#connection;
-    for (const refusal of this.#refusals.values()) await this.#tellRefusal(connection, refusal);
+  async #read(session: Session): Promise<void> {
+    const { writer, instance } = this.#options;
+    const first = !this.#filled;
+    for (const refusal of this.#refusals.values()) await this.#tellRefusal(session, refusal);
     const follow = async () => {
-      const [row] = await connection.rows<{ newest: string; checks: boolean }>(
+      const [row] = await session.rows<{ newest: string; checks: boolean }>(
         'SELECT newest, checks FROM ideogate_keys.follow($1, $2, $3)',
         [writer, instance, this.#followed],
       );
@@ -162,24 +127,25 @@ export class KeyFollower {
     };
     const { newest, checks } = await follow();
     if (newest !== this.#followed || first) {
-      await this.#fill(connection);
+      await this.#fill(session);
       await follow();
     }
+    this.#filled = true;
     if (checks && !first && this.#checking === null) {
-      this.#checking = this.#makeCheck(connection)
+      this.#checking = this.#makeCheck(session)
         .catch((error: unknown) => this.#options.onFault(error))
         .finally(() => (this.#checking = null));
     }
   }
 
   /** What cannot be opened changes nothing: the slots go on with what they have. */
-  async #fill(connection: Connection): Promise<void> {
+  async #fill(session: Session): Promise<void> {
     const { ring, onChange } = this.#options;
     // The number first: what is read after it is at least as new.
-    const [newest] = await connection.rows<{ n: string | null }>(
+    const [newest] = await session.rows<{ n: string | null }>(
       'SELECT max(n) AS n FROM ideogate_keys.history',
     );
-    const rows = await connection.rows<Row>(
+    const rows = await session.rows<Row>(
       `SELECT id, slot, state, share, sealed, added_at, idle_at IS NOT NULL AS idle
        FROM ideogate_keys.upstream_key WHERE state IN ('verified', 'active', 'draining')`,
     );
@@ -271,22 +237,23 @@ export class KeyFollower {
       return;
     }
     this.#refusals.set(nameOf(refusal), refusal);
-    this.#wake();
+    this.#channel?.wake();
   }
 
-  async #tellRefusal(connection: Connection, refusal: KeyRefusal): Promise<void> {
+  async #tellRefusal(session: Session, refusal: KeyRefusal): Promise<void> {
     const { slot, id } = refusal;
-    const [row] = await connection.rows<{ back: boolean }>(
-      'SELECT ideogate_keys.go_back($1, $2, $3) AS back',
-      [id, slot, this.#options.instance],
-    );
+    const [row] = await session.rows<{ back: boolean }>('SELECT ideogate_keys.go_back($1, $2, $3) AS back', [
+      id,
+      slot,
+      this.#options.instance,
+    ]);
     this.#refusals.delete(nameOf(refusal));
     this.#options.onChange({ what: 'refused', wentBack: row?.back === true, ...refusal });
   }
 
-  async #makeCheck(connection: Connection): Promise<void> {
+  async #makeCheck(session: Session): Promise<void> {
     const { environment, opener, fingerprintSecret, check, onChange } = this.#options;
-    const [asked] = await connection.rows<{ n: string; id: string; slot: KeySlot; sealed: Buffer | null }>(
+    const [asked] = await session.rows<{ n: string; id: string; slot: KeySlot; sealed: Buffer | null }>(
       'SELECT n, id, slot, sealed FROM ideogate_keys.take_check()',
     );
     if (asked === undefined) return;
@@ -303,9 +270,9 @@ export class KeyFollower {
         detail = error.message;
       }
     }
-    await connection.rows('SELECT ideogate_keys.answer_check($1, $2, $3)', [n, answer, detail]);
+    await session.rows('SELECT ideogate_keys.answer_check($1, $2, $3)', [n, answer, detail]);
     onChange({ what: 'checked', id, slot, answer });
-    this.#wake();
+    this.#channel?.wake();
   }
 }
 

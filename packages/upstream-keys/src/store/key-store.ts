@@ -1,6 +1,7 @@
+import { openSession, type Session } from '@ideogate/postgres';
 import type { KeySlot } from '../key-ring.ts';
 import type { KeyBinding } from '../sealing.ts';
-import { type Connection, connect } from './connection.ts';
+import { STORE_TIMEOUTS } from './store-timeouts.ts';
 
 export type KeyState = 'pending' | 'verified' | 'active' | 'draining' | 'revoked';
 
@@ -75,11 +76,11 @@ const POLL_MS = 50;
 
 /** @param putUrl the login that may put keys */
 export async function openKeyStore(putUrl: string): Promise<KeyStore> {
-  const connection = await connect(putUrl, 'ideogate-keys-put');
+  const session = await openSession(putUrl, 'ideogate-keys-put', STORE_TIMEOUTS);
   return {
-    list: () => list(connection),
+    list: () => list(session),
     async put({ environment, id, slot }, sealed, who) {
-      const said = await word(connection, 'SELECT ideogate_keys.put_key($1, $2, $3, $4, $5) AS word', [
+      const said = await word(session, 'SELECT ideogate_keys.put_key($1, $2, $3, $4, $5) AS word', [
         environment,
         id,
         slot,
@@ -89,7 +90,7 @@ export async function openKeyStore(putUrl: string): Promise<KeyStore> {
       if (said !== 'done') throw new StoreError(faultIn(PUT_FAULTS, said));
     },
     async step({ id, slot, state }, to, who, { share = 0, why } = {}) {
-      const said = await word(connection, 'SELECT ideogate_keys.step($1, $2, $3, $4, $5, $6, $7) AS word', [
+      const said = await word(session, 'SELECT ideogate_keys.step($1, $2, $3, $4, $5, $6, $7) AS word', [
         id,
         slot,
         state,
@@ -101,19 +102,18 @@ export async function openKeyStore(putUrl: string): Promise<KeyStore> {
       if (said !== 'done') throw new StoreError(faultIn(STEP_FAULTS, said));
     },
     async newest() {
-      const [row] = await connection.rows<{ n: string | null }>(
-        'SELECT max(n) AS n FROM ideogate_keys.history',
-      );
+      const [row] = await session.rows<{ n: string | null }>('SELECT max(n) AS n FROM ideogate_keys.history');
       return Number(row?.n ?? 0);
     },
     async check({ id, slot }, who, waitMs) {
       const until = performance.now() + waitMs;
-      const [asked] = await connection.rows<{ n: string }>(
-        'SELECT ideogate_keys.ask_check($1, $2, $3) AS n',
-        [id, slot, who],
-      );
+      const [asked] = await session.rows<{ n: string }>('SELECT ideogate_keys.ask_check($1, $2, $3) AS n', [
+        id,
+        slot,
+        who,
+      ]);
       while (performance.now() < until) {
-        const [row] = await connection.rows<{ answer: CheckAnswer | null; detail: string | null }>(
+        const [row] = await session.rows<{ answer: CheckAnswer | null; detail: string | null }>(
           'SELECT answer, detail FROM ideogate_keys.key_check WHERE n = $1',
           [asked?.n],
         );
@@ -123,7 +123,7 @@ export async function openKeyStore(putUrl: string): Promise<KeyStore> {
       return null;
     },
     async gateways() {
-      const rows = await connection.rows<{
+      const rows = await session.rows<{
         writer: string;
         instance: string;
         followed: string;
@@ -139,12 +139,12 @@ export async function openKeyStore(putUrl: string): Promise<KeyStore> {
         silentMs: silent,
       }));
     },
-    end: () => connection.end(),
+    end: () => session.end(),
   };
 }
 
-async function list(connection: Connection): Promise<readonly StoredKey[]> {
-  const rows = await connection.rows<{
+async function list(session: Session): Promise<readonly StoredKey[]> {
+  const rows = await session.rows<{
     id: string;
     slot: KeySlot;
     state: KeyState;
@@ -159,8 +159,8 @@ async function list(connection: Connection): Promise<readonly StoredKey[]> {
   return rows.map(({ added_at, idle_at, ...row }) => ({ ...row, addedAt: added_at, idleAt: idle_at }));
 }
 
-async function word(connection: Connection, text: string, values: readonly unknown[]): Promise<string> {
-  const [row] = await connection.rows<{ word: string }>(text, values);
+async function word(session: Session, text: string, values: readonly unknown[]): Promise<string> {
+  const [row] = await session.rows<{ word: string }>(text, values);
   return row?.word ?? '';
 }
 

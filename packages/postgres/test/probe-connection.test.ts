@@ -4,7 +4,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TLSSocket } from 'node:tls';
-import { databaseWay } from '../src/index.ts';
+import { probeDatabase } from '../src/index.ts';
 import { authority, type Certified, createDatabase, selfSigned, type TestDatabase } from '@ideogate/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -15,7 +15,7 @@ const ours = authority();
 
 beforeAll(async () => {
   database = await createDatabase();
-  folder = mkdtempSync(join(tmpdir(), 'ideogate-way-'));
+  folder = mkdtempSync(join(tmpdir(), 'ideogate-probe-'));
   writeFileSync(join(folder, 'ca.pem'), ours.cert);
 });
 afterAll(async () => {
@@ -47,22 +47,22 @@ async function behindTls({ key, cert }: Certified): Promise<URL> {
 }
 
 test('a connection in the clear is told as one, with the clock of the server', async () => {
-  const way = await databaseWay(database.url);
-  expect(way.tls).toBeNull();
-  expect(way.boundMs).toBeGreaterThan(0);
-  expect(Math.abs(way.aheadMs)).toBeLessThan(2_000);
+  const probe = await probeDatabase(database.url);
+  expect(probe.tls).toBeNull();
+  expect(probe.boundMs).toBeGreaterThan(0);
+  expect(Math.abs(probe.aheadMs)).toBeLessThan(2_000);
 });
 
 test('a connection is authorised when the certificate was verified, and not when it was only taken', async () => {
   const url = await behindTls(ours.sign('127.0.0.1', ['20', '49']));
   url.search = `sslmode=verify-full&sslrootcert=${encodeURIComponent(join(folder, 'ca.pem'))}`;
-  expect((await databaseWay(url.href)).tls).toEqual({ authorized: true, protocol: 'TLSv1.3' });
+  expect((await probeDatabase(url.href)).tls).toEqual({ authorized: true, protocol: 'TLSv1.3' });
   url.search = 'sslmode=no-verify';
-  expect((await databaseWay(url.href)).tls).toEqual({ authorized: false, protocol: 'TLSv1.3' });
+  expect((await probeDatabase(url.href)).tls).toEqual({ authorized: false, protocol: 'TLSv1.3' });
 });
 
 test('a server that nobody vouches for is not talked to where verification is asked for', async () => {
   const url = await behindTls(selfSigned('127.0.0.1', ['20', '49']));
   url.search = 'sslmode=verify-full';
-  await expect(databaseWay(url.href)).rejects.toThrow(/self-signed/);
+  await expect(probeDatabase(url.href)).rejects.toThrow(/self-signed/);
 });

@@ -1,0 +1,26 @@
+import { DatabaseError } from 'pg';
+
+/** Those of Postgres' answers that somebody here heeds (its documentation, appendix A). */
+export const SQLSTATE = {
+  uniqueViolation: '23505',
+  deadlockDetected: '40P01',
+  duplicateObject: '42710',
+  undefinedTable: '42P01',
+  invalidSchemaName: '3F000',
+  lockNotAvailable: '55P03',
+  internalError: 'XX000',
+} as const;
+
+/** The SQLSTATE of an error that Postgres answered with, or undefined when it came from the network. */
+export function sqlState(error: unknown): string | undefined {
+  return error instanceof DatabaseError ? error.code : undefined;
+}
+
+/**
+ * A word for an error that may be shown: the SQLSTATE of Postgres' answer, or Node's code (`ECONNREFUSED`). An error's
+ * message may hold an address, or a row.
+ * @param otherwise for an error without a code
+ */
+export function errorCode(error: unknown, otherwise: string): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : otherwise;
+}
