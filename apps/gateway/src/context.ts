@@ -10,7 +10,7 @@ import type { WebhookUrls } from '@ideogate/request-body';
 import type { KeyRing } from '@ideogate/upstream-keys';
 import type { Admission } from './admission/admission.ts';
 import type { AnonymousRowBudget } from './anonymous-row-budget.ts';
-import type { Brakes } from './brakes.ts';
+import type { RateLimits } from './admission/rate-limits.ts';
 import type { Call } from './call.ts';
 import type { GatewayConfig } from './config.ts';
 import type { ExportInSight, KeyAgeInSight, Metrics } from './metrics.ts';
@@ -58,7 +58,7 @@ export interface GatewayDeps {
 export interface Gateway extends GatewayDeps {
   readonly config: GatewayConfig;
   readonly router: Router;
-  readonly brakes: Brakes;
+  readonly rateLimits: RateLimits;
   readonly admission: Admission;
   readonly metrics: Metrics;
   readonly anonymousRows: AnonymousRowBudget;

@@ -6,7 +6,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { createAdmission, resourcesOf } from './admission/admission.ts';
 import { releaseLeases } from './admission/admit.ts';
 import { createAnonymousRowBudget } from './anonymous-row-budget.ts';
-import { createBrakes } from './brakes.ts';
+import { createRateLimits } from './admission/rate-limits.ts';
 import { callOf } from './call.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
 import type { GatewayConfig } from './config.ts';
@@ -67,14 +67,14 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     },
   });
   const sockets = followSockets(app.server);
-  const brakes = await createBrakes(app, config);
+  const rateLimits = await createRateLimits(app, config);
   const admission = createAdmission(config, (...done) => metrics.claimed(...done));
   const metrics: Metrics = createMetrics({
     pools: resourcesOf(admission),
     inFlight: () => calls.size,
     waiting: () => deps.record.waiting(),
     notWritten: () => deps.record.notWritten(),
-    limitsShared: () => brakes.shared(),
+    limitsShared: () => rateLimits.shared(),
     killOrders: () => deps.kills?.inForce().length ?? 0,
     keyAges: () => deps.keyAges?.() ?? [],
     lastCheckpoint: () => deps.checkpoints?.last() ?? null,
@@ -85,7 +85,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     ...deps,
     config,
     router: buildRouter(deps.release.operations),
-    brakes,
+    rateLimits,
     admission,
     metrics,
     anonymousRows: createAnonymousRowBudget(config.limits.anonymousRowBytes),

@@ -5,7 +5,7 @@ import type { Refusal } from './refusal.ts';
 import type { Step } from './step.ts';
 import { admitAddress, admitCaller, awaitTurn } from './steps/admit.ts';
 import { authenticate } from './steps/authenticate.ts';
-import { brakeStrangers, brakeSubject } from './steps/brake.ts';
+import { limitByAddress, limitBySubject } from './steps/limit-rate.ts';
 import { checkQueryBounds, readBody } from './steps/check-bounds.ts';
 import { decideByPolicy } from './steps/decide.ts';
 import { findOperation } from './steps/find-operation.ts';
@@ -25,14 +25,14 @@ import { letBodyIn, writeDecision } from './steps/write-decision.ts';
  */
 
 /** For everything that reaches the listener, the gateway's own pages included. */
-export const ARRIVAL: readonly Step[] = [awaitTurn, brakeStrangers, readHead, readTarget];
+export const ARRIVAL: readonly Step[] = [awaitTurn, limitByAddress, readHead, readTarget];
 
 /** For everything that is not one of the gateway's own pages. */
 export const DECISION: readonly Step[] = [
   admitAddress,
   authenticate,
   admitCaller,
-  brakeSubject,
+  limitBySubject,
   findOperation,
   decideByPolicy,
   checkQueryBounds,

@@ -456,7 +456,7 @@ describe('when something is broken', () => {
     }
   });
 
-  test('who sends too many is braked by address, like everybody', async () => {
+  test('who sends too many is limited by address, like everybody', async () => {
     const strict = await startTestGateway({
       settings: { IDEOGATE_RATE_PER_ADDRESS: '3' },
       webhooks: [{ name: 'images', subscriber: { url: subscriber.url, secrets: [ours] } }],

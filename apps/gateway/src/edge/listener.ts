@@ -278,8 +278,8 @@ function turnAway(
   const call = newCall(gateway.newCallId(), performance.now(), origin, request, null);
   gateway.remember(call);
   walk(ARRIVAL.slice(0, 2), call, gateway)
-    .then(async (braked) => {
-      const final = braked ?? refusal;
+    .then(async (limited) => {
+      const final = limited ?? refusal;
       await refuse(call, final, gateway);
       // Answers come in the order of the requests: those ahead on this connection go first.
       await Promise.all(ahead.map(closed));

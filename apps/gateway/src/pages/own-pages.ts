@@ -10,7 +10,7 @@ import type { Refusal } from '../refusal.ts';
 import { walk } from '../request-path.ts';
 import { admitAddress, admitCaller } from '../steps/admit.ts';
 import { authenticate } from '../steps/authenticate.ts';
-import { brakeSubject } from '../steps/brake.ts';
+import { limitBySubject } from '../steps/limit-rate.ts';
 import { HEALTH, type Probes, READY } from '../probes.ts';
 import { isWebhookPath } from '../webhook-door.ts';
 import { HTML_FIELDS, prefersHtml, problemListPage, problemPage } from './problem-pages.ts';
@@ -71,7 +71,7 @@ export async function ownPages(
 
   page('/-/whoami', async (request, reply) => {
     const call = callOf(request.raw);
-    const refusal = await walk([admitAddress, authenticate, admitCaller, brakeSubject], call, gateway);
+    const refusal = await walk([admitAddress, authenticate, admitCaller, limitBySubject], call, gateway);
     if (refusal !== null) {
       reply.hijack();
       return refuse(call, refusal, gateway);

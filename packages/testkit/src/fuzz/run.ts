@@ -144,7 +144,7 @@ class Run {
   #number = 0;
   #judged = 0;
   #forwarded = 0;
-  #braked = 0;
+  #limited = 0;
 
   constructor(
     options: FuzzOptions,
@@ -247,7 +247,7 @@ class Run {
     for (const played of rested) {
       for (const { status } of played.answers) {
         this.#statuses[status] = (this.#statuses[status] ?? 0) + 1;
-        if (status === 429) this.#braked++;
+        if (status === 429) this.#limited++;
       }
       const came = of.get(played) ?? [];
       this.#forwarded += came.filter(({ request }) => request !== null).length;
@@ -291,8 +291,8 @@ class Run {
       if (value(name) !== 0) this.#faults.push(`${name} is ${value(name)} when all is over`);
     if (/^ideogate_rows_not_written\{.*\} [^0]/m.test(metrics)) this.#faults.push('rows were not written');
     const counted = value('ideogate_refusals_total\\{reason="address-rate"\\}');
-    if (counted < this.#braked)
-      this.#faults.push(`${this.#braked} calls over the address limit, ${counted} counted`);
+    if (counted < this.#limited)
+      this.#faults.push(`${this.#limited} calls over the address limit, ${counted} counted`);
     const strays = this.#arrived;
     if (strays.length > 0)
       this.#faults.push(

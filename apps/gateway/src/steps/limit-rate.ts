@@ -11,17 +11,17 @@ import type { Step } from '../step.ts';
  * gateway lives is not counted; and whoever proves to be a caller goes on, so that the others at its address, as
  * behind a proxy that isn't listed, can't shut it out.
  */
-export const brakeStrangers: Step = async (call, gateway) => {
+export const limitByAddress: Step = async (call, gateway) => {
   if (isProbe(call)) return null;
-  const wait = await gateway.brakes.byAddress(call.address ?? 'unknown');
+  const wait = await gateway.rateLimits.byAddress(call.address ?? 'unknown');
   if (wait === null || (await isProvenCaller(call, gateway))) return null;
   const { perAddress, windowMs } = gateway.config.rates;
   return tooMany('address-rate', 'This address', 'each address', perAddress, windowMs, wait);
 };
 
 /** After authentication: a limit per caller, so that one service cannot crowd out the others. */
-export const brakeSubject: Step = async (call, gateway) => {
-  const wait = await gateway.brakes.bySubject(subjectOf(call.token));
+export const limitBySubject: Step = async (call, gateway) => {
+  const wait = await gateway.rateLimits.bySubject(subjectOf(call.token));
   if (wait === null) return null;
   const { perSubject, windowMs } = gateway.config.rates;
   return tooMany('subject-rate', 'This caller', 'each caller', perSubject, windowMs, wait);
@@ -32,18 +32,18 @@ export const brakeSubject: Step = async (call, gateway) => {
  * them: a number of them would be used up by who sends junk, and their callers shut out. Each caller gets past so often
  * as its own limit is: what it then sends may be no call at all, and would never be counted for it.
  */
-async function isProvenCaller(call: Call, { verifier, brakes, admission }: Gateway): Promise<boolean> {
+async function isProvenCaller(call: Call, { verifier, rateLimits, admission }: Gateway): Promise<boolean> {
   // The query isn't read yet; a credential in it is refused where all of them are read.
   const credential = readCredential(call.request?.rawHeaders ?? [], '');
   if (!credential.ok) return false;
   const { token } = credential;
   const remembered = verifier.remembered(token);
-  if (remembered !== null) return (await brakes.byProvenCaller(subjectOf(remembered))) === null;
+  if (remembered !== null) return (await rateLimits.byProvenCaller(subjectOf(remembered))) === null;
   const turn = admission.newTokens.next(addressKey(call), () => callerIsGone(call));
   if (turn !== null) await turn;
   if (callerIsGone(call)) return false;
   const verified = await verifier.verify(token);
-  return verified.ok && (await brakes.byProvenCaller(subjectOf(verified))) === null;
+  return verified.ok && (await rateLimits.byProvenCaller(subjectOf(verified))) === null;
 }
 
 function subjectOf(token: { readonly issuer: string; readonly subject: string } | null): string {

@@ -1,10 +1,10 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Redis } from 'ioredis';
-import type { GatewayConfig } from './config.ts';
+import type { GatewayConfig } from '../config.ts';
 
 /** Rate limits. Each answers null to go on, or the seconds to wait. */
-export interface Brakes {
+export interface RateLimits {
   byAddress(address: string): Promise<number | null>;
   bySubject(subject: string): Promise<number | null>;
   /** Of a caller: requests that a token of its takes past the limit of its address. */
@@ -21,7 +21,7 @@ type Kind = 'address' | 'subject' | 'proven-caller';
  * Limits by @fastify/rate-limit, in Redis when it is configured. While Redis is away every replica allows its own
  * share, 1/replicas of each limit, so that the sum stays what it was.
  */
-export async function createBrakes(app: FastifyInstance, config: GatewayConfig): Promise<Brakes> {
+export async function createRateLimits(app: FastifyInstance, config: GatewayConfig): Promise<RateLimits> {
   const { perAddress, perSubject, windowMs, replicas } = config.rates;
   const limiter = async (share: number, redis?: Redis) => {
     let check: ((kind: Kind, key: string) => Promise<number | null>) | undefined;
@@ -56,7 +56,7 @@ export async function createBrakes(app: FastifyInstance, config: GatewayConfig):
 
   const alone = await limiter(config.redisUrl === null ? 1 : 1 / replicas);
   if (config.redisUrl === null) {
-    return { ...brakesOf(alone), shared: () => 'alone' };
+    return { ...rateLimitsOf(alone), shared: () => 'alone' };
   }
 
   const redis = new Redis(config.redisUrl, {
@@ -96,10 +96,10 @@ export async function createBrakes(app: FastifyInstance, config: GatewayConfig):
       return alone(kind, key);
     }
   };
-  return { ...brakesOf(ask), shared: () => (degraded ? 'degraded' : 'shared') };
+  return { ...rateLimitsOf(ask), shared: () => (degraded ? 'degraded' : 'shared') };
 }
 
-function brakesOf(ask: (kind: Kind, key: string) => Promise<number | null>): Omit<Brakes, 'shared'> {
+function rateLimitsOf(ask: (kind: Kind, key: string) => Promise<number | null>): Omit<RateLimits, 'shared'> {
   return {
     byAddress: (address) => ask('address', address),
     bySubject: (subject) => ask('subject', subject),
