@@ -74,5 +74,5 @@ export interface Gateway extends GatewayDeps {
   /** Ends a call whose body is still coming: its answer goes out on its connection, which closes with it. */
   readonly interrupt: (call: Call, refusal: Refusal) => void;
   /** Why no call is let in right now, or null. */
-  closedDoor(): Refusal | null;
+  admissionRefusal(): Refusal | null;
 }

@@ -99,7 +99,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
       releaseLeases(call);
     },
     interrupt: (call, refusal) => interruptUpload(call, refusal, ready()),
-    closedDoor() {
+    admissionRefusal() {
       return stopping
         ? { problem: 'shutting-down', reason: 'stopping', headers: { 'retry-after': '1' } }
         : null;

@@ -92,7 +92,7 @@ interface Surroundings {
 
 /** What costs nothing is looked at each time: a stop shows at once. */
 function readiness(gateway: Gateway, { record, issuers }: Surroundings): Record<string, Check> {
-  const stopping = gateway.closedDoor()?.reason === 'stopping';
+  const stopping = gateway.admissionRefusal()?.reason === 'stopping';
   const suspects = gateway.keys.suspects();
   const missing = gateway.keys.missing();
   const deaf = issuers.filter((issuer) => !issuer.ok);

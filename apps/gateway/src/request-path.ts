@@ -9,12 +9,13 @@ import { limitByAddress, limitBySubject } from './steps/limit-rate.ts';
 import { checkQueryBounds, readBody } from './steps/check-bounds.ts';
 import { decideByPolicy } from './steps/decide.ts';
 import { findOperation } from './steps/find-operation.ts';
-import { obeyOrders } from './steps/obey-orders.ts';
+import { checkKillSwitch } from './steps/check-kill-switch.ts';
 import { pickKey } from './steps/pick-key.ts';
 import { readHead } from './steps/read-head.ts';
 import { readTarget } from './steps/read-target.ts';
 import { refuseBodyOnGet } from './steps/refuse-body-on-get.ts';
-import { letBodyIn, writeDecision } from './steps/write-decision.ts';
+import { startUpload } from './steps/start-upload.ts';
+import { writeDecision } from './steps/write-decision.ts';
 
 /*
  * The life of a call.
@@ -39,9 +40,9 @@ export const DECISION: readonly Step[] = [
   refuseBodyOnGet,
   readBody,
   pickKey,
-  obeyOrders,
+  checkKillSwitch,
   writeDecision,
-  letBodyIn,
+  startUpload,
 ];
 
 /*

@@ -39,7 +39,7 @@ export async function admit(
   call.leases.push(lease);
   const answer = pool.acquire(lease);
   const refusal = answer instanceof Promise ? await answer : answer;
-  return refusal === null ? lease : admissionRefusal(refusal);
+  return refusal === null ? lease : poolRefusal(refusal);
 }
 
 /** The call gives back all that it holds, and waits for nothing more. */
@@ -59,7 +59,7 @@ const UNITS: Readonly<Record<PoolName, string>> = {
 const RETRY_AFTER_SECONDS = 1;
 
 /** In words that say which pool, whose share of it, and when to try again. */
-function admissionRefusal({ pool, because, held, share, size, waitedMs }: PoolRefusal): Refusal {
+function poolRefusal({ pool, because, held, share, size, waitedMs }: PoolRefusal): Refusal {
   if (because === 'left') return CALLER_LEFT;
   const who = pool === 'unauthenticated-calls' || pool === 'webhooks' ? 'This address' : 'This caller';
   const waited = waitedMs >= 1000 ? ` after a wait of ${Math.round(waitedMs / 1000)} s` : '';

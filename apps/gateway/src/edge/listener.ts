@@ -115,7 +115,7 @@ async function admit(
   followRequest(call, request.socket);
   response.once('close', () => leftWithoutEnding(call, gateway));
   if (ahead !== undefined) await itsTurn(ahead, request.socket);
-  const refusal = (await walk(ARRIVAL, call, gateway)) ?? (isProbe(call) ? null : gateway.closedDoor());
+  const refusal = (await walk(ARRIVAL, call, gateway)) ?? (isProbe(call) ? null : gateway.admissionRefusal());
   if (refusal !== null) {
     await refuse(call, refusal, gateway);
     return;

@@ -6,7 +6,7 @@ import { addressKey, admit, whileUploading } from '../admission/admit.ts';
 import { Lease } from '../admission/shared-pool.ts';
 import { type Call, callOf } from '../call.ts';
 import type { Gateway } from '../context.ts';
-import { inviteBody } from '../edge/continue.ts';
+import { sendContinue } from '../edge/send-continue.ts';
 import { readWhole } from '../edge/read-whole.ts';
 import { refuse } from '../endings.ts';
 import { faultOf } from '../log.ts';
@@ -82,7 +82,7 @@ async function take(
   // What its head alone shows to be no webhook is not worth its body.
   const verifyBody = readWebhookHead(keys, headers, Number(gateway.nowMicros() / 1000n));
   if (typeof verifyBody === 'string') return notVerified(verifyBody);
-  inviteBody(call);
+  sendContinue(call);
   const body = call.hasBody ? await readWhole(request, MAX_BYTES, TOO_LARGE) : Buffer.alloc(0);
   if (!Buffer.isBuffer(body)) return body;
   const verdict = verifyBody(body);

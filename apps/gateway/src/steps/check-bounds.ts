@@ -5,13 +5,13 @@ import { readPieces } from '../admission/read-pieces.ts';
 import { Lease } from '../admission/shared-pool.ts';
 import type { Call } from '../call.ts';
 import type { Gateway } from '../context.ts';
-import { inviteBody } from '../edge/continue.ts';
+import { sendContinue } from '../edge/send-continue.ts';
 import { readWhole } from '../edge/read-whole.ts';
 import { CALLER_LEFT, type Refusal, refusalOf } from '../refusal.ts';
 import type { Step } from '../step.ts';
 import { UpstreamProblem } from '../upstream/upstream-problem.ts';
 import { WatchedBody } from '../upstream/watched-body.ts';
-import { stoppedByOrder } from './obey-orders.ts';
+import { killSwitchRefusal } from '../admission/kill-switch.ts';
 
 /** Step 7, first half: what the query may hold. */
 export const checkQueryBounds: Step = (call, gateway) => {
@@ -55,7 +55,7 @@ export const readBody: Step = async (call, gateway) => {
     reader,
     gateway.config.limits.maxBodyBytes,
     () => {
-      const stopped = stoppedByOrder(call, gateway);
+      const stopped = killSwitchRefusal(call, gateway);
       return stopped === null ? null : new UpstreamProblem(stopped.problem, stopped.reason);
     },
   );
@@ -99,7 +99,7 @@ async function readJson(call: Call, reader: BodyReader, gateway: Gateway): Promi
   if ((call.bodyLength ?? 0) > maxJsonBytes) return tooLarge(maxJsonBytes);
   const lease = await reserveMemory(call, call.bodyLength ?? maxJsonBytes, gateway);
   if (!(lease instanceof Lease)) return lease;
-  inviteBody(call);
+  sendContinue(call);
   const { allowed } = call;
   const asRefusal = (found: RequestFault | 'late' | null) => {
     if (found === null) return null;

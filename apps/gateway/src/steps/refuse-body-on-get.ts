@@ -1,4 +1,4 @@
-import { inviteBody } from '../edge/continue.ts';
+import { sendContinue } from '../edge/send-continue.ts';
 import { readWhole } from '../edge/read-whole.ts';
 import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 import type { Step } from '../step.ts';
@@ -12,7 +12,7 @@ export const refuseBodyOnGet: Step = async (call) => {
   const { request, response, method } = call;
   if (!call.hasBody || (method !== 'GET' && method !== 'HEAD')) return null;
   if (request === null || response === null) return CALLER_LEFT;
-  inviteBody(call);
+  sendContinue(call);
   const body = await readWhole(request, 0, BODY_ON_GET);
   if (!Buffer.isBuffer(body)) return body;
   call.hasBody = false;

@@ -5,7 +5,7 @@ import type { Dispatcher } from 'undici';
 import type { Call } from '../call.ts';
 import { type BrokenEnd, breakAnswer, cutAnswer, upstreamDone } from '../endings.ts';
 import type { Gateway } from '../context.ts';
-import { stoppedByOrder } from '../steps/obey-orders.ts';
+import { killSwitchRefusal } from '../admission/kill-switch.ts';
 import type { Answer } from './answer.ts';
 import { codingsOf, DecodedCopy } from './coded-answer.ts';
 import { problemOfError, UpstreamProblem } from './upstream-problem.ts';
@@ -64,7 +64,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Its first byte is about to go out. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    const stopped = stoppedByOrder(this.#call, this.#gateway);
+    const stopped = killSwitchRefusal(this.#call, this.#gateway);
     if (stopped !== null) {
       controller.abort(new UpstreamProblem(stopped.problem, stopped.reason));
       return;
