@@ -1,7 +1,7 @@
 import httpProxy, { type FastifyHttpProxyOptions } from '@fastify/http-proxy';
 import type { FastifyInstance } from 'fastify';
 import { callerIsGone, callOf } from './call.ts';
-import { failForwarded, upstreamDone, watchCaller } from './endings.ts';
+import { failForwarded, upstreamDone, watchCaller } from './finish/finish-call.ts';
 import type { Gateway } from './context.ts';
 import { createDispatcher, markedHeaders } from './upstream/dispatcher.ts';
 import type { Exchange } from './upstream/exchange.ts';

@@ -15,7 +15,7 @@ import { isPreflight, preflightFields, preflightRefusal } from './edge/cross-ori
 import { createListener, interruptUpload, onClientError } from './edge/listener.ts';
 import { followSockets } from './edge/sockets.ts';
 import { ownHosts } from './edge/target.ts';
-import { cutAnswer, cutForStop, failForwarded, isOwnPage, refuse } from './endings.ts';
+import { cutAnswer, cutForStop, failForwarded, isOwnPage, refuse } from './finish/finish-call.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { answerOptions, ownPages, pageMethodRefusal } from './pages/own-pages.ts';
 import { webhookPages } from './pages/webhook-pages.ts';

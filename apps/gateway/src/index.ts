@@ -8,7 +8,7 @@ export {
 export type { GatewayDeps, Log } from './context.ts';
 export { listen } from './edge/lines.ts';
 export { createGateway } from './gateway.ts';
-export { faultOf } from './log.ts';
+export { faultOf } from '@ideogate/contract';
 export type { KeyAgeInSight } from './metrics.ts';
 export { serveOperations } from './probes.ts';
 export { checkKey } from './upstream/key-check.ts';

@@ -1,6 +1,6 @@
 import type { Call } from './call.ts';
 import type { Gateway } from './context.ts';
-import { faultOf } from './log.ts';
+import { faultOf } from '@ideogate/contract';
 import type { Refusal } from './refusal.ts';
 import type { Step } from './step.ts';
 import { admitAddress, admitCaller, awaitTurn } from './steps/admit.ts';
@@ -21,7 +21,7 @@ import { writeDecision } from './steps/write-decision.ts';
  * The life of a call.
  *
  * A call is named (`edge/listener.ts`) before anything else, so that every answer and every row carries its id.
- * Then these steps run in this order, and the first that refuses ends the call: `endings.ts` records the refusal
+ * Then these steps run in this order, and the first that refuses ends the call: `finish/finish-call.ts` records the refusal
  * and answers it.
  */
 
@@ -47,7 +47,7 @@ export const DECISION: readonly Step[] = [
 
 /*
  * Once the decision is committed, @fastify/http-proxy forwards the call through `upstream/dispatcher.ts`, which
- * puts the key in last, beneath every hook and log, and streams both ways. `endings.ts` writes the outcome when
+ * puts the key in last, beneath every hook and log, and streams both ways. `finish/finish-call.ts` writes the outcome when
  * both sides are done: upstream answered or failed, caller served or gone.
  */
 

@@ -8,13 +8,12 @@ import {
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
-import { didYouMean } from '@ideogate/contract';
+import { didYouMean, faultOf } from '@ideogate/contract';
 import { type Call, newCall, rememberCall } from '../call.ts';
 import type { CallsInFlight } from '../calls-in-flight.ts';
-import { answerOnSocket, countWithoutRow, cutAnswer, refuse } from '../endings.ts';
+import { answerOnSocket, countWithoutRow, cutAnswer, refuse } from '../finish/finish-call.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { Gateway } from '../context.ts';
-import { faultOf } from '../log.ts';
 import { isProbe } from '../probes.ts';
 import { CALLER_LEFT, type Refusal } from '../refusal.ts';
 import { ARRIVAL, walk } from '../request-path.ts';

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { callerKey, PARSING_LATE } from '../admission/admit.ts';
 import { type Call, callOf } from '../call.ts';
 import { pageFields } from '../edge/cross-origin.ts';
-import { refuse } from '../endings.ts';
+import { refuse } from '../finish/finish-call.ts';
 import type { Gateway } from '../context.ts';
 import type { Refusal } from '../refusal.ts';
 import { walk } from '../request-path.ts';

@@ -1,4 +1,4 @@
-import { capabilityOf } from '../record-of-call.ts';
+import { capabilityOf } from '../finish/audit-events.ts';
 import type { Step } from '../step.ts';
 
 /**

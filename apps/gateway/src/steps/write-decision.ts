@@ -1,4 +1,4 @@
-import { recordDecision } from '../record-of-call.ts';
+import { decisionEvent } from '../finish/audit-events.ts';
 import { callerIsGone } from '../call.ts';
 import { CALLER_LEFT } from '../refusal.ts';
 import type { Step } from '../step.ts';
@@ -6,7 +6,7 @@ import type { Step } from '../step.ts';
 /** Step 8: nothing goes out before its decision is committed. */
 export const writeDecision: Step = async (call, gateway) => {
   if (callerIsGone(call)) return CALLER_LEFT;
-  const verdict = await gateway.record.decide(recordDecision(call, gateway));
+  const verdict = await gateway.record.decide(decisionEvent(call, gateway));
   switch (verdict) {
     case 'committed':
       call.decidedAt = performance.now();

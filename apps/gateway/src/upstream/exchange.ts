@@ -3,7 +3,7 @@ import { AnswerReader } from '@ideogate/ideogram';
 import type { LeakScan } from '@ideogate/upstream-keys';
 import type { Dispatcher } from 'undici';
 import type { Call } from '../call.ts';
-import { type BrokenEnd, breakAnswer, cutAnswer, upstreamDone } from '../endings.ts';
+import { type BrokenEnd, breakAnswer, cutAnswer, upstreamDone } from '../finish/finish-call.ts';
 import type { Gateway } from '../context.ts';
 import { killSwitchRefusal } from '../admission/kill-switch.ts';
 import type { Answer } from './answer.ts';

@@ -2,16 +2,16 @@ import type { Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { storedBytes } from '@ideogate/audit/append';
-import { type DecisionEvent, PROBLEMS, type ProblemCode } from '@ideogate/contract';
-import { addressKey } from './admission/admit.ts';
-import { type Call, callerIsGone, type UpstreamEnd } from './call.ts';
-import type { Gateway } from './context.ts';
-import { faultOf, logCall, MOST_LOG_LINE_BYTES } from './log.ts';
-import { problemAnswer } from './problem-document.ts';
-import { type Ending, recordOutcome, recordRefusal } from './record-of-call.ts';
-import type { Refusal } from './refusal.ts';
-import { UpstreamProblem } from './upstream/upstream-problem.ts';
-import { BodyRefused } from './upstream/watched-body.ts';
+import { type DecisionEvent, faultOf, PROBLEMS, type ProblemCode } from '@ideogate/contract';
+import { addressKey } from '../admission/admit.ts';
+import { type Call, callerIsGone, type UpstreamEnd } from '../call.ts';
+import type { Gateway } from '../context.ts';
+import { logCall, MOST_LOG_LINE_BYTES } from './log-call.ts';
+import { problemAnswer } from '../problem-document.ts';
+import { type Ending, outcomeEvent, refusalEvent } from './audit-events.ts';
+import type { Refusal } from '../refusal.ts';
+import { UpstreamProblem } from '../upstream/upstream-problem.ts';
+import { BodyRefused } from '../upstream/watched-body.ts';
 
 /** Ends a call that goes no further: its row first (bounded wait), then its answer. */
 export async function refuse(call: Call, refusal: Refusal, gateway: Gateway): Promise<void> {
@@ -26,7 +26,7 @@ export async function refuse(call: Call, refusal: Refusal, gateway: Gateway): Pr
 
 async function endRefused(call: Call, refusal: Refusal, gateway: Gateway): Promise<void> {
   const final = isFinal(refusal) ? refusal : (call.interruption ?? refusal);
-  const row = hasRow(call, final) ? recordRefusal(call, final, gateway) : null;
+  const row = hasRow(call, final) ? refusalEvent(call, final, gateway) : null;
   const told = final.reason !== 'address-rate' && mayBeTold(call, row, gateway);
   if (final.reason === 'address-rate' || (row !== null && !told)) countWithoutRow(final.reason, gateway);
   else {
@@ -212,7 +212,7 @@ function settle(call: Call, gateway: Gateway): void {
   call.ended = true;
   try {
     const ending = endingOf(call, call.upstreamEnd);
-    gateway.record.outcome(recordOutcome(call, ending, gateway));
+    gateway.record.outcome(outcomeEvent(call, ending, gateway));
     gateway.metrics.ended(call, ending);
     gateway.forget(call);
     logCall(call, ending, gateway);

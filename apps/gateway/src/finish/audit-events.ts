@@ -3,9 +3,9 @@ import type { Genuine } from '@ideogate/access-token';
 import type { Capability, DecisionEvent, OutcomeEvent, OutcomeResult } from '@ideogate/contract';
 import { PROBLEMS } from '@ideogate/contract';
 import { priceOf, promptOf } from '@ideogate/ideogram';
-import { type Call, callerIsGone } from './call.ts';
-import type { Gateway } from './context.ts';
-import type { Refusal } from './refusal.ts';
+import { type Call, callerIsGone } from '../call.ts';
+import type { Gateway } from '../context.ts';
+import type { Refusal } from '../refusal.ts';
 
 /** Which key a call uses: a priced quote changes nothing, so it never gets the write key. */
 export function capabilityOf(call: Call): Capability {
@@ -13,7 +13,7 @@ export function capabilityOf(call: Call): Capability {
 }
 
 /** The event written before anything is forwarded. */
-export function recordDecision(call: Call, gateway: Gateway): DecisionEvent {
+export function decisionEvent(call: Call, gateway: Gateway): DecisionEvent {
   return {
     ...decisionBase(call, gateway),
     result: 'allowed',
@@ -27,7 +27,7 @@ export function recordDecision(call: Call, gateway: Gateway): DecisionEvent {
 }
 
 /** The event of a call that goes no further. */
-export function recordRefusal(call: Call, refusal: Refusal, gateway: Gateway): DecisionEvent {
+export function refusalEvent(call: Call, refusal: Refusal, gateway: Gateway): DecisionEvent {
   const rule = refusal.members?.['rule'];
   return {
     ...decisionBase(call, gateway),
@@ -91,7 +91,7 @@ export interface Ending {
 }
 
 /** The event written when both sides of a forwarded call are done. */
-export function recordOutcome(call: Call, ending: Ending, gateway: Gateway): OutcomeEvent {
+export function outcomeEvent(call: Call, ending: Ending, gateway: Gateway): OutcomeEvent {
   const { answer } = call;
   const upstreamStatus = answer?.status ?? null;
   const read = answer?.read ?? { images: null, safe: null, made: [] };

@@ -1,6 +1,5 @@
-export { faultOf } from '@ideogate/contract';
-import type { Call } from './call.ts';
-import type { Gateway } from './context.ts';
+import type { Call } from '../call.ts';
+import type { Gateway } from '../context.ts';
 
 /** The longest line about a call whose caller isn't known, what the logger adds included. */
 export const MOST_LOG_LINE_BYTES = 512;
