@@ -34,7 +34,7 @@ export type UpstreamEnd =
 
 /** What endings may ask of an exchange with the upstream. */
 interface OpenExchange {
-  callerLeft(): void;
+  clientDisconnected(): void;
   cancel(reason: UpstreamProblem): void;
 }
 
@@ -101,7 +101,7 @@ export interface Call {
   /** What it holds of what callers share, or waits for; given back with its end. */
   readonly leases: Lease[];
   /** Where it stands among the calls in flight; null when it is none of them. */
-  place: number | null;
+  inFlightIndex: number | null;
 }
 
 export function newCall(
@@ -148,7 +148,7 @@ export function newCall(
     cutByStop: false,
     ended: false,
     leases: [],
-    place: null,
+    inFlightIndex: null,
   };
 }
 

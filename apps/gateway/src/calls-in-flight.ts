@@ -12,18 +12,18 @@ export class CallsInFlight {
   }
 
   add(call: Call): void {
-    call.place = this.#calls.push(call) - 1;
+    call.inFlightIndex = this.#calls.push(call) - 1;
   }
 
   /** Does nothing the second time. */
   delete(call: Call): void {
-    if (call.place === null) return;
+    if (call.inFlightIndex === null) return;
     const last = this.#calls.pop();
     if (last !== undefined && last !== call) {
-      this.#calls[call.place] = last;
-      last.place = call.place;
+      this.#calls[call.inFlightIndex] = last;
+      last.inFlightIndex = call.inFlightIndex;
     }
-    call.place = null;
+    call.inFlightIndex = null;
   }
 
   /** As they are now: they may end meanwhile. */

@@ -15,7 +15,7 @@ import type { Call } from './call.ts';
 import type { GatewayConfig } from './config.ts';
 import type { ExportInSight, KeyAgeInSight, Metrics } from './metrics.ts';
 import type { Refusal } from './refusal.ts';
-import type { WebhookDoor } from './webhook-door.ts';
+import type { IncomingWebhooks } from './webhook-endpoints.ts';
 
 /** Where log lines go: pino's two methods. */
 export interface Log {
@@ -51,7 +51,7 @@ export interface GatewayDeps {
   /** Where the record is sent from this process, for the metrics. */
   readonly exports?: readonly ExportInSight[];
   /** Where webhooks come in; left out: nowhere. */
-  readonly webhooks?: WebhookDoor;
+  readonly webhooks?: IncomingWebhooks;
 }
 
 /** What the steps work with. */

@@ -24,7 +24,7 @@ import { createProbes, type Probes } from './probes.ts';
 import type { Refusal } from './refusal.ts';
 import { DECISION, walk } from './request-path.ts';
 import { refuseBodyOnGet } from './steps/refuse-body-on-get.ts';
-import { webhookUrlsOf } from './webhook-door.ts';
+import { webhookUrlsOf } from './webhook-endpoints.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {

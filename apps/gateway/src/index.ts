@@ -12,5 +12,5 @@ export { faultOf } from '@ideogate/contract';
 export type { KeyAgeInSight } from './metrics.ts';
 export { serveOperations } from './probes.ts';
 export { checkKey } from './upstream/key-check.ts';
-export { upstreamWay } from './upstream/way.ts';
-export { ideogramEndpoint, secretEndpoint, type WebhookDoor, type WebhookEndpoint } from './webhook-door.ts';
+export { probeUpstream } from './upstream/probe-connection.ts';
+export { ideogramEndpoint, secretEndpoint, type IncomingWebhooks, type WebhookEndpoint } from './webhook-endpoints.ts';

@@ -16,7 +16,7 @@ export interface Refusal {
 }
 
 /** The caller left before the call was decided. */
-export const CALLER_LEFT: Refusal = { problem: null, reason: 'caller-left' };
+export const CLIENT_DISCONNECTED: Refusal = { problem: null, reason: 'caller-left' };
 
 /** A broken bound as a refusal that names field, value and bound, and the rule of the release that sets it. */
 export function refusalOf(

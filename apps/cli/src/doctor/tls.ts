@@ -1,6 +1,6 @@
 import { probeDatabase } from '@ideogate/postgres';
 import { isLoopback } from '@ideogate/contract';
-import { upstreamWay } from '@ideogate/gateway';
+import { probeUpstream } from '@ideogate/gateway';
 import { codeOf } from '../product/data-folder.ts';
 import { fault, type Finding, NO_SETTINGS, NOT_RUNNING, ok, unknown } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -13,10 +13,10 @@ export async function tls({ config, ready }: Surroundings): Promise<readonly Fin
   ];
 }
 
-async function upstream(to: Parameters<typeof upstreamWay>[0]): Promise<Finding> {
+async function upstream(to: Parameters<typeof probeUpstream>[0]): Promise<Finding> {
   const { host } = new URL(to.origin);
   try {
-    const { tls: agreed } = await upstreamWay(to);
+    const { tls: agreed } = await probeUpstream(to);
     if (agreed === null) return ok(`the upstream ${host} is on this machine, without TLS`);
     return agreed.authorized
       ? ok(

@@ -1,12 +1,12 @@
 import { openSigningKeys } from '@ideogate/access-token';
-import { ideogramEndpoint, type Log, secretEndpoint, type WebhookDoor } from '@ideogate/gateway';
+import { ideogramEndpoint, type Log, secretEndpoint, type IncomingWebhooks } from '@ideogate/gateway';
 import { deliverWebhooks, openInbox } from '@ideogate/webhook-inbox';
 import { codeOf } from './data-folder.ts';
 import type { WebhookEndpointConfig } from './webhook-endpoints.ts';
 
 /** Webhooks as the product runs them: where they come in, and what brings them to their subscribers. */
 export interface Webhooks {
-  readonly door: WebhookDoor;
+  readonly door: IncomingWebhooks;
   stop(): Promise<void>;
 }
 

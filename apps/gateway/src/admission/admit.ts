@@ -1,6 +1,6 @@
 import { type Call, isUploading } from '../call.ts';
 import { peerOf } from '../edge/peer.ts';
-import { CALLER_LEFT, type Refusal } from '../refusal.ts';
+import { CLIENT_DISCONNECTED, type Refusal } from '../refusal.ts';
 import { Lease, type PoolName, type PoolRefusal, type Revocation, type SharedPool } from './shared-pool.ts';
 
 /** Who holds what a call takes: its caller, once known. */
@@ -60,7 +60,7 @@ const RETRY_AFTER_SECONDS = 1;
 
 /** In words that say which pool, whose share of it, and when to try again. */
 function poolRefusal({ pool, because, held, share, size, waitedMs }: PoolRefusal): Refusal {
-  if (because === 'left') return CALLER_LEFT;
+  if (because === 'left') return CLIENT_DISCONNECTED;
   const who = pool === 'unauthenticated-calls' || pool === 'webhooks' ? 'This address' : 'This caller';
   const waited = waitedMs >= 1000 ? ` after a wait of ${Math.round(waitedMs / 1000)} s` : '';
   const retry = `Try again in ${RETRY_AFTER_SECONDS} s.`;

@@ -15,7 +15,7 @@ import { answerOnSocket, countWithoutRow, cutAnswer, refuse } from '../finish/fi
 import type { GatewayConfig } from '../config.ts';
 import type { Gateway } from '../context.ts';
 import { isProbe } from '../probes.ts';
-import { CALLER_LEFT, type Refusal } from '../refusal.ts';
+import { CLIENT_DISCONNECTED, type Refusal } from '../refusal.ts';
 import { ARRIVAL, walk } from '../request-path.ts';
 import { followCertificate } from './certificate.ts';
 import { READ_AHEAD } from './lines.ts';
@@ -27,7 +27,7 @@ import { watchUploads } from './uploads.ts';
 type Application = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
- * The one door. Whatever arrives is named here and walks the arrival steps before the application sees it, and
+ * The one way in. Whatever arrives is named here and walks the arrival steps before the application sees it, and
  * whatever Node's parser refuses, upgrades or tunnels ends here with its row, for no hook runs for those.
  */
 export function createListener(
@@ -88,7 +88,7 @@ export function createListener(
     SEEN.add(socket);
     stopFollowing(request.socket);
     const ahead = PROGRESS.get(socket)?.calls ?? [];
-    followTunnel(socket, ahead);
+    trackTunnel(socket, ahead);
     turnAway(request, socket, { problem: 'upgrade-refused', reason: 'connect' }, gateway(), ahead);
   });
   return server;
@@ -111,7 +111,7 @@ async function admit(
   rememberCall(request, call);
   gateway.remember(call);
   const ahead = PROGRESS.get(request.socket)?.calls.at(-1);
-  followRequest(call, request.socket);
+  trackRequest(call, request.socket);
   response.once('close', () => leftWithoutEnding(call, gateway));
   if (ahead !== undefined) await itsTurn(ahead, request.socket);
   const refusal = (await walk(ARRIVAL, call, gateway)) ?? (isProbe(call) ? null : gateway.admissionRefusal());
@@ -179,7 +179,7 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
   const half = open.find((call) => call.request?.complete === false);
   if (half !== undefined) {
     const ahead = open.filter((call) => call !== half);
-    interrupt(half, endedByPeer(error) ? CALLER_LEFT : refusal, socket, gateway, ahead);
+    interrupt(half, endedByPeer(error) ? CLIENT_DISCONNECTED : refusal, socket, gateway, ahead);
   }
   // A peer that goes after its answers, or before them, asks for nothing more: its calls tell of it.
   else if (error.code === 'ECONNRESET' && (open.length > 0 || !bringsMore(socket))) socket.destroy();
@@ -305,7 +305,7 @@ const PROGRESS = new WeakMap<Duplex, Progress>();
  * Node lets go of a connection that asks for a tunnel: nobody would see its caller leave, and the answers that wait for
  * their turn on it would never close, nor their calls end.
  */
-function followTunnel(socket: Duplex, ahead: readonly Call[]): void {
+function trackTunnel(socket: Duplex, ahead: readonly Call[]): void {
   socket.once('end', () => socket.end());
   socket.once('close', () => {
     for (const { response } of ahead) {
@@ -347,7 +347,7 @@ async function itsTurn(ahead: Call, socket: Socket): Promise<void> {
   goOn(socket);
 }
 
-function followRequest(call: Call, socket: Duplex): void {
+function trackRequest(call: Call, socket: Duplex): void {
   const progress = PROGRESS.get(socket);
   if (progress === undefined) return;
   progress.calls = [...progress.calls, call];

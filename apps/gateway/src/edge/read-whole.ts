@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { ByteBuffer } from '@ideogate/request-body';
-import { CALLER_LEFT, type Refusal } from '../refusal.ts';
+import { CLIENT_DISCONNECTED, type Refusal } from '../refusal.ts';
 
 /** Bytes: as many as one read of a socket brings. Of a body that is refused for what it begins with no more is ever held. */
 const FIRST_BLOCK = 65_536;
@@ -62,9 +62,9 @@ export function readWhole(
       done(Buffer.from(buffer, byteOffset, byteLength));
     };
     const onClose = () => {
-      if (!ended) done(CALLER_LEFT);
+      if (!ended) done(CLIENT_DISCONNECTED);
     };
-    if (request.destroyed) done(CALLER_LEFT);
+    if (request.destroyed) done(CLIENT_DISCONNECTED);
     else request.on('data', onData).once('end', onEnd).once('close', onClose);
   });
 }

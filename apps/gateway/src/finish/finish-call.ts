@@ -11,7 +11,7 @@ import { problemAnswer } from '../problem-document.ts';
 import { type Ending, outcomeEvent, refusalEvent } from './audit-events.ts';
 import type { Refusal } from '../refusal.ts';
 import { UpstreamProblem } from '../upstream/upstream-problem.ts';
-import { BodyRefused } from '../upstream/watched-body.ts';
+import { BodyRefused } from '../upstream/inspected-body.ts';
 
 /** Ends a call that goes no further: its row first (bounded wait), then its answer. */
 export async function refuse(call: Call, refusal: Refusal, gateway: Gateway): Promise<void> {
@@ -167,7 +167,7 @@ export function watchCaller(call: Call, gateway: Gateway): void {
 
 function callerDone(call: Call, gateway: Gateway): void {
   call.callerEnd ??= call.response?.writableFinished ? 'served' : 'left';
-  if (call.callerEnd === 'left') call.exchange?.callerLeft();
+  if (call.callerEnd === 'left') call.exchange?.clientDisconnected();
   settle(call, gateway);
 }
 

@@ -12,7 +12,7 @@ import { admitAddress, admitCaller } from '../steps/admit.ts';
 import { authenticate } from '../steps/authenticate.ts';
 import { limitBySubject } from '../steps/limit-rate.ts';
 import { HEALTH, type Probes, READY } from '../probes.ts';
-import { isWebhookPath } from '../webhook-door.ts';
+import { isWebhookPath } from '../webhook-endpoints.ts';
 import { HTML_FIELDS, prefersHtml, problemListPage, problemPage } from './problem-pages.ts';
 
 /** The gateway's own pages: `/-/…` and `/.well-known/…`. They have no rows, except refused tokens at whoami. */

@@ -10,8 +10,8 @@ import { sendContinue } from '../edge/send-continue.ts';
 import { readWhole } from '../edge/read-whole.ts';
 import { refuse } from '../finish/finish-call.ts';
 import { faultOf } from '@ideogate/contract';
-import { CALLER_LEFT, type Refusal } from '../refusal.ts';
-import type { WebhookDoor, WebhookEndpoint } from '../webhook-door.ts';
+import { CLIENT_DISCONNECTED, type Refusal } from '../refusal.ts';
+import type { IncomingWebhooks, WebhookEndpoint } from '../webhook-endpoints.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 
 const MAX_BYTES = 1_048_576;
@@ -49,7 +49,7 @@ async function receive(
 ): Promise<Refusal | null> {
   const { request, response } = call;
   const { webhooks } = gateway;
-  if (request === null || response === null) return CALLER_LEFT;
+  if (request === null || response === null) return CLIENT_DISCONNECTED;
   const endpoint = webhooks?.endpoints.get(name);
   if (webhooks === undefined || endpoint === undefined)
     return { problem: 'unknown-operation', reason: 'unknown-page' };
@@ -72,7 +72,7 @@ async function take(
   call: Call,
   request: IncomingMessage,
   endpoint: WebhookEndpoint,
-  webhooks: WebhookDoor,
+  webhooks: IncomingWebhooks,
   gateway: Gateway,
   events: KeyedMutex,
 ): Promise<Refusal | null> {
@@ -104,7 +104,7 @@ async function keep(
   call: Call,
   { name, scheme, attempts }: WebhookEndpoint,
   { id, timestamp, body }: { readonly id: string; readonly timestamp: number | null; readonly body: Buffer },
-  { inbox }: WebhookDoor,
+  { inbox }: IncomingWebhooks,
   gateway: Gateway,
 ): Promise<Refusal | null> {
   if (await inbox.has(name, id)) return null;

@@ -7,10 +7,10 @@ import type { Call } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import { sendContinue } from '../edge/send-continue.ts';
 import { readWhole } from '../edge/read-whole.ts';
-import { CALLER_LEFT, type Refusal, refusalOf } from '../refusal.ts';
+import { CLIENT_DISCONNECTED, type Refusal, refusalOf } from '../refusal.ts';
 import type { Step } from '../step.ts';
 import { UpstreamProblem } from '../upstream/upstream-problem.ts';
-import { WatchedBody } from '../upstream/watched-body.ts';
+import { InspectedBody } from '../upstream/inspected-body.ts';
 import { killSwitchRefusal } from '../admission/kill-switch.ts';
 
 /** Step 7, first half: what the query may hold. */
@@ -49,7 +49,7 @@ export const readBody: Step = async (call, gateway) => {
   if (reader.kind === 'json') return readJson(call, reader, gateway);
   const lease = await reserveMemory(call, UPLOAD_BYTES, gateway);
   if (!(lease instanceof Lease)) return lease;
-  call.body = new WatchedBody(
+  call.body = new InspectedBody(
     call,
     (chunk) => readPieces(gateway.admission.parsing, callerKey(call), reader, chunk),
     reader,
@@ -94,7 +94,7 @@ function absentBody(call: Call): Refusal | null {
 
 async function readJson(call: Call, reader: BodyReader, gateway: Gateway): Promise<Refusal | null> {
   const { request, response } = call;
-  if (request === null || response === null) return CALLER_LEFT;
+  if (request === null || response === null) return CLIENT_DISCONNECTED;
   const { maxJsonBytes } = gateway.config.limits;
   if ((call.bodyLength ?? 0) > maxJsonBytes) return tooLarge(maxJsonBytes);
   const lease = await reserveMemory(call, call.bodyLength ?? maxJsonBytes, gateway);

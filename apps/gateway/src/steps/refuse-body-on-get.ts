@@ -1,6 +1,6 @@
 import { sendContinue } from '../edge/send-continue.ts';
 import { readWhole } from '../edge/read-whole.ts';
-import { CALLER_LEFT, type Refusal } from '../refusal.ts';
+import { CLIENT_DISCONNECTED, type Refusal } from '../refusal.ts';
 import type { Step } from '../step.ts';
 
 /**
@@ -11,7 +11,7 @@ import type { Step } from '../step.ts';
 export const refuseBodyOnGet: Step = async (call) => {
   const { request, response, method } = call;
   if (!call.hasBody || (method !== 'GET' && method !== 'HEAD')) return null;
-  if (request === null || response === null) return CALLER_LEFT;
+  if (request === null || response === null) return CLIENT_DISCONNECTED;
   sendContinue(call);
   const body = await readWhole(request, 0, BODY_ON_GET);
   if (!Buffer.isBuffer(body)) return body;

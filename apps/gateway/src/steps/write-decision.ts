@@ -1,11 +1,11 @@
 import { decisionEvent } from '../finish/audit-events.ts';
 import { callerIsGone } from '../call.ts';
-import { CALLER_LEFT } from '../refusal.ts';
+import { CLIENT_DISCONNECTED } from '../refusal.ts';
 import type { Step } from '../step.ts';
 
 /** Step 8: nothing goes out before its decision is committed. */
 export const writeDecision: Step = async (call, gateway) => {
-  if (callerIsGone(call)) return CALLER_LEFT;
+  if (callerIsGone(call)) return CLIENT_DISCONNECTED;
   const verdict = await gateway.record.decide(decisionEvent(call, gateway));
   switch (verdict) {
     case 'committed':

@@ -10,7 +10,7 @@ import { faultOf } from '@ideogate/contract';
 import { Exchange, type HeadCallback } from './exchange.ts';
 import { requestFields } from './headers.ts';
 import { problemOfError, UpstreamProblem } from './upstream-problem.ts';
-import { WatchedBody } from './watched-body.ts';
+import { InspectedBody } from './inspected-body.ts';
 
 /** Carries the call through http-proxy's header object down to the dispatcher; no header can have this name. */
 const CALL: unique symbol = Symbol('call');
@@ -73,7 +73,7 @@ async function send(
   gateway: Gateway,
 ): Promise<void> {
   const { body } = call;
-  if (body instanceof WatchedBody) {
+  if (body instanceof InspectedBody) {
     await body.worthSending();
     if (body.errored !== null) exchange.cancel(problemOfError(body.errored, call, false));
   }

@@ -9,7 +9,7 @@ import { killSwitchRefusal } from '../admission/kill-switch.ts';
 import type { Answer } from './answer.ts';
 import { codingsOf, DecodedCopy } from './coded-answer.ts';
 import { problemOfError, UpstreamProblem } from './upstream-problem.ts';
-import { BodyRefused } from './watched-body.ts';
+import { BodyRefused } from './inspected-body.ts';
 
 /** Answers longer than this are not read for images and ids; they pass through all the same. */
 const READ_LIMIT = 1024 * 1024;
@@ -242,7 +242,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** The caller has gone. A paid call that was sent is read to its end; anything else is let go. */
-  callerLeft(): void {
+  clientDisconnected(): void {
     if (this.#over || this.#callerGone) return;
     this.#callerGone = true;
     const { bodySent, operation } = this.#call;
@@ -252,7 +252,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** As http-proxy calls it when the caller had gone before the head came. */
   destroy(): void {
-    this.callerLeft();
+    this.clientDisconnected();
   }
 
   /** Ends the exchange, whatever its state. */

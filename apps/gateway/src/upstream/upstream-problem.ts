@@ -2,7 +2,7 @@ import { errors } from 'undici';
 import type { ProblemCode } from '@ideogate/contract';
 import type { Call } from '../call.ts';
 import type { Refusal } from '../refusal.ts';
-import { BodyRefused, WatchedBody } from './watched-body.ts';
+import { BodyRefused, InspectedBody } from './inspected-body.ts';
 
 /** Why no answer of the upstream's can be passed on. */
 export class UpstreamProblem extends Error {
@@ -55,7 +55,7 @@ export function problemOfError(error: unknown, call: Call, wentOut: boolean): Up
 }
 
 function bodyErrorOf({ body }: Call): Error | null {
-  return body instanceof WatchedBody ? body.errored : null;
+  return body instanceof InspectedBody ? body.errored : null;
 }
 
 function codeOf(error: unknown): string | null {

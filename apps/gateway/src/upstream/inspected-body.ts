@@ -29,7 +29,7 @@ type Found = RequestFault | 'late' | null;
  * Passes a multipart body on unchanged while a reader watches it: chunks as they came, none copied. Memory is what was
  * held back and one chunk, whatever the size.
  */
-export class WatchedBody extends Transform {
+export class InspectedBody extends Transform {
   readonly #call: Call;
   readonly #read: (chunk: Buffer) => Found | Promise<Found>;
   readonly #reader: BodyReader;

@@ -3,7 +3,7 @@ import type { GatewayConfig } from '../config.ts';
 import { createConnector } from './egress.ts';
 
 /** How a connection to the upstream was really made. */
-export interface UpstreamWay {
+export interface UpstreamConnection {
   /** Null: plain http, which is for loopback alone. `authorized`: certificate and name were verified. */
   readonly tls: {
     readonly authorized: boolean;
@@ -16,8 +16,8 @@ export interface UpstreamWay {
  * Connects to the upstream on the way that calls take (the same trust, the same egress proxy), and closes again: no
  * request is sent, and so no key. Throws what the network or TLS says.
  */
-export function upstreamWay(upstream: GatewayConfig['upstream']): Promise<UpstreamWay> {
-  const { promise, resolve, reject } = Promise.withResolvers<UpstreamWay>();
+export function probeUpstream(upstream: GatewayConfig['upstream']): Promise<UpstreamConnection> {
+  const { promise, resolve, reject } = Promise.withResolvers<UpstreamConnection>();
   const { protocol, host, hostname, port } = new URL(upstream.origin);
   const connect = createConnector(upstream);
   connect({ protocol, host, hostname: hostname.replace(/^\[|\]$/g, ''), port }, (error, socket) => {

@@ -18,7 +18,7 @@ export interface WebhookEndpoint {
 }
 
 /** What the composer brings: the endpoints, and the store in which verified webhooks wait for their subscribers. */
-export interface WebhookDoor {
+export interface IncomingWebhooks {
   /** How many wait for their subscribers, and how many are tried no more; null while another gateway delivers. */
   undelivered(): { readonly waiting: number; readonly dead: number } | null;
   readonly endpoints: ReadonlyMap<string, WebhookEndpoint>;
@@ -79,7 +79,7 @@ export function isWebhookPath(path: string): boolean {
 }
 
 /** Endpoints to which Ideogram itself sends, by the address that callers give: those alone verify what Ideogram signs. */
-export function webhookUrlsOf(identifier: string, door: WebhookDoor | undefined): ReadonlySet<string> {
-  const ours = [...(door?.endpoints.values() ?? [])].filter(({ scheme }) => scheme === 'ideogram');
+export function webhookUrlsOf(identifier: string, webhooks: IncomingWebhooks | undefined): ReadonlySet<string> {
+  const ours = [...(webhooks?.endpoints.values() ?? [])].filter(({ scheme }) => scheme === 'ideogram');
   return new Set(ours.map(({ name }) => `${identifier}${PATH}${name}`));
 }
