@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { type Environment, readNumbers } from '@ideogate/config';
 import { type EnvironmentName, isLoopback } from '@ideogate/contract';
-import { type PageOrigins, readPageOrigins } from './edge/cross-origin.ts';
+import { type PageOrigins, readPageOrigins } from './page-origins.ts';
 import { readNamedText } from '@ideogate/upstream-keys';
-import { readTrustedProxies, type TrustedProxies } from './edge/trusted-proxies.ts';
+import { readTrustedProxies, type TrustedProxies } from './trusted-proxies.ts';
 import { type Numbers, SETTINGS } from './settings.ts';
 
 /** All a gateway needs to know, already valid. */

@@ -9,7 +9,7 @@ import type { Release } from '@ideogate/policy';
 import type { WebhookUrls } from '@ideogate/request-body';
 import type { KeyRing } from '@ideogate/upstream-keys';
 import type { Admission } from './admission/admission.ts';
-import type { AnonymousRowBudget } from './anonymous-row-budget.ts';
+import type { AnonymousRowBudget } from './admission/anonymous-row-budget.ts';
 import type { RateLimits } from './admission/rate-limits.ts';
 import type { Call } from './call.ts';
 import type { GatewayConfig } from './config.ts';

@@ -5,26 +5,26 @@ import { buildRouter } from '@ideogate/ideogram';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { createAdmission, resourcesOf } from './admission/admission.ts';
 import { releaseLeases } from './admission/admit.ts';
-import { createAnonymousRowBudget } from './anonymous-row-budget.ts';
+import { createAnonymousRowBudget } from './admission/anonymous-row-budget.ts';
 import { createRateLimits } from './admission/rate-limits.ts';
 import { callOf } from './call.ts';
-import { CallsInFlight } from './calls-in-flight.ts';
+import { CallsInFlight } from './edge/calls-in-flight.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Gateway, GatewayDeps } from './context.ts';
 import { isPreflight, preflightFields, preflightRefusal } from './edge/cross-origin.ts';
 import { createListener, interruptUpload, onClientError } from './edge/listener.ts';
 import { followSockets } from './edge/sockets.ts';
+import { isSystemPath } from './edge/system-paths.ts';
 import { ownHosts } from './edge/target.ts';
-import { cutAnswer, cutForStop, failForwarded, isOwnPage, refuse } from './finish/finish-call.ts';
+import { cutAnswer, cutForStop, failForwarded, refuse } from './finish/finish-call.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { answerOptions, ownPages, pageMethodRefusal } from './pages/own-pages.ts';
-import { webhookPages } from './pages/webhook-pages.ts';
-import { forwarding } from './forwarding.ts';
-import { createProbes, type Probes } from './probes.ts';
+import { answerOptions, systemRoutes, pageMethodRefusal } from './routes/system.ts';
+import { webhookRoutes, webhookUrlsOf } from './routes/webhooks.ts';
+import { forwarding } from './upstream/http-proxy.ts';
+import { createProbes, type Probes } from './routes/probes.ts';
 import type { Refusal } from './refusal.ts';
 import { DECISION, walk } from './request-path.ts';
 import { refuseBodyOnGet } from './steps/refuse-body-on-get.ts';
-import { webhookUrlsOf } from './webhook-endpoints.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -112,7 +112,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   app.decorate('ideogateProbes', probes);
   app.addHook('onRequest', async (request, reply) => {
     const call = callOf(request.raw);
-    const own = call.path !== null && isOwnPage(call.path);
+    const own = call.path !== null && isSystemPath(call.path);
     const preflight = isPreflight(call);
     // Nothing of Ideogram's is asked, so that it is a page of ours, and has no row.
     if (preflight && call.pageOrigin !== null) return reply.code(204).headers(preflightFields(call)).send();
@@ -141,11 +141,11 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   app.setNotFoundHandler(async (request, reply) => {
     reply.hijack();
     const call = callOf(request.raw);
-    const own = call.path !== null && isOwnPage(call.path);
+    const own = call.path !== null && isSystemPath(call.path);
     await refuse(call, own ? { problem: 'unknown-operation', reason: 'unknown-page' } : UNREACHABLE, ready());
   });
-  await app.register(ownPages, { gateway, probes });
-  await app.register(webhookPages, { gateway });
+  await app.register(systemRoutes, { gateway, probes });
+  await app.register(webhookRoutes, { gateway });
   await app.register(forwarding, { gateway });
   app.addHook('preClose', async () => {
     stopping = true;

@@ -10,7 +10,12 @@ export { listen } from './edge/lines.ts';
 export { createGateway } from './gateway.ts';
 export { faultOf } from '@ideogate/contract';
 export type { KeyAgeInSight } from './metrics.ts';
-export { serveOperations } from './probes.ts';
+export { serveOperations } from './routes/operations-port.ts';
 export { checkKey } from './upstream/key-check.ts';
 export { probeUpstream } from './upstream/probe-connection.ts';
-export { ideogramEndpoint, secretEndpoint, type IncomingWebhooks, type WebhookEndpoint } from './webhook-endpoints.ts';
+export {
+  ideogramEndpoint,
+  secretEndpoint,
+  type IncomingWebhooks,
+  type WebhookEndpoint,
+} from './webhook-endpoints.ts';

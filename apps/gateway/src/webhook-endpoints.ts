@@ -71,15 +71,3 @@ export function secretEndpoint(
   const keys: WebhookKeys = { scheme, secrets };
   return { name, scheme, attempts, keysFor: async () => keys };
 }
-
-const PATH = '/-/webhooks/';
-
-export function isWebhookPath(path: string): boolean {
-  return path.startsWith(PATH);
-}
-
-/** Endpoints to which Ideogram itself sends, by the address that callers give: those alone verify what Ideogram signs. */
-export function webhookUrlsOf(identifier: string, webhooks: IncomingWebhooks | undefined): ReadonlySet<string> {
-  const ours = [...(webhooks?.endpoints.values() ?? [])].filter(({ scheme }) => scheme === 'ideogram');
-  return new Set(ours.map(({ name }) => `${identifier}${PATH}${name}`));
-}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createAnonymousRowBudget } from '../src/anonymous-row-budget.ts';
+import { createAnonymousRowBudget } from '../src/admission/anonymous-row-budget.ts';
 
 const HOUR = 3_600_000;
 const BYTES = 8_000_000;

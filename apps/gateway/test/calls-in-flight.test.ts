@@ -3,7 +3,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { CallId } from '@ideogate/contract';
 import { expect, test } from 'vitest';
 import { type Call, newCall } from '../src/call.ts';
-import { CallsInFlight } from '../src/calls-in-flight.ts';
+import { CallsInFlight } from '../src/edge/calls-in-flight.ts';
 
 const MEGABYTE = 1024 * 1024;
 const AT_ONCE = 10;

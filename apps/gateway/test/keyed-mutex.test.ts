@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { KeyedMutex } from '../src/keyed-mutex.ts';
+import { KeyedMutex } from '../src/routes/keyed-mutex.ts';
 
 test('what has one key runs one after another, also after one that failed; what has another does not wait', async () => {
   const mutex = new KeyedMutex();

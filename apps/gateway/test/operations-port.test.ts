@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { sharedFor } from '../src/probes.ts';
+import { sharedFor } from '../src/routes/probes.ts';
 
 describe('on the operations port', () => {
   let gateway: TestGateway;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { selfSigned, startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { peerOf } from '../src/edge/peer.ts';
+import { peerOf } from '../src/ip-address.ts';
 import { beginUpload, callFrom, callIdOf } from './raw-caller.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ideogate-slow-'));

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { originOfRequest } from '../src/edge/caller-address.ts';
-import { canonicalAddress } from '../src/edge/ip-address.ts';
+import { canonicalAddress } from '../src/ip-address.ts';
 import { readProxyHeader } from '../src/edge/proxy-protocol.ts';
-import { readTrustedProxies } from '../src/edge/trusted-proxies.ts';
+import { readTrustedProxies } from '../src/trusted-proxies.ts';
 import { proxyV2 } from './proxy-header.ts';
 
 function listed(text: string) {

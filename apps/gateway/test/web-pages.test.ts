@@ -1,6 +1,6 @@
 import { startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readPageOrigins } from '../src/edge/cross-origin.ts';
+import { readPageOrigins } from '../src/page-origins.ts';
 
 /* What a browser is told when a page of another origin would call (the Fetch standard's CORS). */
 

@@ -1,5 +1,5 @@
 import { type Call, isUploading } from '../call.ts';
-import { peerOf } from '../edge/peer.ts';
+import { peerOf } from '../ip-address.ts';
 import { CLIENT_DISCONNECTED, type Refusal } from '../refusal.ts';
 import { Lease, type PoolName, type PoolRefusal, type Revocation, type SharedPool } from './shared-pool.ts';
 

@@ -1,5 +1,5 @@
 import { type ForwardingField, hopsOf } from './forwarded.ts';
-import type { TrustedProxies } from './trusted-proxies.ts';
+import type { TrustedProxies } from '../trusted-proxies.ts';
 
 /** Where a call came from: whose limit counts, and what is put on record. Addresses are canonical. */
 export interface Origin {

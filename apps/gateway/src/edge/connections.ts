@@ -4,10 +4,9 @@ import type { Duplex } from 'node:stream';
 import { Server as TlsServer } from 'node:tls';
 import { LoopTurns } from '../admission/loop-turns.ts';
 import { type Origin, UNKNOWN_ORIGIN } from './caller-address.ts';
-import { canonicalPeer } from './ip-address.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
-import { peerOf } from './peer.ts';
-import type { TrustedProxies } from './trusted-proxies.ts';
+import { canonicalPeer, peerOf } from '../ip-address.ts';
+import type { TrustedProxies } from '../trusted-proxies.ts';
 
 /** Why a connection from a proxy that must say for whom it speaks is closed. */
 type ProxyHeaderFault = 'proxy-header-missing' | 'proxy-header-invalid' | 'proxy-header-late';

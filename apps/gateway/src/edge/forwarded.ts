@@ -1,4 +1,4 @@
-import { canonicalAddress } from './ip-address.ts';
+import { canonicalAddress } from '../ip-address.ts';
 
 /** A field that lists hops. The last one was added by whoever sent it to us. */
 export type ForwardingField = 'forwarded' | 'x-forwarded-for';

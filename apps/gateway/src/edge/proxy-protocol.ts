@@ -1,4 +1,4 @@
-import { canonicalAddress } from './ip-address.ts';
+import { canonicalAddress } from '../ip-address.ts';
 
 /**
  * The header of the PROXY protocol at the beginning of a connection (haproxy.org, proxy-protocol.txt, versions 1 and 2).

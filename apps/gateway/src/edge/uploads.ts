@@ -1,5 +1,5 @@
 import { type Call, isUploading } from '../call.ts';
-import type { CallsInFlight } from '../calls-in-flight.ts';
+import type { CallsInFlight } from './calls-in-flight.ts';
 import type { GatewayConfig } from '../config.ts';
 
 /** How an upload stood when it was last looked at. */

@@ -6,8 +6,9 @@ import { type DecisionEvent, faultOf, PROBLEMS, type ProblemCode } from '@ideoga
 import { addressKey } from '../admission/admit.ts';
 import { type Call, callerIsGone, type UpstreamEnd } from '../call.ts';
 import type { Gateway } from '../context.ts';
+import { isSystemPath } from '../edge/system-paths.ts';
 import { logCall, MOST_LOG_LINE_BYTES } from './log-call.ts';
-import { problemAnswer } from '../problem-document.ts';
+import { problemAnswer } from '../edge/problem-document.ts';
 import { type Ending, outcomeEvent, refusalEvent } from './audit-events.ts';
 import type { Refusal } from '../refusal.ts';
 import { UpstreamProblem } from '../upstream/upstream-problem.ts';
@@ -70,18 +71,13 @@ function hasRow(call: Call, refusal: Refusal): boolean {
   if (isFinal(refusal)) return false;
   return (
     call.path === null ||
-    !isOwnPage(call.path) ||
+    !isSystemPath(call.path) ||
     (call.path === '/-/whoami' && isTokenFault(refusal.problem))
   );
 }
 
 function isTokenFault(problem: ProblemCode | null): boolean {
   return problem === 'invalid-token' || problem === 'invalid-credential' || problem === 'keys-unavailable';
-}
-
-/** The gateway's own pages live apart from every path of Ideogram's. */
-export function isOwnPage(path: string): boolean {
-  return path.startsWith('/-/') || path.startsWith('/.well-known/');
 }
 
 function answer(call: Call, refusal: Refusal, gateway: Gateway): void {

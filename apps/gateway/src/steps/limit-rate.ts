@@ -2,7 +2,7 @@ import { readCredential } from '@ideogate/access-token';
 import { addressKey } from '../admission/admit.ts';
 import { type Call, callerIsGone } from '../call.ts';
 import type { Gateway } from '../context.ts';
-import { isProbe } from '../probes.ts';
+import { isProbe } from '../edge/system-paths.ts';
 import type { Refusal } from '../refusal.ts';
 import type { Step } from '../step.ts';
 

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { callerKey, PARSING_LATE } from '../admission/admit.ts';
 import { type Call, callOf } from '../call.ts';
 import { pageFields } from '../edge/cross-origin.ts';
+import { HEALTH, READY } from '../edge/system-paths.ts';
 import { refuse } from '../finish/finish-call.ts';
 import type { Gateway } from '../context.ts';
 import type { Refusal } from '../refusal.ts';
@@ -11,12 +12,12 @@ import { walk } from '../request-path.ts';
 import { admitAddress, admitCaller } from '../steps/admit.ts';
 import { authenticate } from '../steps/authenticate.ts';
 import { limitBySubject } from '../steps/limit-rate.ts';
-import { HEALTH, type Probes, READY } from '../probes.ts';
-import { isWebhookPath } from '../webhook-endpoints.ts';
+import type { Probes } from './probes.ts';
+import { isWebhookPath } from './webhooks.ts';
 import { HTML_FIELDS, prefersHtml, problemListPage, problemPage } from './problem-pages.ts';
 
 /** The gateway's own pages: `/-/…` and `/.well-known/…`. They have no rows, except refused tokens at whoami. */
-export async function ownPages(
+export async function systemRoutes(
   app: FastifyInstance,
   options: { gateway: Gateway; probes: Probes },
 ): Promise<void> {

@@ -1,8 +1,8 @@
 import { PROBLEMS, type ProblemCode } from '@ideogate/contract';
-import type { Call } from './call.ts';
-import type { Gateway } from './context.ts';
-import { pageFields } from './edge/cross-origin.ts';
-import type { Refusal } from './refusal.ts';
+import type { Call } from '../call.ts';
+import type { Gateway } from '../context.ts';
+import { pageFields } from './cross-origin.ts';
+import type { Refusal } from '../refusal.ts';
 
 /** A refusal as it goes on the wire: status, fields and body (RFC 9457). */
 export interface ProblemAnswer {

@@ -1,4 +1,4 @@
-import { peerOf } from './edge/peer.ts';
+import { peerOf } from '../ip-address.ts';
 
 /**
  * What refusals without a valid token may take of the disk. The limit per address stops one peer; this stops as many of

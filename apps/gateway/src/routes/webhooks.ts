@@ -12,7 +12,9 @@ import { refuse } from '../finish/finish-call.ts';
 import { faultOf } from '@ideogate/contract';
 import { CLIENT_DISCONNECTED, type Refusal } from '../refusal.ts';
 import type { IncomingWebhooks, WebhookEndpoint } from '../webhook-endpoints.ts';
-import { KeyedMutex } from '../keyed-mutex.ts';
+import { KeyedMutex } from './keyed-mutex.ts';
+
+const PATH = '/-/webhooks/';
 
 const MAX_BYTES = 1_048_576;
 
@@ -21,14 +23,14 @@ const MAX_BYTES = 1_048_576;
  * the answer is 2xx only when both are committed, so that its sender sends again what was not. Who sends what was kept
  * before gets the same answer, and nothing more happens.
  */
-export async function webhookPages(app: FastifyInstance, options: { gateway: Gateway }): Promise<void> {
+export async function webhookRoutes(app: FastifyInstance, options: { gateway: Gateway }): Promise<void> {
   const { gateway } = options;
   // Of one event: the second of two that come at once finds what the first one kept.
   const events = new KeyedMutex();
   app.addHook('onSend', async (request, reply) => {
     void reply.header('cache-control', 'no-store').header('ideogate-call-id', callOf(request.raw).id);
   });
-  app.post<{ Params: { '*': string } }>('/-/webhooks/*', {
+  app.post<{ Params: { '*': string } }>(`${PATH}*`, {
     // Before any parser: the signature is over the bytes as they came, whatever they say they are.
     onRequest: async (request, reply) => {
       const call = callOf(request.raw);
@@ -164,4 +166,18 @@ function notVerified(reason: WebhookFault): Refusal {
 
 function unavailable(reason: string): Refusal {
   return { problem: 'webhook-unavailable', reason, headers: { 'retry-after': '5' } };
+}
+
+/** Whether a path is that of an endpoint, known or not. */
+export function isWebhookPath(path: string): boolean {
+  return path.startsWith(PATH);
+}
+
+/** Endpoints to which Ideogram itself sends, by the address that callers give: those alone verify what Ideogram signs. */
+export function webhookUrlsOf(
+  identifier: string,
+  webhooks: IncomingWebhooks | undefined,
+): ReadonlySet<string> {
+  const ours = [...(webhooks?.endpoints.values() ?? [])].filter(({ scheme }) => scheme === 'ideogram');
+  return new Set(ours.map(({ name }) => `${identifier}${PATH}${name}`));
 }

@@ -1,20 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { boundConnections } from '@ideogate/fair-share';
-import type { Call } from './call.ts';
-import type { Gateway } from './context.ts';
+import type { Gateway } from '../context.ts';
 
-export const HEALTH = '/-/health';
-export const READY = '/-/ready';
-const METRICS = '/metrics';
-
-const METHODS: ReadonlySet<string | null> = new Set(['GET', 'HEAD', 'OPTIONS']);
-
-/** Who asks whether the gateway lives or is ready is under no limit of callers, on whatever port. */
-export function isProbe({ target, method }: Pick<Call, 'target' | 'method'>): boolean {
-  return (target === HEALTH || target === READY) && METHODS.has(method);
-}
-
-interface Answer {
+/** One page as it is answered on either port. */
+export interface ProbeAnswer {
   readonly status: number;
   readonly type: string;
   readonly body: string;
@@ -22,9 +9,9 @@ interface Answer {
 
 /** What operators and orchestrators ask. The answers are the same on the callers' port and on the operations port. */
 export interface Probes {
-  readonly health: () => Answer;
-  readonly ready: () => Promise<Answer>;
-  readonly metrics: () => Promise<Answer>;
+  readonly health: () => ProbeAnswer;
+  readonly ready: () => Promise<ProbeAnswer>;
+  readonly metrics: () => Promise<ProbeAnswer>;
 }
 
 /** How long what an answer was made of is kept: many who ask at once cost as much as one, milliseconds. */
@@ -50,7 +37,7 @@ export function createProbes(gateway: Gateway): Probes {
   };
 }
 
-function json(status: number, body: object): Answer {
+function json(status: number, body: object): ProbeAnswer {
   return { status, type: 'application/json; charset=utf-8', body: JSON.stringify(body) };
 }
 
@@ -118,52 +105,4 @@ function readiness(gateway: Gateway, { record, issuers }: Surroundings): Record<
           : deaf.map((one) => `${one.issuer}: ${one.detail}`).join('; '),
     },
   };
-}
-
-/** More than all who watch the gateway hold open. */
-const OPERATIONS_SOCKETS = 256;
-
-/** The operations port: health, readiness and metrics, away from callers and whatever they do. */
-export async function serveOperations(probes: Probes, at: { host: string; port: number }): Promise<Server> {
-  const pages = new Map<string, () => Answer | Promise<Answer>>([
-    [HEALTH, probes.health],
-    [READY, probes.ready],
-    [METRICS, probes.metrics],
-  ]);
-  const answer = async (request: IncomingMessage, response: ServerResponse) => {
-    const page = pages.get(request.url ?? '');
-    if (page === undefined) {
-      response.writeHead(404).end();
-      return;
-    }
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      response.writeHead(request.method === 'OPTIONS' ? 204 : 405, { allow: 'GET, HEAD, OPTIONS' }).end();
-      return;
-    }
-    const { status, type, body } = await page();
-    const length = Buffer.byteLength(body);
-    response.writeHead(status, {
-      'content-type': type,
-      'content-length': length,
-      'cache-control': 'no-store',
-    });
-    response.end(request.method === 'HEAD' ? undefined : body);
-  };
-  const server = createServer({
-    headersTimeout: 5000,
-    requestTimeout: 10_000,
-    // Node looks at these two every half minute, where nothing else is said.
-    connectionsCheckingInterval: 1000,
-  });
-  // Whoever holds them open takes no descriptors from the callers' port, and keeps no probe out.
-  const connections = boundConnections(server, OPERATIONS_SOCKETS);
-  server.on('request', (request, response) => {
-    connections.heard(request.socket);
-    answer(request, response).catch(() => response.writeHead(500).end());
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(at.port, at.host, resolve);
-  });
-  return server;
 }

@@ -1,4 +1,4 @@
-import type { Call } from './call.ts';
+import type { Call } from '../call.ts';
 
 /**
  * The calls between arrival and end, in no order. No Set: V8 links each table that a Set has outgrown to its next, so

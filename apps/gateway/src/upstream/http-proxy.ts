@@ -1,11 +1,11 @@
 import httpProxy, { type FastifyHttpProxyOptions } from '@fastify/http-proxy';
 import type { FastifyInstance } from 'fastify';
-import { callerIsGone, callOf } from './call.ts';
-import { failForwarded, upstreamDone, watchCaller } from './finish/finish-call.ts';
-import type { Gateway } from './context.ts';
-import { createDispatcher, markedHeaders } from './upstream/dispatcher.ts';
-import type { Exchange } from './upstream/exchange.ts';
-import { responseFields } from './upstream/headers.ts';
+import { callerIsGone, callOf } from '../call.ts';
+import { failForwarded, upstreamDone, watchCaller } from '../finish/finish-call.ts';
+import type { Gateway } from '../context.ts';
+import { createDispatcher, markedHeaders } from './dispatcher.ts';
+import type { Exchange } from './exchange.ts';
+import { responseFields } from './headers.ts';
 
 const METHODS = ['DELETE', 'GET', 'PATCH', 'POST'] as const;
 

@@ -39,7 +39,7 @@ export function bitsOf(address: string): bigint {
 }
 
 /** The eight groups of a canonical IPv6 address, in hex digits. */
-export function groupsOf(address: string): readonly string[] {
+function groupsOf(address: string): readonly string[] {
   const [front = '', back = ''] = address.split('::');
   const known = front.split(':').filter(Boolean);
   const behind = back.split(':').filter(Boolean);
@@ -52,4 +52,11 @@ export function addressOf(bits: bigint, family: Family): string {
   if (family === 'ipv4') return [24n, 16n, 8n, 0n].map((shift) => (bits >> shift) & 0xffn).join('.');
   const groups = Array.from({ length: 8 }, (_, at) => (bits >> BigInt(112 - 16 * at)) & 0xffffn);
   return canonicalAddress(groups.map((group) => group.toString(16)).join(':')) ?? '';
+}
+
+/** One network of one peer: an IPv6 peer has a /64 to itself (RFC 4291 section 2.5.4), and counts as one. */
+export function peerOf(address: string): string {
+  const canonical = canonicalPeer(address);
+  if (canonical === null) return address;
+  return familyOf(canonical) === 'ipv4' ? canonical : groupsOf(canonical).slice(0, 4).join(':');
 }
