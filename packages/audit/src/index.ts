@@ -55,10 +55,10 @@ export {
   type LastCheckpoint,
   watchCheckpoints,
 } from './checkpoints/watch-checkpoints.ts';
-export type { Fault, FaultName } from './verify/findings.ts';
-export { NoCheckpointsError } from './verify/evidence.ts';
-export { InterruptedError, type Progress } from './verify/reading.ts';
-export { ResumeError } from './verify/resume.ts';
+export type { FaultName, Finding } from './verify/verify.ts';
+export { NoCheckpointsError } from './verify/verify.ts';
+export { InterruptedError, type Progress } from './verify/verify.ts';
+export { ResumeError } from './verify/verify.ts';
 export { verifyRecord, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 export { closeGaps, type ClosingOptions } from './gaps/close-gaps.ts';
 export { type Gap, type GapPage, listGaps } from './gaps/list-gaps.ts';

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { type AuditWriter, openAuditWriter } from '../src/append/index.ts';
 import {
   type ChainedEvent,
-  type Fault,
+  type Finding,
   hashEvent,
   InterruptedError,
   NoCheckpointsError,
@@ -236,7 +236,7 @@ function inDatabase(name: string): VerifyOptions['source'] {
   return { kind: 'database', readUrl: superuserUrl(name), archives: [] };
 }
 
-const short = ({ fault, writer, seq }: Fault) => [fault, writer, seq];
+const short = ({ fault, writer, seq }: Finding) => [fault, writer, seq];
 
 /** Computes the hashes again from an event on, as somebody would who wants no one to see it. */
 async function rehash(

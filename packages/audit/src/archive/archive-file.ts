@@ -7,7 +7,7 @@ import { createGzip } from 'node:zlib';
 import { EMPTY_CHAIN } from '../chain/chain.ts';
 import { type EventOfLine, readLine } from '../chain/ndjson.ts';
 import { type Month, monthOf } from '../month.ts';
-import { linesOf, UnreadableFileError } from '../verify/in-files.ts';
+import { linesOf, UnreadableFileError } from '../chain/file-lines.ts';
 import { ArchiveError } from './archive-error.ts';
 
 /** The part of one writer's chain that an archive holds. */

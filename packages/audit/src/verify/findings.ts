@@ -18,7 +18,8 @@ export type FaultName =
   /** An allowed call that nobody said the end of, past the time it may take. */
   | 'gap';
 
-export interface Fault {
+/** Something that is wrong with the record, as it is told. */
+export interface Finding {
   readonly fault: FaultName;
   /** Null when it is about a checkpoint or a file. */
   readonly writer: string | null;
@@ -29,45 +30,38 @@ export interface Fault {
 }
 
 /** More are counted, not kept: whoever broke everything doesn't fill our memory too. */
-export const MAX_FAULTS = 1_000;
+export const MAX_FINDINGS = 1_000;
 
-/** The faults found so far, in the order found. */
+/** The findings so far, in the order found. None is taken back. */
 export class Findings {
-  readonly #faults: Fault[];
+  readonly #list: Finding[];
   #count: number;
 
-  constructor(faults: readonly Fault[] = [], count = faults.length) {
-    this.#faults = [...faults];
+  constructor(list: readonly Finding[] = [], count = list.length) {
+    this.#list = [...list];
     this.#count = count;
   }
 
   add(fault: FaultName, writer: string | null, seq: number | null, detail: string): void {
-    this.#count += 1;
-    if (this.#faults.length < MAX_FAULTS) this.#faults.push({ fault, writer, seq, detail });
+    this.addAll([{ fault, writer, seq, detail }]);
   }
 
-  /** Whether anything was found in these events of a writer. */
-  has(writer: string, from: number, to: number): boolean {
-    return this.#faults.some(
-      ({ writer: of, seq }) => of === writer && seq !== null && seq >= from && seq <= to,
-    );
+  /** @param more how many there were besides, that nobody kept */
+  addAll(findings: readonly Finding[], more = 0): void {
+    this.#count += findings.length + more;
+    this.#list.push(...findings.slice(0, Math.max(0, MAX_FINDINGS - this.#list.length)));
   }
 
-  /** Takes back what was said of these events of a writer: it has a better name. */
-  retract(writer: string, from: number, to: number): void {
-    for (let index = this.#faults.length - 1; index >= 0; index--) {
-      const { writer: of, seq } = this.#faults[index] ?? { writer: null, seq: null };
-      if (of !== writer || seq === null || seq < from || seq > to) continue;
-      this.#faults.splice(index, 1);
-      this.#count -= 1;
-    }
-  }
-
-  all(): readonly Fault[] {
-    return this.#faults;
+  all(): readonly Finding[] {
+    return this.#list;
   }
 
   get count(): number {
     return this.#count;
   }
+}
+
+/** `event 5`, or `events 5 to 9`. */
+export function range(noun: string, from: number, to: number): string {
+  return from === to ? `${noun} ${from}` : `${noun}s ${from} to ${to}`;
 }

@@ -1,12 +1,14 @@
-import { digestOfRanges } from '../archive/archive-file.ts';
+import { linesOf, UnreadableFileError } from '../chain/file-lines.ts';
 import { type EventOfLine, readLine } from '../chain/ndjson.ts';
-import { type Month, monthOf, startOf } from '../month.ts';
-import type { Chains } from './chains.ts';
-import type { Findings } from './findings.ts';
-import type { ArchivedMonth, Position, Snapshot } from './in-database.ts';
-import { linesOf, UnreadableFileError } from './in-files.ts';
+import { type Month, startOf } from '../month.ts';
+import { ArchiveNotices } from './archive-notices.ts';
+import { EventCheck } from './check-events.ts';
+import type { Seen } from './classify.ts';
+import type { Expected } from './expected.ts';
+import { Findings } from './findings.ts';
 import { OpenDecisions } from './open-decisions.ts';
 import { type VerifyState, writeState } from './resume.ts';
+import type { Position, Snapshot } from './snapshot.ts';
 
 export interface Progress {
   readonly events: number;
@@ -36,14 +38,12 @@ const SAVE_MS = 5_000;
 
 /** Reads the record's events, part by part, into the checks; can be stopped, and gone on with. */
 export class Reading {
+  readonly notices: ArchiveNotices;
   readonly #options: ReadingOptions;
-  readonly #chains: Chains;
+  readonly #check: EventCheck;
+  readonly #decisions: OpenDecisions;
+  /** Of the files. */
   readonly #findings: Findings;
-  readonly decisions: OpenDecisions;
-  readonly #archiveNotices: string[];
-  readonly #months: Set<string>;
-  /** The month of the last event: first instant, and that of the next, microseconds. */
-  #month = { from: 0, to: 0 };
   readonly #begun: VerifyState | null;
   #events: number;
   #lastAt: number;
@@ -51,20 +51,15 @@ export class Reading {
   #told = 0;
   #saved = performance.now();
 
-  constructor(options: ReadingOptions, chains: Chains, findings: Findings, begun: VerifyState | null) {
+  constructor(options: ReadingOptions, expected: Expected, begun: VerifyState | null) {
     this.#options = options;
-    this.#chains = chains;
-    this.#findings = findings;
     this.#begun = begun;
-    this.decisions = new OpenDecisions(begun?.decisions);
-    this.#archiveNotices = [...(begun?.archiveNotices ?? [])];
-    this.#months = new Set(begun?.months);
+    this.#findings = new Findings(begun?.faults);
+    this.#check = new EventCheck(expected, begun?.chains, (begun?.faultCount ?? 0) - this.#findings.count);
+    this.#decisions = new OpenDecisions(begun?.decisions);
+    this.notices = new ArchiveNotices(begun?.archiveNotices, begun?.months);
     this.#events = begun?.events ?? 0;
     this.#lastAt = begun?.lastAt ?? 0;
-  }
-
-  get events(): number {
-    return this.#events;
   }
 
   /** The latest time of an event, microseconds; 0 when there is none. */
@@ -72,74 +67,69 @@ export class Reading {
     return this.#lastAt;
   }
 
-  /** Months of which an event says that they went into a file with what they held, and of which no event was here. */
-  elsewhere(): readonly string[] {
-    const held = this.#archiveNotices.filter((notice) => !notice.endsWith(` ${digestOfRanges([])}`));
-    const said = new Set(held.flatMap((notice) => notice.split(' ')[0] || []));
-    return [...said].filter((month) => !this.#months.has(month)).toSorted();
-  }
-
-  /** Whether an event of the record says that just these pieces of chains went into this file, and none says otherwise. */
-  saysArchived({ month, sha256, ranges }: ArchivedMonth): boolean {
-    const digest = digestOfRanges(ranges);
-    const said = this.#archiveNotices.filter((notice) => notice.startsWith(`${month} `));
-    return (
-      said.includes(`${month} ${sha256} ${digest}`) && said.every((notice) => notice.endsWith(` ${digest}`))
-    );
+  /** All that was seen, once everything is read. */
+  seen(): Seen {
+    this.#check.end();
+    const { chains, dropped } = this.#check;
+    return { chains, dropped, findings: this.#findings, events: this.#events, decisions: this.#decisions };
   }
 
   /** A part that takes no reading. */
-  skip(work: () => void): void {
-    if (this.#parts >= (this.#begun?.parts ?? 0)) work();
+  skip(work: (check: EventCheck) => void): void {
+    if (!this.#isRead()) work(this.#check);
     this.#parts += 1;
   }
 
   /** @param month that all its events must be of, or null */
   async file(file: string, month: Month | null): Promise<void> {
-    if (this.#isRead()) return;
-    const whole = month === null ? null : { from: Number(startOf(month)), to: Number(startOf(month, 1)) };
-    let strays = 0;
-    const from = Number(this.#position() ?? 0);
-    let line = 0;
+    if (!this.#isRead()) await this.#readFile(file, month);
+    this.#parts += 1;
+  }
+
+  async database(snapshot: Snapshot): Promise<void> {
+    if (!this.#isRead()) {
+      const position = this.#position() as Position | null; // as: what this part keeps
+      for await (const events of snapshot.events(position)) {
+        for (const event of events) this.#take(event);
+        const last = events.at(-1);
+        if (last !== undefined) this.#pass({ writer: last.writer, seq: last.seq });
+      }
+    }
+    this.#parts += 1;
+  }
+
+  async #readFile(file: string, month: Month | null): Promise<void> {
+    const [from, to] = month === null ? [0, Infinity] : [Number(startOf(month)), Number(startOf(month, 1))];
+    let isOfMonth = true;
+    const position = Number(this.#position() ?? 0);
+    let number = 0;
     try {
       for await (const lines of linesOf(file)) {
         for (const text of lines) {
-          line += 1;
-          if (line <= from) continue;
-          const event = this.#takeLine(file, line, text);
-          if (whole === null || event === null || (event.at >= whole.from && event.at < whole.to)) continue;
-          if (strays === 0) this.#findings.add('changed', null, null, `${file}: ${notOf(month, line)}`);
-          strays += 1;
+          number += 1;
+          if (number <= position) continue;
+          const event = this.#takeLine(file, number, text);
+          if (!isOfMonth || event === null || (event.at >= from && event.at < to)) continue;
+          isOfMonth = false;
+          const what = `its first line says that it is the archive of ${month}, and line ${number} is of another month`;
+          this.#findings.add('changed', null, null, `${file}: ${what}`);
         }
-        this.#pass(line);
+        this.#pass(number);
       }
     } catch (error) {
       if (!(error instanceof UnreadableFileError)) throw error;
       this.#findings.add('changed', null, null, `${file}: ${error.message}`);
     }
-    this.#parts += 1;
   }
 
-  async database(snapshot: Snapshot): Promise<void> {
-    if (this.#isRead()) return;
-    const position = this.#position() as Position | null; // as: what this part keeps
-    for await (const events of snapshot.events(position)) {
-      for (const event of events) this.#take(event);
-      const last = events.at(-1);
-      if (last !== undefined) this.#pass({ writer: last.writer, seq: last.seq });
-    }
-    this.#parts += 1;
-  }
-
+  /** Whether this part was read before the verification was stopped. */
   #isRead(): boolean {
-    if (this.#parts >= (this.#begun?.parts ?? 0)) return false;
-    this.#parts += 1;
-    return true;
+    return this.#parts < (this.#begun?.parts ?? 0);
   }
 
   /** Where to go on in this part. */
   #position(): VerifyState['position'] {
-    return this.#begun !== null && this.#parts === this.#begun.parts ? this.#begun.position : null;
+    return this.#parts === this.#begun?.parts ? this.#begun.position : null;
   }
 
   /** @returns the event, if it is one */
@@ -155,21 +145,12 @@ export class Reading {
   }
 
   #take(event: EventOfLine): void {
-    if (this.#chains.take(event)) {
+    if (this.#check.take(event)) {
       this.#events += 1;
-      this.decisions.take(event);
+      this.#decisions.take(event);
     }
     if (event.at > this.#lastAt) this.#lastAt = event.at;
-    if (event.at < this.#month.from || event.at >= this.#month.to) this.#enterMonth(event.at);
-    if (event.result === 'month-archived' && event.kind === 'notice')
-      this.#archiveNotices.push(archivedIn(event.form));
-  }
-
-  #enterMonth(at: number): void {
-    const month = monthOfEvent(at);
-    if (month === null) return;
-    this.#months.add(month);
-    this.#month = { from: Number(startOf(month)), to: Number(startOf(month, 1)) };
+    this.notices.take(event);
   }
 
   /** Between two batches: tells, keeps, or stops. */
@@ -198,32 +179,11 @@ export class Reading {
       position,
       events: this.#events,
       lastAt: this.#lastAt,
-      chains: this.#chains.state(),
-      decisions: this.decisions.state(),
+      chains: [...this.#check.chains],
+      decisions: this.#decisions.state(),
       faults: this.#findings.all(),
-      faultCount: this.#findings.count,
-      months: [...this.#months],
-      archiveNotices: this.#archiveNotices,
+      faultCount: this.#findings.count + this.#check.dropped,
+      ...this.notices.state(),
     };
   }
-}
-
-/** Null for a time that no writer gives. */
-function monthOfEvent(at: number): Month | null {
-  return at > 0 && at < 8e15 ? monthOf(BigInt(at)) : null;
-}
-
-/** `<month> <SHA-256> <digest of ranges>` of the notice that a month was archived. A form has other hashes in it, too. */
-function archivedIn(form: string): string {
-  try {
-    const { detail } = JSON.parse(form) as { detail: string }; // as: anything else is caught, or is equal to nothing
-    const { month, sha256, ranges } = JSON.parse(detail) as Record<string, string>; // as: likewise
-    return `${month} ${sha256} ${ranges}`;
-  } catch {
-    return '';
-  }
-}
-
-function notOf(month: Month | null, line: number): string {
-  return `its first line says that it is the archive of ${month}, and line ${line} is of another month`;
 }

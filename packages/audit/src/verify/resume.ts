@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import type { ChainsState } from './chains.ts';
-import type { Fault } from './findings.ts';
-import type { Position } from './in-database.ts';
+import type { ChainsState } from './check-events.ts';
+import type { Finding } from './findings.ts';
 import type { DecisionsState } from './open-decisions.ts';
+import type { Position } from './snapshot.ts';
 
 /** How far a verification came. */
 export interface VerifyState {
@@ -21,7 +21,9 @@ export interface VerifyState {
   readonly lastAt: number;
   readonly chains: ChainsState;
   readonly decisions: DecisionsState;
-  readonly faults: readonly Fault[];
+  /** What is wrong with files. */
+  readonly faults: readonly Finding[];
+  /** How many of those there are, and of anomalies that weren't kept. */
   readonly faultCount: number;
   /** Months of which there were events. */
   readonly months: readonly string[];
@@ -55,6 +57,7 @@ function stateIn(text: string): VerifyState | null {
     const whole =
       [upTo, now, parts, events, lastAt, faultCount].every(Number.isSafeInteger) &&
       [chains, faults, archiveNotices, months].every(Array.isArray) &&
+      chains?.every(([, chain]) => 'anomalies' in chain) === true &&
       typeof decisions === 'object';
     return whole ? (state as VerifyState) : null; // as: written by writeState, whole or not at all
   } catch {

@@ -23,6 +23,9 @@ export function originOf({ form, seq, hash }: EventOfLine): number | null {
   return null;
 }
 
+/** An event's form, and the hash that it came with. */
+type Hashed = Pick<EventOfLine, 'form' | 'hash'>;
+
 type Form = Readonly<Record<string, unknown>>;
 
 /** What stays when the content of two events is exchanged. */
@@ -36,7 +39,7 @@ const EXCHANGES: readonly ((member: string) => boolean)[] = [
 ];
 
 /** Whether two events whose hashes are wrong are right once something of them is exchanged. */
-export function areExchanged(one: EventOfLine, other: EventOfLine): boolean {
+export function areExchanged(one: Hashed, other: Hashed): boolean {
   const [a, b] = [membersOf(one.form), membersOf(other.form)];
   return EXCHANGES.some(
     (moves) =>
