@@ -316,7 +316,7 @@ stopping(
     ),
 ).action(async (options: KillOptions) => finish(await (await commands.kill()).kill(process.env, options)));
 stopping(program.command('revive').description('Undo the orders that stop these calls.')).action(
-  async (options: KillOptions) => finish(await (await commands.kill()).revive(process.env, options)),
+  async (options: KillOptions) => finish(await (await commands.kill()).lift(process.env, options)),
 );
 program
   .command('kills')

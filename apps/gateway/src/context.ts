@@ -43,7 +43,7 @@ export interface GatewayDeps {
   /** Microseconds since the epoch. */
   readonly nowMicros: () => bigint;
   /** Orders that stop calls; without it there are none. */
-  readonly kills?: Pick<KillSwitch, 'stops' | 'inForce' | 'ready'>;
+  readonly kills?: Pick<KillSwitch, 'stops' | 'active' | 'ready'>;
   /** How old the keys in use are, for the metrics. */
   readonly keyAges?: () => readonly KeyAgeInSight[];
   /** The record's last checkpoint, whoever signs, for the metrics and for who asks whether all is ready. */

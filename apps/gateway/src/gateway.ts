@@ -75,7 +75,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     waiting: () => deps.record.waiting(),
     notWritten: () => deps.record.notWritten(),
     limitsShared: () => rateLimits.shared(),
-    killOrders: () => deps.kills?.inForce().length ?? 0,
+    killOrders: () => deps.kills?.active().length ?? 0,
     keyAges: () => deps.keyAges?.() ?? [],
     lastCheckpoint: () => deps.checkpoints?.last() ?? null,
     exports: deps.exports ?? [],

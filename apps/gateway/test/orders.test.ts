@@ -11,7 +11,7 @@ const asked = vi.fn<(...call: unknown[]) => typeof stopped>(() => stopped);
 
 beforeAll(async () => {
   gateway = await startTestGateway({
-    kills: { stops: asked, inForce: () => [], ready: () => ({ ok: heard, detail: 'as told' }) },
+    kills: { stops: asked, active: () => [], ready: () => ({ ok: heard, detail: 'as told' }) },
   });
   token = await gateway.token('writer');
 });

@@ -1,11 +1,11 @@
 import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { type KillEntry, parseKillEntry } from './kill-entry.ts';
+import { type Kill, parseKill } from './kill.ts';
 
 /*
- * How orders come straight to a gateway, whatever becomes of its database: a Unix socket in a folder that only its owner
- * may enter. One line of JSON asks, one answers: `{"entries": […]}` gives entries (none asks), `{"instance", "entries",
+ * How kills come straight to a gateway, whatever becomes of its database: a Unix socket in a folder that only its owner
+ * may enter. One line of JSON asks, one answers: `{"entries": […]}` gives kills (none asks), `{"instance", "entries",
  * "peers"}` is what the gateway then has on its disk, and which gateways it knows of.
  */
 
@@ -20,13 +20,13 @@ export class ControlError extends Error {
 }
 
 /**
- * @param take has entries obeyed and on the disk when it returns
+ * @param take has kills obeyed and on the disk when it returns
  * @throws ControlError
  */
 export async function serveControl(
   folder: string,
   gateway: { readonly instance: string; readonly name: string; readonly peers: () => readonly string[] },
-  take: (entries: readonly KillEntry[]) => readonly KillEntry[],
+  take: (kills: readonly Kill[]) => readonly Kill[],
 ): Promise<{ close(): Promise<void> }> {
   const path = join(folder, `${gateway.name}.sock`);
   if (Buffer.byteLength(path) > MAX_PATH)
@@ -45,8 +45,8 @@ export async function serveControl(
     // Whatever fails, a full disk among it, the socket closes without an answer: nothing is confirmed.
     readLine(socket)
       .then((line) => {
-        const entries = take(entriesIn(line));
-        const said = { instance: gateway.instance, entries, peers: gateway.peers() };
+        const kills = take(killsIn(line));
+        const said = { instance: gateway.instance, entries: kills, peers: gateway.peers() };
         socket.end(`${JSON.stringify(said)}\n`);
       })
       .catch(() => socket.destroy());
@@ -96,18 +96,18 @@ export type ControlAnswer =
   | {
       readonly socket: string;
       readonly instance: string;
-      readonly entries: readonly KillEntry[];
+      readonly kills: readonly Kill[];
       readonly peers: readonly string[];
     }
   | { readonly socket: string; readonly fault: string };
 
 /**
- * Gives entries to every gateway whose socket is in the folder, all at once. A socket that nobody listens on any more is
+ * Gives kills to every gateway whose socket is in the folder, all at once. A socket that nobody listens on any more is
  * a gateway that is gone: it has no answer. In a folder that somebody else may enter, anybody may answer: nobody is asked.
  */
 export async function tellGateways(
   folder: string,
-  entries: readonly KillEntry[],
+  kills: readonly Kill[],
 ): Promise<readonly ControlAnswer[]> {
   let sockets: readonly string[];
   try {
@@ -119,20 +119,20 @@ export async function tellGateways(
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
     throw error;
   }
-  const answers = await Promise.all(sockets.map((socket) => tellOne(socket, entries)));
+  const answers = await Promise.all(sockets.map((socket) => tellOne(socket, kills)));
   return answers.filter((answer) => answer !== null);
 }
 
-async function tellOne(path: string, entries: readonly KillEntry[]): Promise<ControlAnswer | null> {
+async function tellOne(path: string, kills: readonly Kill[]): Promise<ControlAnswer | null> {
   const socket = createConnection(path);
   try {
     const bound = setTimeout(() => socket.destroy(new Error('no answer')), ANSWER_MS);
-    socket.write(`${JSON.stringify({ entries })}\n`);
+    socket.write(`${JSON.stringify({ entries: kills })}\n`);
     const line = await readLine(socket).finally(() => clearTimeout(bound));
     const { instance, peers } = JSON.parse(line) as { instance?: unknown; peers?: unknown }; // as: looked at here
     if (typeof instance !== 'string' || !Array.isArray(peers))
       return { socket: path, fault: 'no answer that is understood' };
-    return { socket: path, instance, entries: entriesIn(line), peers: peers.map(String) };
+    return { socket: path, instance, kills: killsIn(line), peers: peers.map(String) };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ECONNREFUSED' || code === 'ENOENT') return null;
@@ -158,13 +158,13 @@ function readLine(socket: Socket): Promise<string> {
   });
 }
 
-/** @throws when one of them is none: half an order is not obeyed, nor confirmed */
-function entriesIn(line: string): readonly KillEntry[] {
+/** @throws when one of them is none: half of what was given is not obeyed, nor confirmed */
+function killsIn(line: string): readonly Kill[] {
   const value = JSON.parse(line) as { entries?: unknown }; // as: looked at here
   if (!Array.isArray(value.entries)) throw new ControlError('there are no entries');
   return value.entries.map((one) => {
-    const entry = parseKillEntry(one);
-    if (entry === null) throw new ControlError('an entry is not understood');
-    return entry;
+    const kill = parseKill(one);
+    if (kill === null) throw new ControlError('an entry is not understood');
+    return kill;
   });
 }

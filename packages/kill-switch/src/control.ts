@@ -1,3 +1,3 @@
 export { type ControlAnswer, tellGateways } from './control-socket.ts';
-export { type KillEntry, type KillKind, nameOfEntry } from './kill-entry.ts';
-export { inForce } from './orders.ts';
+export { type Kill, type KillKind, nameOfKill } from './kill.ts';
+export { activeKills } from './kills.ts';

@@ -1,11 +1,11 @@
 import { serveControl } from './control-socket.ts';
-import type { KillEntry } from './kill-entry.ts';
-import { readOrderFile, writeOrderFile } from './order-file.ts';
-import { followOrders } from './follow-orders.ts';
-import { Orders } from './orders.ts';
+import type { Kill } from './kill.ts';
+import { readKillFile, writeKillFile } from './kill-file.ts';
+import { followKills } from './follow-kills.ts';
+import { Kills } from './kills.ts';
 
 export interface KillSwitchOptions {
-  /** Where this gateway keeps the orders it knows. */
+  /** Where this gateway keeps the kills it knows. */
   readonly file: string;
   /** Folder of control sockets; only its owner may enter it. */
   readonly controlFolder: string;
@@ -14,18 +14,19 @@ export interface KillSwitchOptions {
   readonly openUrl: string;
   readonly writer: string;
   readonly instance: string;
-  /** Told of each entry that is new to this gateway, once it is on its disk. */
-  readonly onEntry: (entry: KillEntry) => void;
-  /** Told when the database's orders cannot be followed, and with null when they can again. */
+  /** Told of each kill and lift that is new to this gateway, once it is on its disk. */
+  readonly onKill: (kill: Kill) => void;
+  /** Told when the database's kills cannot be followed, and with null when they can again. */
   readonly onFault: (fault: unknown) => void;
 }
 
 /** What stops calls in one gateway. */
 export interface KillSwitch {
   /** What stops this call, or null. */
-  readonly stops: Orders['stops'];
-  inForce(): readonly KillEntry[];
-  /** Whether orders that reach the database alone are heard of here. */
+  readonly stops: Kills['stops'];
+  /** Kills that nothing lifts. */
+  active(): readonly Kill[];
+  /** Whether kills that reach the database alone are heard of here. */
   ready(): { readonly ok: boolean; readonly detail: string };
   stop(): Promise<void>;
 }
@@ -34,29 +35,29 @@ export interface KillSwitch {
 const DEAF_AFTER_MS = 10_000;
 
 /**
- * Takes up the orders of disk and database, and obeys those that come, from here on.
- * @throws OrderFileError, ControlError; what the network or Postgres says
+ * Takes up the kills of disk and database, and obeys those that come, from here on.
+ * @throws KillFileError, ControlError; what the network or Postgres says
  */
 export async function openKillSwitch(options: KillSwitchOptions): Promise<KillSwitch> {
-  const { file, controlFolder, name, openUrl, writer, instance, onEntry, onFault } = options;
-  const orders = new Orders();
-  for (const entry of readOrderFile(file)) orders.add(entry);
+  const { file, controlFolder, name, openUrl, writer, instance, onKill, onFault } = options;
+  const kills = new Kills();
+  for (const kill of readKillFile(file)) kills.add(kill);
 
   /** First it is obeyed, then it is on the disk, then it is confirmed. */
-  function take(entries: readonly KillEntry[]): readonly KillEntry[] {
-    const fresh = entries.filter((entry) => orders.add(entry));
+  function take(heard: readonly Kill[]): readonly Kill[] {
+    const fresh = heard.filter((kill) => kills.add(kill));
     // Also when none is new: one that was taken a moment ago may have failed to be written.
-    if (entries.length > 0) writeOrderFile(file, orders.entries());
-    for (const entry of fresh) onEntry(entry);
-    return orders.entries();
+    if (heard.length > 0) writeKillFile(file, kills.all());
+    for (const kill of fresh) onKill(kill);
+    return kills.all();
   }
 
-  const follower = await followOrders({
+  const follower = await followKills({
     openUrl,
     writer,
     instance,
-    take: (entries) => void take(entries),
-    entries: () => orders.entries(),
+    take: (heard) => void take(heard),
+    kills: () => kills.all(),
     onFault,
   });
   try {
@@ -66,8 +67,8 @@ export async function openKillSwitch(options: KillSwitchOptions): Promise<KillSw
       take,
     );
     return {
-      stops: (...call) => orders.stops(...call),
-      inForce: () => orders.inForce(),
+      stops: (...call) => kills.stops(...call),
+      active: () => kills.active(),
       ready() {
         const sinceMs = performance.now() - follower.followedAt();
         return sinceMs > DEAF_AFTER_MS
@@ -75,7 +76,7 @@ export async function openKillSwitch(options: KillSwitchOptions): Promise<KillSw
               ok: false,
               detail: `not heard of from the database for ${Math.round(sinceMs / 1000)} s: the log says why`,
             }
-          : { ok: true, detail: `followed; in force: ${orders.inForce().length}` };
+          : { ok: true, detail: `followed; in force: ${kills.active().length}` };
       },
       async stop() {
         await control.close();

@@ -33,7 +33,7 @@ const ARROWS: Readonly<Record<string, { readonly to: readonly string[]; readonly
   },
   'packages/kill-switch': {
     to: ['packages/postgres', 'packages/upstream-keys'],
-    why: 'orders are followed in a database, and kept in a file that is read as those of keys are',
+    why: 'kills are followed in a database, and kept in a file that is read as those of keys are',
   },
   'packages/upstream-keys': {
     to: ['packages/contract', 'packages/postgres'],

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { ENVIRONMENTS, isEnvironmentName } from '@ideogate/contract';
-import type { OrderStore } from '@ideogate/kill-switch';
+import type { KillStore } from '@ideogate/kill-switch';
 import {
+  activeKills,
   type ControlAnswer,
-  inForce,
-  type KillEntry,
+  type Kill,
   type KillKind,
-  nameOfEntry,
+  nameOfKill,
   tellGateways,
 } from '@ideogate/kill-switch/control';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -24,7 +24,7 @@ export interface KillOptions {
   readonly json?: boolean;
 }
 
-/** What became of entries. */
+/** What became of kills or lifts. */
 export interface Given {
   readonly confirmed: readonly string[];
   /** Gateways that did not confirm, and why. */
@@ -37,51 +37,51 @@ export interface Given {
 export async function kill(env: NodeJS.ProcessEnv, options: KillOptions): Promise<number> {
   const { kind, target } = readTarget(options);
   requireStoppable(kind, target);
-  const entry = newOrder(kind, target, readReason(options.reason));
-  const given = await give(env, [entry]);
-  return report(given, options, [entry], `Calls of ${kind} ${printed(target)} are stopped`);
+  const order = newKill(kind, target, readReason(options.reason));
+  const given = await give(env, [order]);
+  return report(given, options, [order], `Calls of ${kind} ${printed(target)} are stopped`);
 }
 
 /** As `kill --key`, for a command that tells what became of it in words of its own. */
 export function killKey(env: NodeJS.ProcessEnv, keyId: string, reason: string): Promise<Given> {
-  return give(env, [newOrder('key', keyId, readReason(reason))]);
+  return give(env, [newKill('key', keyId, readReason(reason))]);
 }
 
-function newOrder(kind: KillKind, target: string, reason: string): KillEntry {
+function newKill(kind: KillKind, target: string, reason: string): Kill {
   const at = new Date().toISOString();
   return { id: randomUUID(), what: 'kill', kind, target, reason, who: whoever(), at };
 }
 
-/** Undoes every order that stops this target. */
-export async function revive(env: NodeJS.ProcessEnv, options: KillOptions): Promise<number> {
+/** Lifts every kill of this target. */
+export async function lift(env: NodeJS.ProcessEnv, options: KillOptions): Promise<number> {
   const { kind, target } = readTarget(options);
   const reason = readReason(options.reason);
-  const known = (await knownEntries(env)).filter((each) => each.kind === kind && each.target === target);
-  const entries = inForce(known).map(
-    (order): KillEntry => ({
-      ...order,
+  const known = (await knownKills(env)).filter((each) => each.kind === kind && each.target === target);
+  const lifts = activeKills(known).map(
+    (active): Kill => ({
+      ...active,
       what: 'revive',
       reason,
       who: whoever(),
       at: new Date().toISOString(),
     }),
   );
-  if (entries.length === 0)
+  if (lifts.length === 0)
     throw new CommandError(EXIT.invalidInput, `No order stops ${kind} ${printed(target)}: see kills.`);
   // What one gateway knows and another does not must reach both.
-  const given = await give(env, [...known, ...entries]);
-  return report(given, options, entries, `Calls of ${kind} ${printed(target)} go on`);
+  const given = await give(env, [...known, ...lifts]);
+  return report(given, options, lifts, `Calls of ${kind} ${printed(target)} go on`);
 }
 
-/** The orders in force. */
+/** Lists the active kills. */
 export async function kills(env: NodeJS.ProcessEnv, options: { json?: boolean }): Promise<number> {
-  const orders = inForce(await knownEntries(env));
-  if (wantsJson(options)) writeJson(orders);
+  const active = activeKills(await knownKills(env));
+  if (wantsJson(options)) writeJson(active);
   else
     process.stdout.write(
-      orders.length === 0
+      active.length === 0
         ? 'No order stops any call.\n'
-        : orders
+        : active
             .map(
               ({ kind, target, who, at, reason }) => `${kind} ${target}, since ${at}, by ${who}: ${reason}`,
             )
@@ -96,13 +96,13 @@ const FOLLOW_MS = 2_000;
 const LOOK_MS = 50;
 
 /** First the sockets, which need no database; then the database, for gateways of other machines and for those to come. */
-async function give(env: NodeJS.ProcessEnv, entries: readonly KillEntry[]): Promise<Given> {
-  const answers = tellGateways(controlFolder(env), entries);
+async function give(env: NodeJS.ProcessEnv, given: readonly Kill[]): Promise<Given> {
+  const answers = tellGateways(controlFolder(env), given);
   // Loading a client of databases would hold the sockets up; a gateway that stands still must not hold up the database.
   await Promise.race([answers, delay(SOCKETS_FIRST_MS)]);
-  const stored = storeOrders(env, entries);
+  const stored = storeKills(env, given);
   const told = await answers;
-  const names = new Set(entries.map(nameOfEntry));
+  const names = new Set(given.map(nameOfKill));
   const confirmed = new Set<string>();
   const silent: string[] = [];
   for (const answer of told) {
@@ -125,24 +125,24 @@ async function give(env: NodeJS.ProcessEnv, entries: readonly KillEntry[]): Prom
 
 function isWhole(answer: ControlAnswer, names: ReadonlySet<string>): boolean {
   if ('fault' in answer) return false;
-  const has = new Set(answer.entries.map(nameOfEntry));
+  const has = new Set(answer.kills.map(nameOfKill));
   return [...names].every((name) => has.has(name));
 }
 
-/** Loaded only now: the sockets have the order by then. */
-async function openStore(env: NodeJS.ProcessEnv): Promise<OrderStore> {
-  const { openOrderStore } = await import('@ideogate/kill-switch');
-  return openOrderStore(readReadyFile(dataFolder(env)).keysDatabaseUrl);
+/** Loaded only now: the sockets have the kill by then. */
+async function openStore(env: NodeJS.ProcessEnv): Promise<KillStore> {
+  const { openKillStore } = await import('@ideogate/kill-switch');
+  return openKillStore(readReadyFile(dataFolder(env)).keysDatabaseUrl);
 }
 
-async function storeOrders(
+async function storeKills(
   env: NodeJS.ProcessEnv,
-  entries: readonly KillEntry[],
+  given: readonly Kill[],
 ): Promise<{ fault: string | null; gateways: readonly { instance: string; followed: boolean }[] }> {
-  let store: OrderStore | undefined;
+  let store: KillStore | undefined;
   try {
     store = await openStore(env);
-    const last = await store.put(entries);
+    const last = await store.put(given);
     const until = performance.now() + FOLLOW_MS;
     for (;;) {
       const gateways = (await store.gateways()).map(({ instance, followed }) => ({
@@ -161,15 +161,15 @@ async function storeOrders(
 }
 
 /** All that gateways of this machine and the database know. */
-async function knownEntries(env: NodeJS.ProcessEnv): Promise<readonly KillEntry[]> {
-  const known = new Map<string, KillEntry>();
+async function knownKills(env: NodeJS.ProcessEnv): Promise<readonly Kill[]> {
+  const known = new Map<string, Kill>();
   for (const answer of await tellGateways(controlFolder(env), []))
-    if ('entries' in answer) for (const entry of answer.entries) known.set(nameOfEntry(entry), entry);
+    if ('kills' in answer) for (const one of answer.kills) known.set(nameOfKill(one), one);
   if (!isProductReady(dataFolder(env))) return [...known.values()];
-  let store: OrderStore | undefined;
+  let store: KillStore | undefined;
   try {
     store = await openStore(env);
-    for (const entry of await store.entries()) known.set(nameOfEntry(entry), entry);
+    for (const one of await store.kills()) known.set(nameOfKill(one), one);
   } catch (error) {
     process.stderr.write(
       `The database cannot be asked (${codeOf(error)}): this is what gateways of this machine know.\n`,
@@ -183,10 +183,10 @@ async function knownEntries(env: NodeJS.ProcessEnv): Promise<readonly KillEntry[
 function report(
   { confirmed, silent, database }: Given,
   options: { json?: boolean },
-  entries: readonly KillEntry[],
+  given: readonly Kill[],
   done: string,
 ): number {
-  if (wantsJson(options)) writeJson({ orders: entries, confirmed, silent, database });
+  if (wantsJson(options)) writeJson({ orders: given, confirmed, silent, database });
   else
     process.stdout.write(
       `${done}, on ${confirmed.length === 1 ? 'one gateway' : `${confirmed.length} gateways`}:${confirmed.map((name) => `\n  ${name}`).join('')}\n`,

@@ -9,7 +9,7 @@ import type { RecordDatabase } from './record-database.ts';
 
 /**
  * Takes up the orders that stop calls, and obeys those that come, for as long as the gateway runs.
- * @throws OrderFileError, ControlError; what the network or Postgres says
+ * @throws KillFileError, ControlError; what the network or Postgres says
  */
 export function obeyOrders(
   config: ProductConfig,
@@ -27,7 +27,7 @@ export function obeyOrders(
     openUrl: database.keysOpenUrl,
     writer: record.writer,
     instance: `${hostname()} ${process.pid}`,
-    onEntry({ what, kind, target, reason, who, id, at }) {
+    onKill({ what, kind, target, reason, who, id, at }) {
       log.error({ kind, target, order: id }, what === 'kill' ? 'an order stops calls' : 'an order is undone');
       record.note({
         kind: 'notice',

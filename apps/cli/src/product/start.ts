@@ -15,7 +15,7 @@ import {
   stopLeftoverPostgres,
 } from '@ideogate/local-postgres';
 import { expandPattern, grantedScopes, grantOf, type Release } from '@ideogate/policy';
-import { ControlError, OrderFileError } from '@ideogate/kill-switch';
+import { ControlError, KillFileError } from '@ideogate/kill-switch';
 import { KeyError } from '@ideogate/upstream-keys';
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -363,7 +363,7 @@ function inWords(error: unknown): unknown {
       EXIT.failed,
       `The record's database does not fit this data folder: ${error.message}. Restore secrets.json from the folder that first used it.`,
     );
-  if (error instanceof OrderFileError || error instanceof ControlError)
+  if (error instanceof KillFileError || error instanceof ControlError)
     return new CommandError(EXIT.failed, `Orders to stop calls cannot be taken: ${error.message}.`);
   if (error instanceof FolderInUseError || error instanceof LocalPostgresError)
     return new CommandError(EXIT.failed, error.message);

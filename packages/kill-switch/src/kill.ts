@@ -1,13 +1,14 @@
-/** What an order stops: calls with a key, of a caller, or all of an environment. */
+/** What a kill stops: calls with a key, of a caller, or all of an environment. */
 export type KillKind = 'key' | 'caller' | 'environment';
 
 /**
- * An order to stop calls, or the undoing of one. Never changed: a revival carries the id of the order it undoes. So what
+ * An order to stop calls, or its lift. Neither is ever changed: a lift carries the id of the kill that it ends. So what
  * is known in several places can be put together in any sequence, and comes out the same.
  */
-export interface KillEntry {
+export interface Kill {
   /** A UUID. */
   readonly id: string;
+  /** `revive`, as it is stored: a lift. */
   readonly what: 'kill' | 'revive';
   readonly kind: KillKind;
   /** Id of a key, subject of a caller, name of an environment. */
@@ -19,14 +20,14 @@ export interface KillEntry {
   readonly at: string;
 }
 
-/** As `Date` writes it. Other spellings that it reads no table takes, and one such entry would hold up all behind it. */
+/** As `Date` writes it. Other spellings that it reads no table takes, and one such kill would hold up all behind it. */
 const TIME = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$/;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Null when it is none: what comes over a socket or from a disk is looked at before it is obeyed. */
-export function parseKillEntry(value: unknown): KillEntry | null {
+/** Null when it is neither kill nor lift: what comes over a socket or from a disk is looked at before it is obeyed. */
+export function parseKill(value: unknown): Kill | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { id, what, kind, target, reason, who, at } = value as Partial<Record<keyof KillEntry, unknown>>; // as: each is looked at below
+  const { id, what, kind, target, reason, who, at } = value as Partial<Record<keyof Kill, unknown>>; // as: each is looked at below
   if (typeof id !== 'string' || !UUID.test(id)) return null;
   if (what !== 'kill' && what !== 'revive') return null;
   if (kind !== 'key' && kind !== 'caller' && kind !== 'environment') return null;
@@ -35,7 +36,7 @@ export function parseKillEntry(value: unknown): KillEntry | null {
   return { id, what, kind, target, reason, who, at };
 }
 
-/** No 30 February, which `Date` would read as another day, and no year that was before there were orders. */
+/** No 30 February, which `Date` would read as another day, and no year that was before there were kills. */
 function isTime(text: string): boolean {
   const at = TIME.test(text) ? Date.parse(text) : Number.NaN;
   return at > 0 && new Date(at).toISOString() === text;
@@ -46,6 +47,7 @@ function isText(value: unknown, most: number): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= most && !value.includes('\0');
 }
 
-export function nameOfEntry({ id, what }: Pick<KillEntry, 'id' | 'what'>): string {
+/** What tells kills and lifts apart: a lift has the id of its kill. */
+export function nameOfKill({ id, what }: Pick<Kill, 'id' | 'what'>): string {
   return `${what} ${id}`;
 }

@@ -14,15 +14,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type KillEntry, tellGateways } from '../src/control.ts';
-import { parseKillEntry } from '../src/kill-entry.ts';
-import { ControlError, OrderFileError } from '../src/index.ts';
+import { type Kill, tellGateways } from '../src/control.ts';
+import { parseKill } from '../src/kill.ts';
+import { ControlError, KillFileError } from '../src/index.ts';
 import { serveControl } from '../src/control-socket.ts';
-import { readOrderFile, writeOrderFile } from '../src/order-file.ts';
-import { Orders } from '../src/orders.ts';
+import { readKillFile, writeKillFile } from '../src/kill-file.ts';
+import { Kills } from '../src/kills.ts';
 
 const ID = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
-const entry = (n: number, what: KillEntry['what'], kind: KillEntry['kind'], target: string): KillEntry => ({
+const kill = (n: number, what: Kill['what'], kind: Kill['kind'], target: string): Kill => ({
   id: ID(n),
   what,
   kind,
@@ -42,77 +42,77 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 test.each([
-  ['a key', entry(1, 'kill', 'key', 'key_a'), 'key'],
-  ['a caller', entry(1, 'kill', 'caller', 'writer'), 'caller'],
-  ['who acts for a caller', entry(1, 'kill', 'caller', 'agent'), 'caller'],
-  ['an environment', entry(1, 'kill', 'environment', 'staging'), 'environment'],
-  ['another key', entry(1, 'kill', 'key', 'key_b'), null],
-  ['another caller', entry(1, 'kill', 'caller', 'reader'), null],
-  ['a caller with the name of a key', entry(1, 'kill', 'caller', 'key_a'), null],
+  ['a key', kill(1, 'kill', 'key', 'key_a'), 'key'],
+  ['a caller', kill(1, 'kill', 'caller', 'writer'), 'caller'],
+  ['who acts for a caller', kill(1, 'kill', 'caller', 'agent'), 'caller'],
+  ['an environment', kill(1, 'kill', 'environment', 'staging'), 'environment'],
+  ['another key', kill(1, 'kill', 'key', 'key_b'), null],
+  ['another caller', kill(1, 'kill', 'caller', 'reader'), null],
+  ['a caller with the name of a key', kill(1, 'kill', 'caller', 'key_a'), null],
 ] as const)('an order that stops %s stops just that', (_, order, stopped) => {
-  const orders = new Orders();
-  expect(orders.stops('staging', 'key_a', 'writer', 'agent')).toBeNull();
-  orders.add(order);
-  expect(orders.stops('staging', 'key_a', 'writer', 'agent')).toBe(stopped);
+  const kills = new Kills();
+  expect(kills.stops('staging', 'key_a', 'writer', 'agent')).toBeNull();
+  kills.add(order);
+  expect(kills.stops('staging', 'key_a', 'writer', 'agent')).toBe(stopped);
 });
 
 test('a target is stopped until every order that stops it is undone, in whatever sequence they are heard of', () => {
-  const entries = [
-    entry(1, 'kill', 'key', 'key_a'),
-    entry(2, 'kill', 'key', 'key_a'),
-    entry(1, 'revive', 'key', 'key_a'),
-    entry(3, 'kill', 'caller', 'writer'),
-    entry(3, 'revive', 'caller', 'writer'),
+  const given = [
+    kill(1, 'kill', 'key', 'key_a'),
+    kill(2, 'kill', 'key', 'key_a'),
+    kill(1, 'revive', 'key', 'key_a'),
+    kill(3, 'kill', 'caller', 'writer'),
+    kill(3, 'revive', 'caller', 'writer'),
   ];
   fc.assert(
-    fc.property(fc.shuffledSubarray(entries, { minLength: 5 }), (heard) => {
-      const orders = new Orders();
-      for (const one of [...heard, ...heard]) orders.add(one);
-      expect(orders.inForce().map(({ id }) => id)).toEqual([ID(2)]);
-      expect(orders.stops('staging', 'key_a', 'writer', null)).toBe('key');
-      orders.add(entry(2, 'revive', 'key', 'key_a'));
-      expect(orders.stops('staging', 'key_a', 'writer', null)).toBeNull();
+    fc.property(fc.shuffledSubarray(given, { minLength: 5 }), (heard) => {
+      const kills = new Kills();
+      for (const one of [...heard, ...heard]) kills.add(one);
+      expect(kills.active().map(({ id }) => id)).toEqual([ID(2)]);
+      expect(kills.stops('staging', 'key_a', 'writer', null)).toBe('key');
+      kills.add(kill(2, 'revive', 'key', 'key_a'));
+      expect(kills.stops('staging', 'key_a', 'writer', null)).toBeNull();
     }),
   );
 });
 
 test('as many orders as a line of the control socket holds are taken up at once: calls do not wait for it', () => {
-  const orders = new Orders();
+  const kills = new Kills();
   const began = performance.now();
-  for (let n = 0; n < 20_000; n += 1) orders.add(entry(n, 'kill', 'key', `key_${n}`));
-  for (let n = 0; n < 19_999; n += 1) orders.add(entry(n, 'revive', 'key', `key_${n}`));
+  for (let n = 0; n < 20_000; n += 1) kills.add(kill(n, 'kill', 'key', `key_${n}`));
+  for (let n = 0; n < 19_999; n += 1) kills.add(kill(n, 'revive', 'key', `key_${n}`));
   // Each looked through all of them once: that were minutes.
   expect(performance.now() - began).toBeLessThan(5000);
-  expect(orders.stops('staging', 'key_0', null, null)).toBeNull();
-  expect(orders.stops('staging', 'key_19999', null, null)).toBe('key');
+  expect(kills.stops('staging', 'key_0', null, null)).toBeNull();
+  expect(kills.stops('staging', 'key_19999', null, null)).toBe('key');
 });
 
 test.each(['1', 'Mon, 05 Jan 2026 00:00:00 GMT', '+010000-01-01T00:00:00.000Z', '2026-13-01T00:00:00.000Z'])(
   'a time that no table takes (%s) is no part of an order: the gateway could never hand on those behind it',
   (at) => {
-    expect(parseKillEntry(entry(1, 'kill', 'key', 'key_a'))).not.toBeNull();
-    expect(parseKillEntry({ ...entry(1, 'kill', 'key', 'key_a'), at })).toBeNull();
+    expect(parseKill(kill(1, 'kill', 'key', 'key_a'))).not.toBeNull();
+    expect(parseKill({ ...kill(1, 'kill', 'key', 'key_a'), at })).toBeNull();
   },
 );
 
 test('orders are on the disk as they were given; a file that cannot be relied on is an error, never no orders', () => {
   const file = join(folder, 'kill-orders.json');
-  expect(readOrderFile(file)).toEqual([]);
-  const entries = [entry(1, 'kill', 'key', 'key_a'), entry(2, 'kill', 'environment', 'staging')];
-  writeOrderFile(file, entries);
-  expect(readOrderFile(file)).toEqual(entries);
+  expect(readKillFile(file)).toEqual([]);
+  const given = [kill(1, 'kill', 'key', 'key_a'), kill(2, 'kill', 'environment', 'staging')];
+  writeKillFile(file, given);
+  expect(readKillFile(file)).toEqual(given);
   const whole = readFileSync(file, 'utf8');
   for (const text of ['', whole.slice(0, -20), '{}', whole.replace('"kill"', '"kil"')]) {
     writeFileSync(file, text);
-    expect(() => readOrderFile(file)).toThrow(OrderFileError);
+    expect(() => readKillFile(file)).toThrow(KillFileError);
   }
 });
 
 test('where the disk has no room for all orders, writing fails and those on the disk stay: half a file is never confirmed', () => {
   const file = join(folder, 'kill-orders.json');
-  const before = [entry(1, 'kill', 'key', 'key_a')];
-  writeOrderFile(file, before);
-  const writer = fileURLToPath(new URL('./write-orders.main.ts', import.meta.url));
+  const before = [kill(1, 'kill', 'key', 'key_a')];
+  writeKillFile(file, before);
+  const writer = fileURLToPath(new URL('./write-kills.main.ts', import.meta.url));
   // A file of at most four blocks: what goes beyond is written in part, as on a full disk.
   const { status, stdout } = spawnSync(
     'sh',
@@ -120,39 +120,39 @@ test('where the disk has no room for all orders, writing fails and those on the 
     { encoding: 'utf8' },
   );
   expect([status, stdout]).toEqual([1, '']);
-  expect(readOrderFile(file)).toEqual(before);
+  expect(readKillFile(file)).toEqual(before);
 });
 
 test.each(['2026-02-30T10:00:00.000Z', '0000-01-01T00:00:00.000Z', '2026-01-01T24:00:00.000Z', 'infinity'])(
   'an entry of %s is none: no table has that time, and all behind it would wait',
   (at) => {
-    expect(parseKillEntry({ ...entry(1, 'kill', 'key', 'key_a'), at })).toBeNull();
-    expect(parseKillEntry(entry(1, 'kill', 'key', 'key_a'))).not.toBeNull();
+    expect(parseKill({ ...kill(1, 'kill', 'key', 'key_a'), at })).toBeNull();
+    expect(parseKill(kill(1, 'kill', 'key', 'key_a'))).not.toBeNull();
   },
 );
 
 test('a pipe in the place of the file of orders is an error: the start does not wait for who may write there', () => {
   const file = join(folder, 'kill-orders.json');
   spawnSync('mkfifo', [file]);
-  expect(() => readOrderFile(file)).toThrow(OrderFileError);
+  expect(() => readKillFile(file)).toThrow(KillFileError);
 });
 
 describe('the control socket', () => {
   const gateway = { instance: 'a gateway', name: 'staging-1', peers: () => ['a gateway', 'another'] };
 
   test('gives entries to every gateway of the folder, and tells what each has then', async () => {
-    const orders = new Orders();
-    const take = (entries: readonly KillEntry[]) => {
-      for (const one of entries) orders.add(one);
-      return orders.entries();
+    const kills = new Kills();
+    const take = (heard: readonly Kill[]) => {
+      for (const one of heard) kills.add(one);
+      return kills.all();
     };
     const control = join(folder, 'control');
     const one = await serveControl(control, gateway, take);
-    const order = entry(1, 'kill', 'key', 'key_a');
+    const order = kill(1, 'kill', 'key', 'key_a');
     expect(await tellGateways(control, [order])).toEqual([
-      expect.objectContaining({ instance: 'a gateway', entries: [order], peers: ['a gateway', 'another'] }),
+      expect.objectContaining({ instance: 'a gateway', kills: [order], peers: ['a gateway', 'another'] }),
     ]);
-    expect(orders.stops('staging', 'key_a', null, null)).toBe('key');
+    expect(kills.stops('staging', 'key_a', null, null)).toBe('key');
     await one.close();
     expect(await tellGateways(control, [])).toEqual([]);
   });
@@ -162,8 +162,8 @@ describe('the control socket', () => {
     const full = await serveControl(control, gateway, () => {
       throw new Error('no space left on device');
     });
-    for (const entries of [[entry(1, 'kill', 'key', 'key_a')], [{ ...entry(1, 'kill', 'key', ''), id: 'x' }]])
-      expect(await tellGateways(control, entries)).toEqual([expect.objectContaining({ fault: 'no answer' })]);
+    for (const given of [[kill(1, 'kill', 'key', 'key_a')], [{ ...kill(1, 'kill', 'key', ''), id: 'x' }]])
+      expect(await tellGateways(control, given)).toEqual([expect.objectContaining({ fault: 'no answer' })]);
     await full.close();
   });
 
@@ -185,9 +185,9 @@ describe('the control socket', () => {
 
   test('in a folder that others may enter is asked nothing: anybody could confirm, or forge orders', async () => {
     const control = join(folder, 'control');
-    const squatter = await serveControl(control, gateway, () => [entry(9, 'kill', 'caller', 'forged')]);
+    const squatter = await serveControl(control, gateway, () => [kill(9, 'kill', 'caller', 'forged')]);
     chmodSync(control, 0o777);
-    const told = await tellGateways(control, [entry(1, 'kill', 'key', 'key_a')]);
+    const told = await tellGateways(control, [kill(1, 'kill', 'key', 'key_a')]);
     expect(told).toEqual([
       { socket: control, fault: expect.stringMatching(/nobody else may enter: chmod 700/) },
     ]);

@@ -1,25 +1,25 @@
 import { followChannel, type Session } from '@ideogate/postgres';
-import { type KillEntry, nameOfEntry } from './kill-entry.ts';
-import { putEntries, readEntries, STORE_TIMEOUTS } from './order-store.ts';
+import { type Kill, nameOfKill } from './kill.ts';
+import { putKills, readKills, STORE_TIMEOUTS } from './kill-store.ts';
 
 const POLL_MS = 300;
 const RETRY_MS = 500;
 
-export interface FollowOrders {
+export interface FollowKills {
   /** The login that may read what is sealed. */
   readonly openUrl: string;
   /** This gateway's id in the record, and its name. */
   readonly writer: string;
   readonly instance: string;
   /** Has kills obeyed and on the disk when it returns. */
-  readonly take: (entries: readonly KillEntry[]) => void;
+  readonly take: (kills: readonly Kill[]) => void;
   /** All that the gateway knows. */
-  readonly entries: () => readonly KillEntry[];
+  readonly kills: () => readonly Kill[];
   /** Told once for each way in which following fails, and with null when it works again. */
   readonly onFault: (fault: unknown) => void;
 }
 
-export interface OrderFollower {
+export interface KillFollower {
   /** Gateways that obeyed, this one among them, when the database last answered. */
   peers(): readonly string[];
   /** When all that the database had was last known here, by `performance.now()`. */
@@ -28,13 +28,13 @@ export interface OrderFollower {
 }
 
 /**
- * Keeps a gateway's orders and the database's the same, for as long as the gateway runs: takes what is new there, and
+ * Keeps a gateway's kills and the database's the same, for as long as the gateway runs: takes what is new there, and
  * gives what the database did not have.
  * @returns once what the database has was taken
  * @throws what the network or Postgres says
  */
-export async function followOrders(options: FollowOrders): Promise<OrderFollower> {
-  const { openUrl, writer, instance, take, entries, onFault } = options;
+export async function followKills(options: FollowKills): Promise<KillFollower> {
+  const { openUrl, writer, instance, take, kills, onFault } = options;
   /** Kills that the database is known to have, by name. */
   const stored = new Set<string>();
   let peers: readonly string[] = [];
@@ -53,19 +53,19 @@ export async function followOrders(options: FollowOrders): Promise<OrderFollower
 
   async function read(session: Session): Promise<void> {
     if ((await obey(session)) !== followed) {
-      const found = await readEntries(session);
+      const found = await readKills(session);
       // On the disk first: what is said to be followed is kept.
-      take(found.entries);
-      for (const entry of found.entries) stored.add(nameOfEntry(entry));
+      take(found.kills);
+      for (const kill of found.kills) stored.add(nameOfKill(kill));
       followed = found.newest;
       await obey(session);
     }
     followedAt = performance.now();
     // Last: one that the database would not take must not keep those of others from being obeyed.
-    for (const entry of entries()) {
-      if (stored.has(nameOfEntry(entry))) continue;
-      await putEntries(session, [entry]);
-      stored.add(nameOfEntry(entry));
+    for (const kill of kills()) {
+      if (stored.has(nameOfKill(kill))) continue;
+      await putKills(session, [kill]);
+      stored.add(nameOfKill(kill));
     }
   }
 
