@@ -3,10 +3,10 @@ import { lockNamed, type Pool, runAsLeader } from '@ideogate/postgres';
 import { run, type TaskList } from 'graphile-worker';
 import type { Agent } from 'undici';
 import { DELIVER, JOBS } from './inbox.ts';
-import { countUndelivered, type Undelivered } from './letters.ts';
+import { countUndelivered, type Undelivered } from './deliveries.ts';
 import { openWebhookPool } from './pool.ts';
 import { quietLogger } from './quiet-logger.ts';
-import { type Letter, NotDelivered, openSender, send, type Subscriber } from './send.ts';
+import { type Delivery, NotDelivered, openSender, send, type Subscriber } from './send.ts';
 
 export type { Subscriber } from './send.ts';
 
@@ -27,14 +27,15 @@ export interface DeliveryOptions {
   readonly onFault: (error: unknown) => void;
 }
 
-export interface Delivery {
+/** Delivers in the background. */
+export interface DeliveryRunner {
   /** As last counted, some seconds ago; null while another process delivers. */
   undelivered(): Undelivered | null;
   stop(): Promise<void>;
 }
 
 const LOOK_MS = 1_000;
-const SIGN_OF_LIFE_MS = 10_000;
+const LEADER_CHECK_MS = 10_000;
 const FORGET_EVERY_MS = 3_600_000;
 const STOP_MS = 5_000;
 const AT_ONCE = 8;
@@ -44,14 +45,14 @@ const AT_ONCE = 8;
  * at a time: it alone can then know that a job which is locked was locked by a process that is no more, and take it
  * up at once. (graphile-worker by itself would wait four hours.)
  */
-export function deliverWebhooks(options: DeliveryOptions): Delivery {
+export function deliverWebhooks(options: DeliveryOptions): DeliveryRunner {
   let undelivered: Undelivered | null = null;
   const pool = openWebhookPool(options.url);
   const agent = openSender();
   const leader = runAsLeader(
     {
       url: options.url,
-      name: 'ideogate-webhook-duty',
+      name: 'ideogate-webhook-leader',
       lock: lockNamed('hook', 'send'),
       lookMs: LOOK_MS,
       onFault: options.onFault,
@@ -84,7 +85,7 @@ export function deliverWebhooks(options: DeliveryOptions): Delivery {
       try {
         let forgetAt = 0;
         while (!over.aborted && !ended.signal.aborted) {
-          // Without the lock another gateway may have begun: a session that is lost ends the turn.
+          // Without the lock another gateway may have begun: a session that is lost ends the term.
           await session.query({ text: 'SELECT' });
           undelivered = await countUndelivered(pool).catch(() => null);
           if (performance.now() >= forgetAt) {
@@ -94,14 +95,14 @@ export function deliverWebhooks(options: DeliveryOptions): Delivery {
           await Promise.race([
             end,
             broken,
-            delay(SIGN_OF_LIFE_MS, undefined, { signal: over, ref: false }),
+            delay(LEADER_CHECK_MS, undefined, { signal: over, ref: false }),
           ]).catch((error: unknown) => {
             if (!over.aborted) throw error;
           });
         }
       } finally {
         undelivered = null;
-        // What it holds still is taken up by the next turn.
+        // What it holds still is taken up by the next term.
         if (!ended.signal.aborted) {
           const stopped = runner.stop().then(() => end);
           await Promise.race([stopped.catch(() => {}), delay(STOP_MS, undefined, { ref: false })]);
@@ -122,25 +123,25 @@ export function deliverWebhooks(options: DeliveryOptions): Delivery {
 function deliver({ subscribers, onFailed }: DeliveryOptions, pool: Pool, agent: Agent): TaskList[string] {
   return async (payload, { job, abortSignal }) => {
     const { id } = payload as { id: string }; // as: what `put` wrote
-    const letter = await read(pool, id);
+    const delivery = await read(pool, id);
     // Delivered before by a process that could not say so any more, and forgotten since.
-    if (letter === null) return;
-    const subscriber = subscribers.get(letter.endpoint);
+    if (delivery === null) return;
+    const subscriber = subscribers.get(delivery.endpoint);
     try {
       if (subscriber === undefined)
         throw new NotDelivered('no endpoint of this name is set up here any more');
-      await send(subscriber, letter, agent, abortSignal);
+      await send(subscriber, delivery, agent, abortSignal);
     } catch (error) {
       const reason = error instanceof NotDelivered ? error.message : 'failed';
       const { attempts: attempt, max_attempts: most } = job;
-      onFailed({ id, endpoint: letter.endpoint, attempt, reason, dead: attempt >= most });
+      onFailed({ id, endpoint: delivery.endpoint, attempt, reason, dead: attempt >= most });
       throw error;
     }
     await pool.query('UPDATE ideogate_webhook.event SET delivered_at = now() WHERE id = $1', [id]);
   };
 }
 
-async function read(pool: Pool, id: string): Promise<Letter | null> {
+async function read(pool: Pool, id: string): Promise<Delivery | null> {
   const { rows } = await pool.query<{ endpoint: string; content_type: string | null; body: Buffer | null }>(
     'SELECT endpoint, content_type, body FROM ideogate_webhook.event WHERE id = $1',
     [id],

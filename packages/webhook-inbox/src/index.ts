@@ -1,4 +1,4 @@
-export { deliverWebhooks, type Delivery, type DeliveryOptions, type Subscriber } from './deliver.ts';
+export { deliverWebhooks, type DeliveryOptions, type DeliveryRunner, type Subscriber } from './deliver.ts';
 export { openInbox, type ReceivedWebhook, type WebhookInbox } from './inbox.ts';
 export {
   isWebhookState,
@@ -7,5 +7,5 @@ export {
   replayWebhooks,
   WEBHOOK_STATES,
   type WebhookFilter,
-} from './letters.ts';
+} from './deliveries.ts';
 export { openWebhookPool } from './pool.ts';

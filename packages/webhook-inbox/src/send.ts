@@ -1,3 +1,4 @@
+import { errorCode } from '@ideogate/postgres';
 import { signWebhook, type WebhookSecret } from '@ideogate/webhook';
 import { Agent, request } from 'undici';
 
@@ -10,7 +11,7 @@ export interface Subscriber {
 }
 
 /** One event on its way to its subscriber. */
-export interface Letter {
+export interface Delivery {
   readonly id: string;
   readonly endpoint: string;
   readonly contentType: string | null;
@@ -35,11 +36,11 @@ export function openSender(): Agent {
  */
 export async function send(
   { url, secrets }: Subscriber,
-  letter: Letter,
+  delivery: Delivery,
   agent: Agent,
   stopped: AbortSignal | undefined,
 ): Promise<void> {
-  const { id, endpoint, contentType, body } = letter;
+  const { id, endpoint, contentType, body } = delivery;
   const timestamp = Math.floor(Date.now() / 1000);
   const limit = AbortSignal.timeout(WHOLE_MS);
   let status: number;
@@ -60,11 +61,9 @@ export async function send(
     // Only the status counts; an answer that goes on and on must not hold the connection.
     await answer.body.dump({ limit: 65_536 }).catch(() => {});
   } catch (error) {
-    throw new NotDelivered(limit.aborted ? 'no answer in time' : `not reached (${codeOf(error)})`);
+    throw new NotDelivered(
+      limit.aborted ? 'no answer in time' : `not reached (${errorCode(error, 'failed')})`,
+    );
   }
   if (status < 200 || status > 299) throw new NotDelivered(`answered with ${status}`);
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'failed';
 }

@@ -9,5 +9,5 @@ deliverWebhooks({
   onFailed: () => {},
   onFault: () => {},
 });
-// The duty keeps no process alive by itself.
+// Leading keeps no process alive by itself.
 setInterval(() => {}, 60_000);

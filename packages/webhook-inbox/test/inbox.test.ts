@@ -8,7 +8,7 @@ import { verifyWebhook } from '@ideogate/webhook';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Pool } from 'pg';
 import {
-  type Delivery,
+  type DeliveryRunner,
   deliverWebhooks,
   listWebhooks,
   openInbox,
@@ -23,7 +23,7 @@ let database: WebhookDatabase;
 let inbox: WebhookInbox;
 let pool: Pool;
 let subscriber: WebhookSubscriber;
-const running: Delivery[] = [];
+const running: DeliveryRunner[] = [];
 
 beforeAll(async () => {
   database = await webhookDatabase();
@@ -361,7 +361,7 @@ test.each([204, 500])(
   60_000,
 );
 
-test('telling how several deliveries ended fails while the duty is held: another turn goes on with all', async () => {
+test('telling how several deliveries ended fails while the lead is held: another term goes on with all', async () => {
   const { waiting, told, stop } = await sixUnderWay(database.url);
   await database.owner.query(
     'BEGIN; LOCK TABLE ideogate_webhook_jobs._private_jobs IN ACCESS EXCLUSIVE MODE',
