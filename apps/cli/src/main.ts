@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readSettings, SettingsError } from '@ideogate/config';
 import { Command, CommanderError } from 'commander';
 import type { AuditOptions } from './commands/audit.ts';
 import type { AuditArchiveOptions } from './commands/audit-archive.ts';
@@ -18,6 +19,9 @@ import { printed } from './terminal.ts';
 
 // A report that Node writes when it dies would hold the whole environment, and so the keys.
 if (process.report) process.report.excludeEnv = true;
+
+// Read once, here; what follows gets values.
+const settings = readSettings(process.env);
 
 // Each command is loaded when it is called: a token must not wait for the whole gateway to be read.
 const commands = {
@@ -50,7 +54,7 @@ program
   .description(
     'Run the whole product on this machine: database, issuer, gateway, and the emulator when no key is set.',
   )
-  .action(async () => finish(await (await commands.start()).start(process.env)));
+  .action(async () => finish(await (await commands.start()).start(settings)));
 
 program
   .command('token')
@@ -58,7 +62,7 @@ program
   .requiredOption('--client <id>', 'client to ask for, e.g. reader or writer')
   .option('--scope <scopes>', 'scopes to ask for, space separated; without it, the whole grant')
   .action(async (options: { client: string; scope?: string }) =>
-    finish(await (await commands.token()).token(process.env, options)),
+    finish(await (await commands.token()).token(settings, options)),
   );
 
 program
@@ -67,7 +71,7 @@ program
   .option('--known <file>', 'ids of keys of all environments, as keys list prints them in each')
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: DoctorOptions) =>
-    finish(await (await commands.doctor()).doctor(process.env, options)),
+    finish(await (await commands.doctor()).doctor(settings, options)),
   );
 
 const policy = program.command('policy').description('Look at policy files.');
@@ -77,7 +81,7 @@ policy
   .argument('[files...]', 'policy files; without them, those that start would use')
   .option('--json', 'JSON, also on a terminal')
   .action(async (files: string[], options: { json?: boolean }) =>
-    finish((await commands.policyCheck()).policyCheck(process.env, files, options)),
+    finish((await commands.policyCheck()).policyCheck(settings, files, options)),
   );
 
 const audit = program.command('audit').description('Read the record.');
@@ -95,10 +99,10 @@ const filtered = (command: Command) =>
 filtered(audit.command('list').description('Calls, newest first.'))
   .option('--limit <n>', 'at most so many', '50')
   .action(async (options: AuditOptions) =>
-    finish(await (await commands.audit()).auditList(process.env, options)),
+    finish(await (await commands.audit()).auditList(settings, options)),
   );
 filtered(audit.command('tail').description('Calls as they come in, until interrupted.')).action(
-  async (options: AuditOptions) => finish(await (await commands.audit()).auditTail(process.env, options)),
+  async (options: AuditOptions) => finish(await (await commands.audit()).auditTail(settings, options)),
 );
 audit
   .command('show')
@@ -106,7 +110,7 @@ audit
   .argument('<call-id>', 'from the Ideogate-Call-Id field of an answer')
   .option('--json', 'JSON, also on a terminal')
   .action(async (id: string, options: { json?: boolean }) =>
-    finish(await (await commands.audit()).auditShow(process.env, id, options)),
+    finish(await (await commands.audit()).auditShow(settings, id, options)),
   );
 audit
   .command('gaps')
@@ -115,7 +119,7 @@ audit
   .option('--before <since,call-id>', 'only older ones: go on from the last of the page before')
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: AuditGapsOptions) =>
-    finish(await (await commands.auditGaps()).auditGaps(process.env, options)),
+    finish(await (await commands.auditGaps()).auditGaps(settings, options)),
   );
 audit
   .command('export')
@@ -127,7 +131,7 @@ audit
   .option('--forget', 'with --to: give this export up, so that months may leave that it has not got')
   .option('--yes', 'forget without asking')
   .action(async (options: AuditExportOptions) =>
-    finish(await (await commands.auditExport()).auditExport(process.env, options)),
+    finish(await (await commands.auditExport()).auditExport(settings, options)),
   );
 const collected = (value: string, before: readonly string[] = []) => [...before, value];
 audit
@@ -145,19 +149,19 @@ audit
   .option('--resume <file>', 'keep there how far it came, and go on from there')
   .option('--json', 'JSON, also on a terminal')
   .action(async (files: string[], options: AuditVerifyOptions) =>
-    finish(await (await commands.auditVerify()).auditVerify(process.env, files, options)),
+    finish(await (await commands.auditVerify()).auditVerify(settings, files, options)),
   );
 audit
   .command('key')
   .description('The public keys by which checkpoints are verified, the one that signs first.')
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: { json?: boolean }) =>
-    finish((await commands.checkpointKey()).showCheckpointKey(process.env, options)),
+    finish((await commands.checkpointKey()).showCheckpointKey(settings, options)),
   );
 audit
   .command('rotate-key')
   .description('Change the key that signs checkpoints; a last checkpoint of the old key names the new one.')
-  .action(async () => finish(await (await commands.checkpointKey()).rotateCheckpointKey(process.env)));
+  .action(async () => finish(await (await commands.checkpointKey()).rotateCheckpointKey(settings)));
 audit
   .command('archive')
   .description('Move months from the database to files: those that retention asks for, or one.')
@@ -167,7 +171,7 @@ audit
   .option('--yes', 'remove without asking')
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: AuditArchiveOptions) =>
-    finish(await (await commands.auditArchive()).auditArchive(process.env, options)),
+    finish(await (await commands.auditArchive()).auditArchive(settings, options)),
   );
 audit
   .command('import')
@@ -176,7 +180,7 @@ audit
   .option('--drop', 'let go of everything that was read back')
   .option('--json', 'JSON, also on a terminal')
   .action(async (file: string | undefined, options: { drop?: boolean; json?: boolean }) =>
-    finish(await (await commands.auditArchive()).auditImport(process.env, file, options)),
+    finish(await (await commands.auditArchive()).auditImport(settings, file, options)),
   );
 audit
   .command('forget')
@@ -185,7 +189,7 @@ audit
   .option('--yes', 'destroy without asking')
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: AuditForgetOptions) =>
-    finish(await (await commands.auditForget()).auditForget(process.env, options)),
+    finish(await (await commands.auditForget()).auditForget(settings, options)),
   );
 
 const keys = program.command('keys').description('Ideogram keys: look, put, rotate.');
@@ -195,7 +199,7 @@ keys
   .option('--all', 'revoked ones too')
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: { all?: boolean; json?: boolean }) =>
-    finish(await (await commands.keys()).keysList(process.env, options)),
+    finish(await (await commands.keys()).keysList(settings, options)),
   );
 keys
   .command('add')
@@ -204,7 +208,7 @@ keys
   .option('--from <file>', 'a file that holds it, or - for standard input; without it, you are asked')
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: KeysAddOptions) =>
-    finish(await (await commands.keys()).keysAdd(process.env, options)),
+    finish(await (await commands.keys()).keysAdd(settings, options)),
   );
 
 program
@@ -221,7 +225,7 @@ program
   .option('--sarif', 'SARIF 2.1.0, for code hosts')
   .option('--json', 'JSON, also on a terminal')
   .action(async (path: string | undefined, options: ScanOptions) =>
-    finish(await (await commands.scan()).scanFor(process.env, path, options)),
+    finish(await (await commands.scan()).scanFor(settings, path, options)),
   );
 
 const webhooks = program.command('webhooks').description('Webhooks that came in, and their delivery.');
@@ -233,7 +237,7 @@ webhooks
   .option('--limit <n>', 'at most so many', '50')
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: WebhooksListOptions) =>
-    finish(await (await commands.webhooks()).webhooksList(process.env, options)),
+    finish(await (await commands.webhooks()).webhooksList(settings, options)),
   );
 webhooks
   .command('replay')
@@ -243,7 +247,7 @@ webhooks
   .option('--endpoint <name>', 'with --dead: only those of this endpoint')
   .option('--json', 'JSON, also on a terminal')
   .action(async (ids: string[], options: WebhooksReplayOptions) =>
-    finish(await (await commands.webhooks()).webhooksReplay(process.env, ids, options)),
+    finish(await (await commands.webhooks()).webhooksReplay(settings, ids, options)),
   );
 
 keys
@@ -260,7 +264,7 @@ keys
   .option('--wait <time>', 'how long to wait for the old key to be idle, and then to be dead', '15m')
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: KeysRotateOptions) =>
-    finish(await (await commands.keysRotate()).keysRotate(process.env, options)),
+    finish(await (await commands.keysRotate()).keysRotate(settings, options)),
   );
 const oneKey = (command: Command) =>
   command
@@ -270,18 +274,18 @@ const oneKey = (command: Command) =>
 oneKey(
   keys.command('verify').description('Have a gateway try a key at Ideogram, by a call that costs nothing.'),
 ).action(async (id: string, options: KeyOptions) =>
-  finish(await (await commands.keysRotate()).keysVerify(process.env, id, options)),
+  finish(await (await commands.keysRotate()).keysVerify(settings, id, options)),
 );
 oneKey(keys.command('activate').description('Let a verified key serve, or go back to one that drains.'))
   .option('--share <percent>', 'only so many of a hundred calls')
   .action(async (id: string, options: KeyOptions & { share?: string }) =>
-    finish(await (await commands.keysRotate()).keysActivate(process.env, id, options)),
+    finish(await (await commands.keysRotate()).keysActivate(settings, id, options)),
   );
 oneKey(keys.command('revoke').description('End a key that drains, or give up one that never served.'))
   .option('--wait <time>', 'how long to wait for it to be idle, and then to be dead', '15m')
   .option('--yes', 'without asking')
   .action(async (id: string, options: KeyOptions & { wait: string; yes?: boolean }) =>
-    finish(await (await commands.keysRotate()).keysRevoke(process.env, id, options)),
+    finish(await (await commands.keysRotate()).keysRevoke(settings, id, options)),
   );
 keys
   .command('reseal')
@@ -290,7 +294,7 @@ keys
   .option('--identity <file>', 'opens them now; without it, the one of the data folder')
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: KeysResealOptions) =>
-    finish(await (await commands.keysReseal()).keysReseal(process.env, options)),
+    finish(await (await commands.keysReseal()).keysReseal(settings, options)),
   );
 keys
   .command('identity')
@@ -298,7 +302,7 @@ keys
   .option('--new <file>', 'make this file, for its owner alone, and print its recipient')
   .option('--json', 'JSON')
   .action(async (options: { new?: string; json?: boolean }) =>
-    finish(await (await commands.keysReseal()).keysIdentity(process.env, options)),
+    finish(await (await commands.keysReseal()).keysIdentity(settings, options)),
   );
 
 const stopping = (command: Command) =>
@@ -314,16 +318,16 @@ stopping(
     .description(
       'Stop calls at once, on every gateway, with the database down too; ends with 1 if one did not confirm.',
     ),
-).action(async (options: KillOptions) => finish(await (await commands.kill()).kill(process.env, options)));
+).action(async (options: KillOptions) => finish(await (await commands.kill()).kill(settings, options)));
 stopping(program.command('revive').description('Undo the orders that stop these calls.')).action(
-  async (options: KillOptions) => finish(await (await commands.kill()).lift(process.env, options)),
+  async (options: KillOptions) => finish(await (await commands.kill()).lift(settings, options)),
 );
 program
   .command('kills')
   .description('The orders in force.')
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: { json?: boolean }) =>
-    finish(await (await commands.kill()).kills(process.env, options)),
+    finish(await (await commands.kill()).kills(settings, options)),
   );
 
 try {
@@ -335,10 +339,10 @@ try {
 function report(error: unknown): number {
   // Commander has already written its own words.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.invalidInput;
-  if (error instanceof CommandError) {
+  if (error instanceof CommandError || error instanceof SettingsError) {
     // It may quote what somebody else wrote.
     for (const line of error.message.split('\n')) process.stderr.write(`${printed(line)}\n`);
-    return error.exitCode;
+    return error instanceof CommandError ? error.exitCode : EXIT.invalidInput;
   }
   process.stderr.write(`Ideogate failed: ${error instanceof Error ? error.message : String(error)}\n`);
   return EXIT.failed;

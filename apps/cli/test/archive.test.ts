@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCheckpointKeys, signCheckpoints, topUpPartitions } from '@ideogate/audit';
 import { openAuditWriter } from '@ideogate/audit/append';
+import { readSettings } from '@ideogate/config';
 import { startLocalPostgres } from '@ideogate/local-postgres';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -145,31 +146,66 @@ test('with a folder for it the product archives what retention asks for by itsel
 const thisMonth = new Date().toISOString().slice(0, 7);
 
 test.each([
-  ['a month that is none', 3, /2020-13 is not a month/, () => auditArchive(env, { month: '2020-13' })],
-  ['a month under way', 3, /can still be dated into/, () => auditArchive(env, { month: thisMonth })],
-  ['a month that is not there', 3, /no month 2001-01/, () => auditArchive(env, { month: '2001-01' })],
-  ['a key in use', 3, /may still be in use/, () => auditForget(env, { month: thisMonth, yes: true })],
-  ['a key, unless --yes says so', 3, /Nothing was done.*--yes/, () => auditForget(env, { month: '2020-02' })],
-  ['no file to read back', 3, /Give a file/, async () => auditImport(env, undefined, {})],
+  [
+    'a month that is none',
+    3,
+    /2020-13 is not a month/,
+    () => auditArchive(readSettings(env), { month: '2020-13' }),
+  ],
+  [
+    'a month under way',
+    3,
+    /can still be dated into/,
+    () => auditArchive(readSettings(env), { month: thisMonth }),
+  ],
+  [
+    'a month that is not there',
+    3,
+    /no month 2001-01/,
+    () => auditArchive(readSettings(env), { month: '2001-01' }),
+  ],
+  [
+    'a key in use',
+    3,
+    /may still be in use/,
+    () => auditForget(readSettings(env), { month: thisMonth, yes: true }),
+  ],
+  [
+    'a key, unless --yes says so',
+    3,
+    /Nothing was done.*--yes/,
+    () => auditForget(readSettings(env), { month: '2020-02' }),
+  ],
+  ['no file to read back', 3, /Give a file/, async () => auditImport(readSettings(env), undefined, {})],
   [
     'a folder that is a file',
     3,
     /package\.json cannot be a folder for archives \(EEXIST\)/,
-    () => auditArchive(env, { folder: join(REPOSITORY, 'package.json') }),
+    () => auditArchive(readSettings(env), { folder: join(REPOSITORY, 'package.json') }),
   ],
-  ['a folder to read back', 3, /is a folder: name a file/, async () => auditImport(env, REPOSITORY, {})],
+  [
+    'a folder to read back',
+    3,
+    /is a folder: name a file/,
+    async () => auditImport(readSettings(env), REPOSITORY, {}),
+  ],
   [
     'a month before all',
     3,
     /0000-01 is not a month/,
-    () => auditForget(env, { month: '0000-01', yes: true }),
+    () => auditForget(readSettings(env), { month: '0000-01', yes: true }),
   ],
-  ['a file that is not there', 3, /nothing\.gz is not there/, async () => auditImport(env, 'nothing.gz', {})],
+  [
+    'a file that is not there',
+    3,
+    /nothing\.gz is not there/,
+    async () => auditImport(readSettings(env), 'nothing.gz', {}),
+  ],
   [
     'a file that is no archive',
     1,
     /no line of an archive/,
-    async () => auditImport(env, join(REPOSITORY, 'package.json'), {}),
+    async () => auditImport(readSettings(env), join(REPOSITORY, 'package.json'), {}),
   ],
 ])('%s is refused in words, and nothing is done', async (_, exitCode, said, work) => {
   const refusal = await work().catch((error: unknown) => error);

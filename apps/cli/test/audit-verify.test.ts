@@ -1,6 +1,7 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { VerifyReport } from '@ideogate/audit';
+import { readSettings } from '@ideogate/config';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { auditVerify, type AuditVerifyOptions } from '../src/commands/audit-verify.ts';
@@ -38,7 +39,7 @@ async function verify(
     return true;
   });
   try {
-    const code = await auditVerify(env, [], { gapAfter: '15m', ...changes });
+    const code = await auditVerify(readSettings(env), [], { gapAfter: '15m', ...changes });
     return { code, report: JSON.parse(text) as VerifyReport }; // as: a pipe gets JSON
   } finally {
     write.mockRestore();
@@ -94,14 +95,16 @@ describe('ideogate audit verify', () => {
     ['a span that is none', [], { gapAfter: 'soon' }, /--gap-after is a span/],
     ['files and a database', ['package.json'], { database: 'postgres://x' }, /Give either files/],
   ])('%s is said, and is exit 3', async (_, files, options, said) => {
-    const error = await auditVerify(env, files, { gapAfter: '15m', ...options }).catch(
+    const error = await auditVerify(readSettings(env), files, { gapAfter: '15m', ...options }).catch(
       (thrown: unknown) => thrown,
     );
     expect(error).toMatchObject({ exitCode: 3, message: expect.stringMatching(said) });
   });
 
   test('without a key at hand it says where one is to be had', async () => {
-    const asked = auditVerify({ IDEOGATE_DATA: newFolder() }, ['package.json'], { gapAfter: '15m' });
+    const asked = auditVerify(readSettings({ IDEOGATE_DATA: newFolder() }), ['package.json'], {
+      gapAfter: '15m',
+    });
     await expect(asked).rejects.toThrow('--key: ideogate audit key prints it');
   });
 

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Call } from '@ideogate/audit';
+import { readSettings } from '@ideogate/config';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { auditList, type AuditOptions } from '../src/commands/audit.ts';
@@ -55,7 +56,7 @@ async function list(options: AuditOptions = {}): Promise<readonly Call[]> {
     return true;
   });
   try {
-    expect(await auditList(env, options)).toBe(0);
+    expect(await auditList(readSettings(env), options)).toBe(0);
   } finally {
     write.mockRestore();
   }
@@ -221,7 +222,7 @@ describe('ideogate audit', () => {
     [{ limit: '0' }, /^--limit is a number from 1 to 10000/],
     [{ limit: 'all' }, /^--limit is a number/],
   ])('list %j is refused in words', (options, reason) => {
-    expect(() => auditList(env, options)).toThrow(
+    expect(() => auditList(readSettings(env), options)).toThrow(
       expect.objectContaining({ exitCode: 3, message: expect.stringMatching(reason) }),
     );
   });

@@ -7,8 +7,6 @@ import { createDatabase } from '@ideogate/testkit';
 import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
 import { CHECKS } from '../src/doctor/checks.ts';
-import { ISSUER_SETTINGS } from '@ideogate/issuer';
-import { SETTINGS } from '../../gateway/src/settings.ts';
 import { REPOSITORY } from './running-product.ts';
 
 const page = (name: string) => readFileSync(join(REPOSITORY, name), 'utf8');
@@ -23,8 +21,6 @@ function table(heading: readonly string[], rows: readonly (readonly unknown[])[]
   return [heading, heading.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-const settings = [...Object.values(SETTINGS), ...Object.values(ISSUER_SETTINGS)];
-
 describe('the pages agree with the source', () => {
   test('every problem a caller can meet is in the developer’s table', () => {
     const rows = Object.entries(PROBLEMS).map(([code, { status, title, remedy }]) => [
@@ -37,24 +33,6 @@ describe('the pages agree with the source', () => {
       table(['code', 'status', 'means', 'what to do'], rows),
     );
   });
-
-  test.each([
-    ['the gateway', 'settings', SETTINGS],
-    ['the issuer', 'issuer-settings', ISSUER_SETTINGS],
-  ] as const)(
-    'every number of %s is in the operator’s table, with default and bounds',
-    (_, name, numbers) => {
-      const rows = Object.values(numbers).map(({ variable, fallback, unit, min, max, meaning }) => [
-        `\`${variable}\``,
-        `${fallback} ${unit}`,
-        `${min} to ${max}`,
-        meaning,
-      ]);
-      expect(section(page('docs/run.md'), name)).toBe(
-        table(['variable', 'default', 'from, to', 'meaning'], rows),
-      );
-    },
-  );
 
   test('every fault of a database is in the operator’s table, with what to do', () => {
     const rows = Object.entries(DATABASE_FAULTS).map(([fault, meaning]) => [`\`${fault}\``, meaning]);
@@ -76,21 +54,6 @@ describe('the pages agree with the source', () => {
   test('every scope is in the platform team’s table', () => {
     const rows = Object.entries(SCOPES).map(([scope, meaning]) => [`\`${scope}\``, meaning]);
     expect(section(page('docs/write-policy.md'), 'scopes')).toBe(table(['scope', 'meaning'], rows));
-  });
-
-  test('every variable that the product reads is in the operator’s page and in .env.example, and no other', () => {
-    const documented = [...section(page('docs/run.md'), 'variables').matchAll(/^\| `([A-Z_]+)`/gm)].map(
-      ([, name]) => name,
-    );
-    const read = ['apps/cli/src', 'apps/gateway/src'].flatMap(variablesReadIn);
-    // By the policy, and as files.
-    const named = ['IDEOGRAM_API_KEY', 'IDEOGRAM_READ_KEY', 'IDEOGRAM_WRITE_KEY'].flatMap((name) => [
-      name,
-      `${name}_FILE`,
-    ]);
-    expect(new Set(documented)).toEqual(new Set([...read, ...named]));
-    const example = [...page('.env.example').matchAll(/^#? ?([A-Z_]+)=/gm)].map(([, name]) => name);
-    expect(new Set(example)).toEqual(new Set([...documented, ...settings.map(({ variable }) => variable)]));
   });
 
   test('every link leads somewhere', () => {
@@ -122,11 +85,3 @@ describe('the pages agree with the source', () => {
     }
   });
 });
-
-function variablesReadIn(folder: string): string[] {
-  return readdirSync(join(REPOSITORY, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .flatMap((name) =>
-      [...page(join(folder, name)).matchAll(/\benv\['([A-Z_]+)'\]/g)].map(([, variable]) => variable ?? ''),
-    );
-}

@@ -3,6 +3,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { readSettings } from '@ideogate/config';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CommandError } from '../src/exit-codes.ts';
 import { readProductConfig } from '../src/product/product-config.ts';
@@ -267,7 +268,7 @@ describe('settings', () => {
 
   function faultsOf(env: Record<string, string>): readonly string[] {
     try {
-      readProductConfig(env);
+      readProductConfig(readSettings(env));
       return [];
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;

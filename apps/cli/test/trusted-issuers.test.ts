@@ -34,7 +34,7 @@ test('issuers are trusted by discovery, by key set address, and by file', () => 
 
 test('without a file, no other issuer is trusted', () => {
   const faults: string[] = [];
-  expect(readTrustedIssuers(undefined, faults)).toEqual([]);
+  expect(readTrustedIssuers(null, faults)).toEqual([]);
   expect(faults).toEqual([]);
 });
 

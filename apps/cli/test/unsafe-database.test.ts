@@ -1,3 +1,4 @@
+import { readSettings } from '@ideogate/config';
 import { createDatabase, type TestDatabase } from '@ideogate/testkit';
 import { Client } from 'pg';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
@@ -68,7 +69,7 @@ describe('a database that may lose rows', () => {
   test('is accepted by the names of faults alone, and in development alone', () => {
     const lines = (env: Record<string, string>) => {
       try {
-        readProductConfig(env);
+        readProductConfig(readSettings(env));
       } catch (error) {
         return error instanceof CommandError ? error.message.split('\n') : error;
       }

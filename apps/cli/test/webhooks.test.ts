@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openReadPool } from '@ideogate/audit';
+import { readSettings } from '@ideogate/config';
 import { startWebhookSubscriber, type WebhookSubscriber } from '@ideogate/testkit';
 import { parseWebhookSecret, verifyWebhook } from '@ideogate/webhook';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -34,7 +35,10 @@ describe('endpoints are read from a file', () => {
     writeFileSync(file, typeof list === 'string' ? list : JSON.stringify(list));
     const faults: string[] = [];
     return {
-      endpoints: readWebhookEndpoints({ IDEOGATE_WEBHOOKS: file, OURS, SHARED, ...env }, faults),
+      endpoints: readWebhookEndpoints(
+        readSettings({ IDEOGATE_WEBHOOKS: file, OURS, SHARED, ...env }),
+        faults,
+      ),
       faults,
     };
   }

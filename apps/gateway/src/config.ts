@@ -1,10 +1,11 @@
 import { X509Certificate } from 'node:crypto';
-import { type Environment, readNumbers } from '@ideogate/config';
+import type { Secret, SettingValues } from '@ideogate/config';
 import { type EnvironmentName, isLoopback } from '@ideogate/contract';
 import { type PageOrigins, readPageOrigins } from './page-origins.ts';
 import { readNamedText } from '@ideogate/upstream-keys';
 import { readTrustedProxies, type TrustedProxies } from './trusted-proxies.ts';
-import { type Numbers, SETTINGS } from './settings.ts';
+
+type Numbers = SettingValues['gateway'];
 
 /** All a gateway needs to know, already valid. */
 export interface GatewayConfig {
@@ -69,33 +70,27 @@ export interface GatewayPlace {
 export const PLAIN_HTTP_WORDS = 'i-terminate-tls-in-front-of-this';
 
 /**
+ * A gateway's configuration of its settings, and of what is known of its place besides.
+ *
  * @throws ConfigError with every fault at once.
  */
-export function readGatewayConfig(place: GatewayPlace, env: Environment): GatewayConfig {
+export function readGatewayConfig(place: GatewayPlace, settings: SettingValues): GatewayConfig {
+  const { general, listen, upstream, gateway: numbers } = settings;
   const faults: string[] = [];
-  const numbers = readNumbers(SETTINGS, env, faults);
-  if (numbers.headersMs > numbers.requestMs) {
-    faults.push(
-      `IDEOGATE_REQUEST_TIMEOUT_MS (${numbers.requestMs} ms) must not be shorter than IDEOGATE_HEADERS_TIMEOUT_MS (${numbers.headersMs} ms)`,
-    );
-  }
-  const tls = readTls(env, faults);
-  const trustedProxies = readTrustedProxies(env['IDEOGATE_TRUSTED_PROXIES'], faults);
+  const tls = readTls(listen, faults);
+  const trustedProxies = readTrustedProxies(listen.trustedProxies, faults);
   const origin = readUpstream(place.upstream, faults);
-  const proxy = readEgressProxy(env['IDEOGATE_EGRESS_PROXY'], faults);
-  const extraCa = readExtraCa(env['IDEOGATE_EXTRA_CA'], faults);
-  if (tls === null && !isLoopback(place.host) && env['IDEOGATE_PLAIN_HTTP'] !== PLAIN_HTTP_WORDS) {
+  const proxy = readEgressProxy(upstream.egressProxy, faults);
+  const extraCa = readExtraCa(upstream.extraCa, faults);
+  if (tls === null && !isLoopback(place.host) && listen.plainHttp !== PLAIN_HTTP_WORDS) {
     faults.push(
       `listening on ${place.host} without TLS would send tokens in the clear: give IDEOGATE_TLS_CERT and IDEOGATE_TLS_KEY, ` +
         `or set IDEOGATE_PLAIN_HTTP=${PLAIN_HTTP_WORDS}`,
     );
   }
-  const redisUrl = env['REDIS_URL'] || null;
-  if (redisUrl !== null && !/^rediss?:\/\//.test(redisUrl))
-    faults.push('REDIS_URL must begin with redis:// or rediss://');
   if (!isPlainUrl(place.identifier))
     faults.push('the identifier must be an http(s) URL without query, fragment or credentials');
-  const pageOrigins = readPageOrigins(env['IDEOGATE_CORS_ORIGINS'], faults);
+  const pageOrigins = readPageOrigins(listen.corsOrigins, faults);
   if (faults.length > 0) throw new ConfigError(faults);
   const {
     connectMs,
@@ -118,16 +113,17 @@ export function readGatewayConfig(place: GatewayPlace, env: Environment): Gatewa
     upstream: { origin, proxy, extraCa, connectMs, firstByteMs, wholeMs, connections, readConnections },
     limits,
     rates: { perAddress, perSubject, windowMs, replicas },
-    redisUrl,
+    redisUrl: general.redisUrl?.reveal() ?? null,
     pageOrigins,
   };
 }
 
-function readTls(env: Environment, faults: string[]): { certFile: string; keyFile: string } | null {
-  const certFile = env['IDEOGATE_TLS_CERT'];
-  const keyFile = env['IDEOGATE_TLS_KEY'];
-  if (certFile && keyFile) return { certFile, keyFile };
-  if (certFile || keyFile)
+function readTls(
+  { tlsCert: certFile, tlsKey: keyFile }: SettingValues['listen'],
+  faults: string[],
+): { certFile: string; keyFile: string } | null {
+  if (certFile !== null && keyFile !== null) return { certFile, keyFile };
+  if (certFile !== null || keyFile !== null)
     faults.push('IDEOGATE_TLS_CERT and IDEOGATE_TLS_KEY go together: one of them is missing');
   return null;
 }
@@ -147,8 +143,9 @@ function readUpstream(text: string, faults: string[]): string {
 }
 
 /** Faults never quote the text: it may hold a password. */
-function readEgressProxy(text: string | undefined, faults: string[]): EgressProxy | null {
-  if (!text) return null;
+function readEgressProxy(secret: Secret | null, faults: string[]): EgressProxy | null {
+  if (secret === null) return null;
+  const text = secret.reveal();
   const url = URL.canParse(text) ? new URL(text) : null;
   const [user, password] = [decoded(url?.username ?? ''), decoded(url?.password ?? '')];
   if (
@@ -180,8 +177,8 @@ function decoded(text: string): string | null {
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
 
-function readExtraCa(file: string | undefined, faults: string[]): string | null {
-  if (!file) return null;
+function readExtraCa(file: string | null, faults: string[]): string | null {
+  if (file === null) return null;
   try {
     const certificates = readNamedText(file).match(CERTIFICATE) ?? [];
     // Read here once: TLS passes over what it can't read, and every call would fail without saying why.

@@ -8,7 +8,7 @@ export type PageOrigins = ReadonlySet<string>;
  * own, and nothing else: no path, no `*`, no `null`. Plain http only on loopback, where nobody in between can change the
  * page.
  */
-export function readPageOrigins(text: string | undefined, faults: string[]): PageOrigins {
+export function readPageOrigins(text: string | null, faults: string[]): PageOrigins {
   const origins = (text ?? '').split(/[\s,]+/).filter((origin) => origin !== '');
   for (const origin of origins) {
     const url = URL.canParse(origin) ? new URL(origin) : null;

@@ -30,7 +30,7 @@ interface Network {
  * Reads `10.0.0.0/8=x-forwarded-for,fd00::/8=forwarded,192.0.2.7/32=proxy-protocol`. What is wrong with each entry goes
  * to `faults`, in the words of the operator.
  */
-export function readTrustedProxies(text: string | undefined, faults: string[]): TrustedProxies {
+export function readTrustedProxies(text: string | null, faults: string[]): TrustedProxies {
   const networks: Network[] = [];
   const entries = (text ?? '')
     .split(',')

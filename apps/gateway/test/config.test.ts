@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { readSettings, SETTINGS } from '@ideogate/config';
 import { expect, test } from 'vitest';
 import { ConfigError, PLAIN_HTTP_WORDS, readGatewayConfig } from '../src/config.ts';
-import { SETTINGS } from '../src/settings.ts';
 
 const PLACE = {
   environment: 'staging',
@@ -16,11 +16,13 @@ function faults(
   place: Partial<Parameters<typeof readGatewayConfig>[0]>,
   env: Record<string, string>,
 ): readonly string[] {
+  const settings = readSettings(env);
+  const told = settings.faults.map(({ words }) => words);
   try {
-    readGatewayConfig({ ...PLACE, ...place }, env);
-    return [];
+    readGatewayConfig({ ...PLACE, ...place }, settings.values);
+    return told;
   } catch (error) {
-    if (error instanceof ConfigError) return error.faults;
+    if (error instanceof ConfigError) return [...told, ...error.faults];
     throw error;
   }
 }
@@ -71,9 +73,9 @@ test('every fault is told at once, each with the variable and what it takes', ()
 });
 
 test('no number outside its bounds is taken, and every default lies within its own', () => {
-  for (const { variable, fallback, min, max } of Object.values(SETTINGS)) {
-    expect(fallback).toBeGreaterThanOrEqual(min);
-    expect(fallback).toBeLessThanOrEqual(max);
+  for (const { variable, default: usual, min, max } of Object.values(SETTINGS.gateway)) {
+    expect(usual).toBeGreaterThanOrEqual(min);
+    expect(usual).toBeLessThanOrEqual(max);
     for (const text of [`${min - 1}`, `${max + 1}`, `${min}.5`, `0x10`, `1e3`, ' 5', 'NaN'])
       expect(faults({}, { [variable]: text })).toHaveLength(1);
   }
@@ -85,7 +87,7 @@ test('every number has a test that sets it and sees what it does', () => {
   const tests = folders.flatMap((folder) => readdirSync(folder).map((name) => new URL(name, folder)));
   const others = tests.filter(({ pathname }) => /(?<!\/config)\.test\.ts$/.test(pathname));
   const text = others.map((file) => readFileSync(file, 'utf8')).join('\n');
-  for (const { variable } of Object.values(SETTINGS)) expect(text).toContain(`${variable}: `);
+  for (const { variable } of Object.values(SETTINGS.gateway)) expect(text).toContain(`${variable}: `);
 });
 
 test('a whole request with less time than its header section is a fault of the configuration', () => {

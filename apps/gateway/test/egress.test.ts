@@ -4,6 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls, { createServer as createTlsServer } from 'node:tls';
+import { requireSettings } from '@ideogate/config';
 import { authority, FAKE_KEYS, selfSigned, startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ConfigError, readGatewayConfig } from '../src/config.ts';
@@ -346,7 +347,7 @@ describe('a way out that cannot be is told at the start, and no password with it
   ])('%s=%s', (variable, value) => {
     expect.assertions(3);
     try {
-      readGatewayConfig(place, { [variable]: value });
+      readGatewayConfig(place, requireSettings({ [variable]: value }));
     } catch (error) {
       expect(error).toBeInstanceOf(ConfigError);
       expect(String(error)).toContain(variable);
@@ -355,9 +356,10 @@ describe('a way out that cannot be is told at the start, and no password with it
   });
 
   test('a configuration that is printed shows no credentials', () => {
-    const config = readGatewayConfig(place, {
-      IDEOGATE_EGRESS_PROXY: 'http://fake:MARKED@proxy.example:3128',
-    });
+    const config = readGatewayConfig(
+      place,
+      requireSettings({ IDEOGATE_EGRESS_PROXY: 'http://fake:MARKED@proxy.example:3128' }),
+    );
     expect(JSON.stringify(config)).toContain('proxy.example:3128');
     expect(JSON.stringify(config)).not.toContain('MARKED');
     expect(config.upstream.proxy?.credentials()).toBe(`Basic ${btoa('fake:MARKED')}`);

@@ -155,5 +155,5 @@ test('the setting takes exact origins, and plain http on loopback', () => {
   expect([
     ...readPageOrigins(' https://a.example,http://127.0.0.1:3000\nhttps://b.example:8443 ', faults),
   ]).toEqual(['https://a.example', 'http://127.0.0.1:3000', 'https://b.example:8443']);
-  expect([...readPageOrigins(undefined, faults), ...faults]).toEqual([]);
+  expect([...readPageOrigins(null, faults), ...faults]).toEqual([]);
 });

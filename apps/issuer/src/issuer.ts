@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { readNumbers } from '@ideogate/config';
+import { DEFAULT_SETTINGS } from '@ideogate/config';
 import type { ScopeName, ScopePattern } from '@ideogate/contract';
 import { SCOPE_NAMES } from '@ideogate/contract';
 import { boundConnections } from '@ideogate/fair-share';
@@ -14,7 +14,7 @@ import { PacedAnswers } from './paced-answers.ts';
 import { Pace } from './rates.ts';
 import { isBodySmall } from './request-body.ts';
 import { send } from './send.ts';
-import { ISSUER_SETTINGS, type IssuerLimits } from './settings.ts';
+import type { IssuerLimits } from './settings.ts';
 import { createTokenEndpoint } from './token-endpoint.ts';
 import { createTokenRequests, pacedByAddress } from './token-requests.ts';
 
@@ -89,7 +89,7 @@ export async function createIssuer(config: IssuerConfig, deps: IssuerDeps): Prom
     expand: (pattern) => deps.expand(pattern),
     onError: (error) => deps.onError(error),
   });
-  const limits = { ...readNumbers(ISSUER_SETTINGS, {}, []), ...config.limits };
+  const limits = { ...DEFAULT_SETTINGS.issuer, ...config.limits };
   const counters = newCounters();
   const server = createServer({
     requestTimeout: 10_000,

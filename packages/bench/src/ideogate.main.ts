@@ -2,6 +2,7 @@ import { createSecretKey } from 'node:crypto';
 import { createTokenVerifier, DEFAULT_VERIFIER } from '@ideogate/access-token';
 import { openCheckpointKeys, signCheckpoints } from '@ideogate/audit';
 import { openAuditWriter } from '@ideogate/audit/append';
+import { requireSettings } from '@ideogate/config';
 import { createGateway, listen, readGatewayConfig } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy } from '@ideogate/policy';
@@ -24,7 +25,7 @@ const config = readGatewayConfig(
     port: Number(port),
     upstream,
   },
-  { IDEOGATE_RATE_PER_ADDRESS: '100000000', IDEOGATE_RATE_PER_SUBJECT: '100000000' },
+  requireSettings({ IDEOGATE_RATE_PER_ADDRESS: '100000000', IDEOGATE_RATE_PER_SUBJECT: '100000000' }),
 );
 let observe: (rows: number, milliseconds: number) => void = () => undefined;
 const record = openAuditWriter({

@@ -1,7 +1,16 @@
 export {
+  DEFAULT_SETTINGS,
   type Environment,
-  number,
-  type NumberSetting,
-  type Numbers,
-  readNumbers,
-} from './number-settings.ts';
+  readSettings,
+  requireFaultless,
+  requireSettings,
+  type SettingFault,
+  type SettingOrigin,
+  type Settings,
+  SettingsError,
+  type UnknownVariable,
+} from './read-settings.ts';
+export { Secret } from './secret.ts';
+export type { NumberSetting } from './setting.ts';
+export { type ShownSetting, shownSettings } from './show.ts';
+export { type SettingGroup, SETTINGS, type SettingValues } from './table.ts';

@@ -11,6 +11,7 @@ import {
 } from '@ideogate/access-token';
 import { type Call, createLogins, listCalls, migrate, openReadPool, topUpPartitions } from '@ideogate/audit';
 import { openAuditWriter } from '@ideogate/audit/append';
+import { requireSettings } from '@ideogate/config';
 import type { EnvironmentName } from '@ideogate/contract';
 import {
   createGateway,
@@ -174,12 +175,12 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
 
   const config = readGatewayConfig(
     { environment, identifier: url, issuers: [issuerUrl], host: '127.0.0.1', port, upstream },
-    {
+    requireSettings({
       IDEOGATE_RATE_PER_ADDRESS: '1000000',
       IDEOGATE_RATE_PER_SUBJECT: '1000000',
       IDEOGATE_ANONYMOUS_ROW_BYTES_PER_HOUR: '100000000000',
       ...settings,
-    },
+    }),
   );
   const nowMicros = () => BigInt(Date.now()) * 1000n;
   const record = openAuditWriter({

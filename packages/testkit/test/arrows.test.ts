@@ -13,7 +13,10 @@ const ARROWS: Readonly<Record<string, { readonly to: readonly string[]; readonly
   },
   'apps/gateway': { to: ['packages'], why: 'apps are made of packages, and run alone in a container' },
   'apps/issuer': { to: ['packages'], why: 'apps are made of packages, and run alone in a container' },
-  'packages/config': { to: [], why: 'it reads settings by tables that others give it' },
+  'packages/config': {
+    to: ['packages/contract'],
+    why: 'environments and the bounds of JSON are such words; what else a setting says is parsed by whoever uses it',
+  },
   'packages/contract': { to: [], why: 'the words on the wire stand on nothing' },
   'packages/fair-share': { to: [], why: 'who gets the next part of what is bounded is arithmetic' },
   'packages/ideogram': { to: ['packages/contract'], why: 'the catalogue is written in those words' },

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { requireFaultless, type Settings } from '@ideogate/config';
 import {
   ArchiveError,
   type ArchivedMonth,
@@ -32,14 +33,15 @@ export interface AuditArchiveOptions {
 }
 
 /** Archives one month, or those that the policy's retention wants out of the database; lists what is kept too long. */
-export async function auditArchive(env: NodeJS.ProcessEnv, options: AuditArchiveOptions): Promise<number> {
+export async function auditArchive(settings: Settings, options: AuditArchiveOptions): Promise<number> {
   const month = options.month === undefined ? null : readMonth(options.month);
-  const data = dataFolder(env);
+  if (options.folder === undefined) requireFaultless(settings, 'IDEOGATE_ARCHIVE_FOLDER');
+  const data = dataFolder(settings);
   const ready = readReadyFile(data);
-  const owner = ownerUrl(env, ready);
-  const retention = readRetention(env, ready);
+  const owner = ownerUrl(settings, ready);
+  const retention = readRetention(settings, ready);
   const folder = resolve(
-    options.folder ?? env['IDEOGATE_ARCHIVE_FOLDER'] ?? join(data, ready.environment, 'archive'),
+    options.folder ?? settings.values.record.archiveFolder ?? join(data, ready.environment, 'archive'),
   );
   makeFolder(folder);
   return inWords(async () => {
@@ -105,7 +107,7 @@ async function removeAll(
 
 /** Reads an archive back for questions, or with `drop` lets go of all that was read back. */
 export function auditImport(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   file: string | undefined,
   options: { readonly drop?: boolean; readonly json?: boolean },
 ): Promise<number> {
@@ -113,8 +115,8 @@ export function auditImport(
     throw new CommandError(EXIT.invalidInput, 'Give a file to read back, or --drop to let go of what was.');
   const fault = file === undefined ? null : faultOfInputFile(file, 'regular');
   if (fault !== null) throw new CommandError(EXIT.invalidInput, fault);
-  const ready = readReadyFile(dataFolder(env));
-  const owner = ownerUrl(env, ready);
+  const ready = readReadyFile(dataFolder(settings));
+  const owner = ownerUrl(settings, ready);
   return inWords(async () => {
     if (file === undefined) {
       const dropped = await dropImported(owner);
@@ -155,8 +157,8 @@ function makeFolder(folder: string): void {
   }
 }
 
-function readRetention(env: NodeJS.ProcessEnv, { environment }: ReadyFile): Retention {
-  const parsed = parsePolicy(readPolicyFiles(policyPaths(env)), OPERATIONS);
+function readRetention(settings: Settings, { environment }: ReadyFile): Retention {
+  const parsed = parsePolicy(readPolicyFiles(policyPaths(settings)), OPERATIONS);
   if (!parsed.ok) throw new CommandError(EXIT.invalidInput, parsed.faults.map(formatFault));
   const policy = parsed.release.environments.get(environment);
   if (policy !== undefined) return policy.retention;

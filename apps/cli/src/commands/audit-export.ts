@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { hostname } from 'node:os';
+import { requireFaultless, type Settings } from '@ideogate/config';
 import {
   exportName,
   forgetExport,
@@ -16,7 +17,7 @@ import {
 } from '@ideogate/audit';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf, dataFolder, type ReadyFile, readReadyFile } from '../product/data-folder.ts';
-import { EXPORT_URL_RULE, readExportAuthorization } from '../product/record-export.ts';
+import { EXPORT_URL_RULE } from '../product/record-export.ts';
 import { ownerUrl } from '../product/record-owner.ts';
 import { noteDoing, noteReading } from '../product/record-read.ts';
 import { confirmed } from '../terminal.ts';
@@ -33,11 +34,11 @@ export interface AuditExportOptions {
 const nowMicros = () => BigInt(Date.now()) * 1000n;
 
 /** Sends the record out, from where the last run to the same place stopped. */
-export async function auditExport(env: NodeJS.ProcessEnv, options: AuditExportOptions): Promise<number> {
+export async function auditExport(settings: Settings, options: AuditExportOptions): Promise<number> {
   requireOnePlace(options);
-  const authorization = readAuthorization(env);
-  const ready = readReadyFile(dataFolder(env));
-  if (options.forget === true) return giveUp(env, ready, options);
+  const authorization = readAuthorization(settings);
+  const ready = readReadyFile(dataFolder(settings));
+  if (options.forget === true) return giveUp(settings, ready, options);
   const { target, name } = targetOf(options, ready, authorization);
   await noteReading(ready, 'audit export', options);
   const over = new AbortController();
@@ -67,13 +68,9 @@ export async function auditExport(env: NodeJS.ProcessEnv, options: AuditExportOp
 }
 
 /** Forgets how far an export came, so that months may leave without it. */
-async function giveUp(
-  env: NodeJS.ProcessEnv,
-  ready: ReadyFile,
-  options: AuditExportOptions,
-): Promise<number> {
+async function giveUp(settings: Settings, ready: ReadyFile, options: AuditExportOptions): Promise<number> {
   const name = exportName(options.to ?? '');
-  const owner = ownerUrl(env, ready);
+  const owner = ownerUrl(settings, ready);
   await confirmed(`Give up the ${name}? Should it be begun again, it sends everything anew.`, options);
   try {
     const known = await forgetExport({
@@ -131,11 +128,9 @@ function targetOf(
   return { target: fileTarget({ file: out, ...header }), name: place(out) };
 }
 
-function readAuthorization(env: NodeJS.ProcessEnv): string | null {
-  const faults: string[] = [];
-  const authorization = readExportAuthorization(env, faults);
-  if (faults.length > 0) throw new CommandError(EXIT.invalidInput, faults);
-  return authorization;
+function readAuthorization(settings: Settings): string | null {
+  requireFaultless(settings, 'IDEOGATE_EXPORT_AUTHORIZATION');
+  return settings.values.record.exportAuthorization?.reveal() ?? null;
 }
 
 /** The network's code where there is one; what the address answered. Neither holds a secret. */

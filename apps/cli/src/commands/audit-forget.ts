@@ -1,3 +1,4 @@
+import type { Settings } from '@ideogate/config';
 import { ForgetError, forgetMonth } from '@ideogate/audit';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { readMonth } from '../month.ts';
@@ -13,10 +14,10 @@ export interface AuditForgetOptions {
 }
 
 /** Destroys the key of a month, and with it what of prompts the month's record holds. */
-export async function auditForget(env: NodeJS.ProcessEnv, options: AuditForgetOptions): Promise<number> {
+export async function auditForget(settings: Settings, options: AuditForgetOptions): Promise<number> {
   const month = readMonth(options.month);
-  const ready = readReadyFile(dataFolder(env));
-  const owner = ownerUrl(env, ready);
+  const ready = readReadyFile(dataFolder(settings));
+  const owner = ownerUrl(settings, ready);
   await confirmed(`Destroy for good the key of ${month}, in the record of ${ready.environment}?`, options);
   try {
     await forgetMonth({

@@ -1,3 +1,4 @@
+import type { Settings } from '@ideogate/config';
 import { type Gap, listGaps, openReadPool } from '@ideogate/audit';
 import { parseCallId } from '@ideogate/contract';
 import { CommandError, EXIT } from '../exit-codes.ts';
@@ -12,9 +13,9 @@ export interface AuditGapsOptions {
 }
 
 /** Calls whose end isn't in the record, newest first: those closed as gaps, with why, and those that are open. */
-export async function auditGaps(env: NodeJS.ProcessEnv, options: AuditGapsOptions): Promise<number> {
+export async function auditGaps(settings: Settings, options: AuditGapsOptions): Promise<number> {
   const page = { limit: readLimit(options.limit), ...readBefore(options.before) };
-  const ready = readReadyFile(dataFolder(env));
+  const ready = readReadyFile(dataFolder(settings));
   await noteReading(ready, 'audit gaps', options);
   const pool = openReadPool(ready.databaseUrl);
   try {

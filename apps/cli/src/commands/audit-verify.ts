@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Settings } from '@ideogate/config';
 import {
   InterruptedError,
   KeyTextError,
@@ -38,11 +39,11 @@ export interface AuditVerifyOptions {
 
 /** Verifies the record. Exit 0 only when nothing is wrong. */
 export async function auditVerify(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   files: readonly string[],
   options: AuditVerifyOptions,
 ): Promise<number> {
-  const asked = await readRequest(env, files, options);
+  const asked = await readRequest(settings, files, options);
   const over = new AbortController();
   process.once('SIGINT', () => over.abort());
   process.once('SIGTERM', () => over.abort());
@@ -73,7 +74,7 @@ async function run(options: VerifyOptions, resume: string | undefined): Promise<
 
 /** Everything that was asked for, checked; every fault is told at once. */
 async function readRequest(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   files: readonly string[],
   options: AuditVerifyOptions,
 ): Promise<VerifyOptions> {
@@ -95,15 +96,15 @@ async function readRequest(
     faults.push('Give either files, or a database with --archive: files alone are verified without one.');
   const gapAfterMs = milliseconds(options.gapAfter);
   if (gapAfterMs === undefined) faults.push('--gap-after is a span such as 90s, 15m or 2h.');
-  const keys = readKeys(env, options.key, faults);
+  const keys = readKeys(settings, options.key, faults);
   if (faults.length > 0 || gapAfterMs === undefined) throw new CommandError(EXIT.invalidInput, faults);
-  const source = await readSource(env, files, options);
+  const source = await readSource(settings, files, options);
   const own = source.kind === 'database' && database === undefined;
   return {
     keys,
     source,
-    ...(own ? { environment: readReadyFile(dataFolder(env)).environment } : {}),
-    kept: [...checkpoints, ...(own ? ownKept(env) : [])],
+    ...(own ? { environment: readReadyFile(dataFolder(settings)).environment } : {}),
+    kept: [...checkpoints, ...(own ? ownKept(settings) : [])],
     gapAfterMs,
     now: () => BigInt(Date.now()) * 1000n,
     ...(resume === undefined ? {} : { resume }),
@@ -111,21 +112,21 @@ async function readRequest(
 }
 
 async function readSource(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   files: readonly string[],
   { archive = [], database, checkpoints, key }: AuditVerifyOptions,
 ): Promise<VerifyOptions['source']> {
   if (files.length > 0) return { kind: 'files', files };
   if (database !== undefined) return { kind: 'database', readUrl: database, archives: archive };
-  const ready = readReadyFile(dataFolder(env));
+  const ready = readReadyFile(dataFolder(settings));
   const given = { archive: archive.join(' '), checkpoints: checkpoints?.join(' '), key: key?.join(' ') };
   await noteReading(ready, 'audit verify', given);
   return { kind: 'database', readUrl: ready.databaseUrl, archives: archive };
 }
 
 /** What the product kept of its checkpoints, apart from its database. */
-function ownKept(env: NodeJS.ProcessEnv): readonly string[] {
-  const file = keptCheckpoints(environmentFolder(env));
+function ownKept(settings: Settings): readonly string[] {
+  const file = keptCheckpoints(environmentFolder(settings));
   // It is made before the first is written into it.
   return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0 ? [file] : [];
 }
@@ -136,11 +137,11 @@ function isPostgresUrl(text: string): boolean {
 
 /** Those given, as texts or files of texts; else those of the data folder. */
 function readKeys(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   given: readonly string[] | undefined,
   faults: string[],
 ): readonly VerifierKey[] {
-  if (given === undefined) return ownKeys(env, faults);
+  if (given === undefined) return ownKeys(settings, faults);
   const texts = given.flatMap((key) => textsOfKey(key, faults));
   return texts.flatMap((text) => {
     try {
@@ -162,11 +163,11 @@ function textsOfKey(key: string, faults: string[]): readonly string[] {
   return texts;
 }
 
-function ownKeys(env: NodeJS.ProcessEnv, faults: string[]): readonly VerifierKey[] {
-  const file = checkpointKeyFile(env, environmentFolder(env));
+function ownKeys(settings: Settings, faults: string[]): readonly VerifierKey[] {
+  const file = checkpointKeyFile(settings, environmentFolder(settings));
   if (existsSync(file)) return checkpointKeys(file).inForce();
   // Said by what looks for the running product, in its own words.
-  if (isProductReady(dataFolder(env)))
+  if (isProductReady(dataFolder(settings)))
     faults.push(`There is no key in ${file}: give the signer's public key with --key.`);
   else
     faults.push(

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Settings } from '@ideogate/config';
 import {
   type Call,
   type CallFilter,
@@ -31,10 +32,10 @@ export interface AuditOptions {
 }
 
 /** The newest calls that pass the filters, newest first. */
-export function auditList(env: NodeJS.ProcessEnv, options: AuditOptions): Promise<number> {
+export function auditList(settings: Settings, options: AuditOptions): Promise<number> {
   const filter = readFilter(options);
   const limit = readLimit(options.limit);
-  return withRecord(env, 'audit list', options, async (pool) => {
+  return withRecord(settings, 'audit list', options, async (pool) => {
     const calls = await listCalls(pool, { ...filter, limit });
     if (wantsJson(options)) writeJson(calls);
     else
@@ -46,17 +47,17 @@ export function auditList(env: NodeJS.ProcessEnv, options: AuditOptions): Promis
 }
 
 /** Everything the record holds on one call, its prompt too where policy let the record keep it. */
-export function auditShow(env: NodeJS.ProcessEnv, id: string, options: { json?: boolean }): Promise<number> {
+export function auditShow(settings: Settings, id: string, options: { json?: boolean }): Promise<number> {
   const callId = parseCallId(id);
   if (callId === undefined)
     throw new CommandError(
       EXIT.invalidInput,
       `${id} is not a call id: take it from the Ideogate-Call-Id field of an answer.`,
     );
-  return withRecord(env, 'audit show', { call: callId }, async (pool, ready) => {
+  return withRecord(settings, 'audit show', { call: callId }, async (pool, ready) => {
     const call = await showCall(pool, callId);
     if (call === null) throw new CommandError(EXIT.failed, `The record has no call ${id}.`);
-    const prompt = await keptPrompt(env, ready, callId, call.outcome);
+    const prompt = await keptPrompt(settings, ready, callId, call.outcome);
     if (wantsJson(options)) writeJson({ ...call, prompt });
     else
       process.stdout.write(
@@ -74,14 +75,14 @@ export function auditShow(env: NodeJS.ProcessEnv, id: string, options: { json?: 
 type ShownPrompt = KeptPrompt & { readonly cut?: boolean };
 
 async function keptPrompt(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   { environment, appendDatabaseUrl: appendUrl }: ReadyFile,
   callId: CallId,
   outcome: RecordedEvent | null,
 ): Promise<ShownPrompt | null> {
   const sealed = outcome?.promptSealed ?? null;
   if (sealed === null) return null;
-  const { prompt: secret } = loadSecrets(join(dataFolder(env), environment));
+  const { prompt: secret } = loadSecrets(join(dataFolder(settings), environment));
   const kept = await readKeptPrompt({ appendUrl, secret, environment, callId, sealed });
   return kept.state === 'readable' ? { ...kept, cut: kept.text.length < (outcome?.promptLength ?? 0) } : kept;
 }
@@ -110,13 +111,13 @@ function section(name: string, event: object | null): string[] {
 }
 
 /** Calls as they come in, until interrupted: one line each, or one JSON document a line. */
-export function auditTail(env: NodeJS.ProcessEnv, options: AuditOptions): Promise<number> {
+export function auditTail(settings: Settings, options: AuditOptions): Promise<number> {
   const filter = readFilter(options);
   const over = new AbortController();
   process.once('SIGINT', () => over.abort());
   process.once('SIGTERM', () => over.abort());
   process.stdout.once('error', () => over.abort());
-  return withRecord(env, 'audit tail', options, async (pool) => {
+  return withRecord(settings, 'audit tail', options, async (pool) => {
     const json = wantsJson(options);
     for await (const call of tailCalls(pool, { ...filter, since: filter.since ?? new Date() }, over.signal)) {
       process.stdout.write(json ? `${JSON.stringify(call)}\n` : `${line(call)}\n`);
@@ -127,12 +128,12 @@ export function auditTail(env: NodeJS.ProcessEnv, options: AuditOptions): Promis
 
 /** Opens the record for a command, which the record is told of first. */
 async function withRecord(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   command: string,
   asked: object,
   work: (pool: ReturnType<typeof openReadPool>, ready: ReadyFile) => Promise<number>,
 ): Promise<number> {
-  const ready = readReadyFile(dataFolder(env));
+  const ready = readReadyFile(dataFolder(settings));
   await noteReading(ready, command, asked);
   const pool = openReadPool(ready.databaseUrl);
   try {

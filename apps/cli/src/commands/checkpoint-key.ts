@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Settings } from '@ideogate/config';
 import { KeyFileError, prepareNextKey } from '@ideogate/audit';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { checkpointKeyFile, checkpointKeys, environmentFolder } from '../product/checkpoints.ts';
@@ -6,8 +7,8 @@ import { dataFolder, readReadyFile } from '../product/data-folder.ts';
 import { writeJson } from '../terminal.ts';
 
 /** Prints the public keys, the one that signs first. Their owner need not be running. */
-export function showCheckpointKey(env: NodeJS.ProcessEnv, options: { json?: boolean }): number {
-  const texts = checkpointKeys(keyFileOf(env))
+export function showCheckpointKey(settings: Settings, options: { json?: boolean }): number {
+  const texts = checkpointKeys(keyFileOf(settings))
     .publicKeys()
     .map(({ text }) => text);
   if (options.json === true) writeJson(texts);
@@ -19,9 +20,9 @@ const CHANGE_MS = 30_000;
 const LOOK_MS = 100;
 
 /** Has the running product change its key, and waits until it has. */
-export async function rotateCheckpointKey(env: NodeJS.ProcessEnv): Promise<number> {
-  readReadyFile(dataFolder(env));
-  const file = keyFileOf(env);
+export async function rotateCheckpointKey(settings: Settings): Promise<number> {
+  readReadyFile(dataFolder(settings));
+  const file = keyFileOf(settings);
   const keys = checkpointKeys(file);
   const next = nextKey(file);
   const until = performance.now() + CHANGE_MS;
@@ -46,6 +47,6 @@ function nextKey(file: string): string {
   }
 }
 
-function keyFileOf(env: NodeJS.ProcessEnv): string {
-  return checkpointKeyFile(env, environmentFolder(env));
+function keyFileOf(settings: Settings): string {
+  return checkpointKeyFile(settings, environmentFolder(settings));
 }

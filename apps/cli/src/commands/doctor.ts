@@ -1,3 +1,4 @@
+import type { Settings } from '@ideogate/config';
 import { bounded } from '../doctor/bounded.ts';
 import { type CheckName, CHECKS } from '../doctor/checks.ts';
 import type { Finding, FindingStatus } from '../doctor/finding.ts';
@@ -14,8 +15,8 @@ export interface DoctorOptions {
 type Told = Finding & { readonly check: CheckName };
 
 /** Looks at everything that keys, record and calls rely on. Ends with 1 when there is a fault. */
-export async function doctor(env: NodeJS.ProcessEnv, options: DoctorOptions): Promise<number> {
-  const surroundings = await lookAround(env, process.cwd(), options);
+export async function doctor(settings: Settings, options: DoctorOptions): Promise<number> {
+  const surroundings = await lookAround(settings, process.cwd(), options);
   // Who looks is on record first, where a record can be had; that it cannot is for the check of it to tell.
   await surroundings.noted().catch(() => null);
   const names = Object.keys(CHECKS) as CheckName[]; // as: keys of a const object

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Settings } from '@ideogate/config';
 import { KeyError, newAgeIdentity, resealStore } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { dataFolder, readReadyFile, writePrivately } from '../product/data-folder.ts';
@@ -15,11 +16,13 @@ export interface KeysResealOptions {
 }
 
 /** Seals every key of the store to other recipients. Needs an identity that opens them now. */
-export async function keysReseal(env: NodeJS.ProcessEnv, options: KeysResealOptions): Promise<number> {
-  const data = dataFolder(env);
+export async function keysReseal(settings: Settings, options: KeysResealOptions): Promise<number> {
+  const data = dataFolder(settings);
   const ready = readReadyFile(data);
   const file =
-    options.identity ?? env['IDEOGATE_KEYS_IDENTITY_FILE'] ?? join(data, ready.environment, 'keys-identity');
+    options.identity ??
+    settings.values.upstreamKeys.identityFile ??
+    join(data, ready.environment, 'keys-identity');
   const recipients = options.to.flatMap((text) => text.split(',')).map((text) => text.trim());
   try {
     const identity = await readKeysIdentity(file);
@@ -45,11 +48,11 @@ export async function keysReseal(env: NodeJS.ProcessEnv, options: KeysResealOpti
 
 /** The recipients that keys are sealed to; or makes a new identity file, and says its recipient. */
 export async function keysIdentity(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   options: { new?: string; json?: boolean },
 ): Promise<number> {
   let recipients: readonly string[];
-  if (options.new === undefined) recipients = readReadyFile(dataFolder(env)).keyRecipients ?? [];
+  if (options.new === undefined) recipients = readReadyFile(dataFolder(settings)).keyRecipients ?? [];
   else {
     if (existsSync(options.new))
       throw new CommandError(

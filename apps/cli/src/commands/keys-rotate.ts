@@ -1,6 +1,7 @@
 import { keyIdOf, type KeySlot, type StoredKey } from '@ideogate/upstream-keys';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Settings } from '@ideogate/config';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { loadOrCreateSecrets } from '../product/data-folder.ts';
 import {
@@ -47,7 +48,7 @@ interface Rotated {
  * Replaces the key of a slot without an outage. Each step is durable: called again, it goes on where it was, whatever
  * ended it.
  */
-export function keysRotate(env: NodeJS.ProcessEnv, options: KeysRotateOptions): Promise<number> {
+export function keysRotate(settings: Settings, options: KeysRotateOptions): Promise<number> {
   const rotation: Rotation = {
     slot: readSlot(options.for),
     from: options.from,
@@ -55,7 +56,7 @@ export function keysRotate(env: NodeJS.ProcessEnv, options: KeysRotateOptions): 
     canaryMs: readSpan('--canary-time', options.canaryTime),
     waitMs: readSpan('--wait', options.wait),
   };
-  return withKeyStore(env, async (work) => {
+  return withKeyStore(settings, async (work) => {
     const rotated = await rotate(work, rotation);
     if (wantsJson(options)) writeJson(rotated);
     else
@@ -209,8 +210,8 @@ export interface KeyOptions {
 }
 
 /** Tries a key on the upstream; a pending one that is good is verified then. */
-export function keysVerify(env: NodeJS.ProcessEnv, id: string, options: KeyOptions): Promise<number> {
-  return withKeyStore(env, async (work) => {
+export function keysVerify(settings: Settings, id: string, options: KeyOptions): Promise<number> {
+  return withKeyStore(settings, async (work) => {
     const key = keyNamed(await work.store.list(), id, options.for);
     const { answer, detail } = await checked(work, 'keys verify', key);
     const { state } = seen(await work.store.list(), key);
@@ -222,12 +223,12 @@ export function keysVerify(env: NodeJS.ProcessEnv, id: string, options: KeyOptio
 
 /** Lets a verified key serve: a share of the calls, or all; or an earlier one again, while it drains. */
 export function keysActivate(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   id: string,
   options: KeyOptions & { share?: string },
 ): Promise<number> {
   const share = options.share === undefined ? null : readShare(options.share);
-  return withKeyStore(env, async (work) => {
+  return withKeyStore(settings, async (work) => {
     const key = keyNamed(await work.store.list(), id, options.for);
     const now = await (share === null
       ? takeStep(work, 'keys activate', key, 'active')
@@ -245,12 +246,12 @@ export function keysActivate(
 
 /** Ends a key: gives up one that never served, or retires one that drains. Its plain text is destroyed. */
 export function keysRevoke(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   id: string,
   options: KeyOptions & { wait: string; yes?: boolean },
 ): Promise<number> {
   const waitMs = readSpan('--wait', options.wait);
-  return withKeyStore(env, async (work) => {
+  return withKeyStore(settings, async (work) => {
     let key = keyNamed(await work.store.list(), id, options.for);
     if (key.state === 'active')
       throw new CommandError(

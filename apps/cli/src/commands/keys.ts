@@ -1,3 +1,4 @@
+import type { Settings } from '@ideogate/config';
 import { keyUse, lastUseOf, openReadPool } from '@ideogate/audit';
 import { EXIT } from '../exit-codes.ts';
 import type { ReadyFile } from '../product/data-folder.ts';
@@ -15,9 +16,9 @@ export interface KeysAddOptions {
 }
 
 /** Puts a key into the sealed store, where it waits until it is verified and activated. */
-export function keysAdd(env: NodeJS.ProcessEnv, options: KeysAddOptions): Promise<number> {
+export function keysAdd(settings: Settings, options: KeysAddOptions): Promise<number> {
   const slot = readSlot(options.for);
-  return withKeyStore(env, async ({ data, ready, store }) => {
+  return withKeyStore(settings, async ({ data, ready, store }) => {
     const bytes = await newKeyBytes(
       options.from,
       `Paste the ${slot} key of ${ready.environment} (it is not shown)`,
@@ -46,11 +47,8 @@ interface ListedKey {
 }
 
 /** Every key that is known, with its age and its use. */
-export function keysList(
-  env: NodeJS.ProcessEnv,
-  options: { all?: boolean; json?: boolean },
-): Promise<number> {
-  return withKeyStore(env, async ({ ready, store }) => {
+export function keysList(settings: Settings, options: { all?: boolean; json?: boolean }): Promise<number> {
+  return withKeyStore(settings, async ({ ready, store }) => {
     await noteReading(ready, 'keys list', {});
     const stored = await store.list();
     const given = ready.givenKeys.map(({ id, slot, since }) => ({

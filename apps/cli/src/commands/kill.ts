@@ -10,6 +10,7 @@ import {
   tellGateways,
 } from '@ideogate/kill-switch/control';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Settings } from '@ideogate/config';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf, controlFolder, dataFolder, isProductReady, readReadyFile } from '../product/data-folder.ts';
 import { isKeyId } from '../product/key-ids.ts';
@@ -34,17 +35,17 @@ export interface Given {
 }
 
 /** Stops calls at once: the order goes straight to the gateways of this machine, and to the database for all others. */
-export async function kill(env: NodeJS.ProcessEnv, options: KillOptions): Promise<number> {
+export async function kill(settings: Settings, options: KillOptions): Promise<number> {
   const { kind, target } = readTarget(options);
   requireStoppable(kind, target);
   const order = newKill(kind, target, readReason(options.reason));
-  const given = await give(env, [order]);
+  const given = await give(settings, [order]);
   return report(given, options, [order], `Calls of ${kind} ${printed(target)} are stopped`);
 }
 
 /** As `kill --key`, for a command that tells what became of it in words of its own. */
-export function killKey(env: NodeJS.ProcessEnv, keyId: string, reason: string): Promise<Given> {
-  return give(env, [newKill('key', keyId, readReason(reason))]);
+export function killKey(settings: Settings, keyId: string, reason: string): Promise<Given> {
+  return give(settings, [newKill('key', keyId, readReason(reason))]);
 }
 
 function newKill(kind: KillKind, target: string, reason: string): Kill {
@@ -53,10 +54,10 @@ function newKill(kind: KillKind, target: string, reason: string): Kill {
 }
 
 /** Lifts every kill of this target. */
-export async function lift(env: NodeJS.ProcessEnv, options: KillOptions): Promise<number> {
+export async function lift(settings: Settings, options: KillOptions): Promise<number> {
   const { kind, target } = readTarget(options);
   const reason = readReason(options.reason);
-  const known = (await knownKills(env)).filter((each) => each.kind === kind && each.target === target);
+  const known = (await knownKills(settings)).filter((each) => each.kind === kind && each.target === target);
   const lifts = activeKills(known).map(
     (active): Kill => ({
       ...active,
@@ -69,13 +70,13 @@ export async function lift(env: NodeJS.ProcessEnv, options: KillOptions): Promis
   if (lifts.length === 0)
     throw new CommandError(EXIT.invalidInput, `No order stops ${kind} ${printed(target)}: see kills.`);
   // What one gateway knows and another does not must reach both.
-  const given = await give(env, [...known, ...lifts]);
+  const given = await give(settings, [...known, ...lifts]);
   return report(given, options, lifts, `Calls of ${kind} ${printed(target)} go on`);
 }
 
 /** Lists the active kills. */
-export async function kills(env: NodeJS.ProcessEnv, options: { json?: boolean }): Promise<number> {
-  const active = activeKills(await knownKills(env));
+export async function kills(settings: Settings, options: { json?: boolean }): Promise<number> {
+  const active = activeKills(await knownKills(settings));
   if (wantsJson(options)) writeJson(active);
   else
     process.stdout.write(
@@ -96,11 +97,11 @@ const FOLLOW_MS = 2_000;
 const LOOK_MS = 50;
 
 /** First the sockets, which need no database; then the database, for gateways of other machines and for those to come. */
-async function give(env: NodeJS.ProcessEnv, given: readonly Kill[]): Promise<Given> {
-  const answers = tellGateways(controlFolder(env), given);
+async function give(settings: Settings, given: readonly Kill[]): Promise<Given> {
+  const answers = tellGateways(controlFolder(settings), given);
   // Loading a client of databases would hold the sockets up; a gateway that stands still must not hold up the database.
   await Promise.race([answers, delay(SOCKETS_FIRST_MS)]);
-  const stored = storeKills(env, given);
+  const stored = storeKills(settings, given);
   const told = await answers;
   const names = new Set(given.map(nameOfKill));
   const confirmed = new Set<string>();
@@ -130,18 +131,18 @@ function isWhole(answer: ControlAnswer, names: ReadonlySet<string>): boolean {
 }
 
 /** Loaded only now: the sockets have the kill by then. */
-async function openStore(env: NodeJS.ProcessEnv): Promise<KillStore> {
+async function openStore(settings: Settings): Promise<KillStore> {
   const { openKillStore } = await import('@ideogate/kill-switch');
-  return openKillStore(readReadyFile(dataFolder(env)).keysDatabaseUrl);
+  return openKillStore(readReadyFile(dataFolder(settings)).keysDatabaseUrl);
 }
 
 async function storeKills(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   given: readonly Kill[],
 ): Promise<{ fault: string | null; gateways: readonly { instance: string; followed: boolean }[] }> {
   let store: KillStore | undefined;
   try {
-    store = await openStore(env);
+    store = await openStore(settings);
     const last = await store.put(given);
     const until = performance.now() + FOLLOW_MS;
     for (;;) {
@@ -161,14 +162,14 @@ async function storeKills(
 }
 
 /** All that gateways of this machine and the database know. */
-async function knownKills(env: NodeJS.ProcessEnv): Promise<readonly Kill[]> {
+async function knownKills(settings: Settings): Promise<readonly Kill[]> {
   const known = new Map<string, Kill>();
-  for (const answer of await tellGateways(controlFolder(env), []))
+  for (const answer of await tellGateways(controlFolder(settings), []))
     if ('kills' in answer) for (const one of answer.kills) known.set(nameOfKill(one), one);
-  if (!isProductReady(dataFolder(env))) return [...known.values()];
+  if (!isProductReady(dataFolder(settings))) return [...known.values()];
   let store: KillStore | undefined;
   try {
-    store = await openStore(env);
+    store = await openStore(settings);
     for (const one of await store.kills()) known.set(nameOfKill(one), one);
   } catch (error) {
     process.stderr.write(

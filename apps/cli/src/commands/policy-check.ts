@@ -1,3 +1,4 @@
+import type { Settings } from '@ideogate/config';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy } from '@ideogate/policy';
 import { EXIT } from '../exit-codes.ts';
@@ -6,11 +7,11 @@ import { wantsJson, writeJson } from '../terminal.ts';
 
 /** Checks policy files, all faults at once; without files, those that `start` would use. */
 export function policyCheck(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   files: readonly string[],
   options: { json?: boolean },
 ): number {
-  const paths = files.length > 0 ? files : policyPaths(env);
+  const paths = files.length > 0 ? files : policyPaths(settings);
   const parsed = parsePolicy(readPolicyFiles(paths), OPERATIONS);
   if (!parsed.ok) process.stderr.write(`${parsed.faults.map(formatFault).join('\n')}\n`);
   if (wantsJson(options)) {

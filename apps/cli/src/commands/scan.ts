@@ -1,3 +1,4 @@
+import type { Settings } from '@ideogate/config';
 import { openReadPool, recordTexts } from '@ideogate/audit';
 import {
   ExactFinder,
@@ -37,7 +38,7 @@ export interface ScanOptions {
 
 /** Looks for secrets, and says where they are; stops calls with those that are ours. Ends with 1 when there are any. */
 export async function scanFor(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   path: string | undefined,
   options: ScanOptions,
 ): Promise<number> {
@@ -48,12 +49,13 @@ export async function scanFor(
       process.stdout.write(`${await installHook(folder)} looks at every commit from now on.\n`);
       return EXIT.fine;
     }
-    const { keys, notes } = await knownKeys(env, options.known);
+    const { keys, notes } = await knownKeys(settings, options.known);
     const exact = new ExactFinder(keys);
     for (const note of notes) process.stderr.write(`${note}\n`);
     if (exact.size === 0) process.stderr.write(`${NO_KEYS}\n`);
-    const found = await look(env, folder, options, exact);
-    const stopped = options.enforce === true ? await enforce(env, found.findings) : new Map<string, Given>();
+    const found = await look(settings, folder, options, exact);
+    const stopped =
+      options.enforce === true ? await enforce(settings, found.findings) : new Map<string, Given>();
     await show(found, folder, options, stopped);
     if (found.missing > 0)
       process.stderr.write(
@@ -87,14 +89,14 @@ function requireOnePlace(path: string | undefined, options: ScanOptions): void {
 
 /** Stops all calls with every key that was found for certain, each by an order of its own. */
 async function enforce(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   findings: readonly Finding[],
 ): Promise<ReadonlyMap<string, Given>> {
   const stopped = new Map<string, Given>();
   for (const { keyId, file, line } of findings) {
     if (keyId === null || stopped.has(keyId)) continue;
     const where = printed(file).slice(0, 400);
-    const given = await killKey(env, keyId, `scan found it in ${where}:${line}`);
+    const given = await killKey(settings, keyId, `scan found it in ${where}:${line}`);
     stopped.set(keyId, given);
     const { confirmed, silent, database } = given;
     process.stderr.write(`${keyId}: calls with it are stopped on ${confirmed.length} gateways.\n`);
@@ -121,14 +123,14 @@ const MOST = 10_000;
 const PROGRESS_MS = 2_000;
 
 async function look(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   folder: string,
   options: ScanOptions,
   exact: ExactFinder,
 ): Promise<Readonly<Found>> {
   const found: Found = { findings: [], sources: 0, more: false, missing: 0 };
   try {
-    await lookThrough(sourcesOf(env, folder, options), exact, found);
+    await lookThrough(sourcesOf(settings, folder, options), exact, found);
   } catch (error) {
     if (!(error instanceof MissingObjectsError)) throw error;
     found.missing = error.count;
@@ -161,15 +163,11 @@ interface Named {
   readonly name?: (line: number) => string;
 }
 
-async function* sourcesOf(
-  env: NodeJS.ProcessEnv,
-  folder: string,
-  options: ScanOptions,
-): AsyncGenerator<Named> {
+async function* sourcesOf(settings: Settings, folder: string, options: ScanOptions): AsyncGenerator<Named> {
   if (options.stdin === true) {
     const chunks: AsyncIterable<Buffer> = process.stdin;
     yield { source: { file: 'standard input', object: null, inGit: false, chunks } };
-  } else if (options.record === true) yield* recordPages(env);
+  } else if (options.record === true) yield* recordPages(settings);
   else for await (const source of filesIn(folder, options)) yield { source };
 }
 
@@ -179,8 +177,8 @@ function filesIn(folder: string, { history, staged }: ScanOptions): AsyncIterabl
 }
 
 /** A page of events is one text of a line each. */
-async function* recordPages(env: NodeJS.ProcessEnv): AsyncGenerator<Named> {
-  const ready = readReadyFile(dataFolder(env));
+async function* recordPages(settings: Settings): AsyncGenerator<Named> {
+  const ready = readReadyFile(dataFolder(settings));
   await noteReading(ready, 'scan', { of: 'record' });
   const pool = openReadPool(ready.databaseUrl);
   try {

@@ -1,11 +1,12 @@
 import { setFlagsFromString } from 'node:v8';
+import type { Settings } from '@ideogate/config';
 import { faultOf } from '@ideogate/gateway';
 import { pino } from 'pino';
 import { EXIT } from '../exit-codes.ts';
 import { startProduct } from '../product/start.ts';
 
 /** Runs the product until SIGINT or SIGTERM; returns when it has stopped in order. */
-export async function start(env: NodeJS.ProcessEnv): Promise<number> {
+export async function start(settings: Settings): Promise<number> {
   let asked: () => void = () => undefined;
   const told = new Promise<void>((resolve) => {
     asked = resolve;
@@ -30,7 +31,7 @@ export async function start(env: NodeJS.ProcessEnv): Promise<number> {
     crashed = true;
     asked();
   });
-  const product = await startProduct(env, log);
+  const product = await startProduct(settings, log);
   process.stdout.write(`${product.banner}\n`);
   await told;
   process.stdout.write('Stopping: calls in flight may end first.\n');

@@ -1,13 +1,14 @@
+import type { Settings } from '@ideogate/config';
 import { didYouMean } from '@ideogate/contract';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { dataFolder, readReadyFile } from '../product/data-folder.ts';
 
 /** Prints an access token and nothing else (RFC 6749 section 4.4). */
 export async function token(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   options: { client: string; scope?: string },
 ): Promise<number> {
-  const { issuer, clients } = readReadyFile(dataFolder(env));
+  const { issuer, clients } = readReadyFile(dataFolder(settings));
   const client = clients.find((candidate) => candidate.client_id === options.client);
   if (client === undefined) {
     const known = clients.map((candidate) => candidate.client_id).join(', ') || 'none';

@@ -1,3 +1,4 @@
+import type { Settings } from '@ideogate/config';
 import {
   isWebhookState,
   type KeptWebhook,
@@ -20,12 +21,12 @@ export interface WebhooksListOptions {
 }
 
 /** Webhooks that came in, newest first, and where each stands. Never what is in them. */
-export async function webhooksList(env: NodeJS.ProcessEnv, options: WebhooksListOptions): Promise<number> {
+export async function webhooksList(settings: Settings, options: WebhooksListOptions): Promise<number> {
   const { state, endpoint } = options;
   if (state !== undefined && !isWebhookState(state))
     throw new CommandError(EXIT.invalidInput, `--state is one of ${WEBHOOK_STATES.join(', ')}.`);
   const limit = readLimit(options.limit);
-  const webhooks = await withInbox(readReadyFile(dataFolder(env)), (pool) =>
+  const webhooks = await withInbox(readReadyFile(dataFolder(settings)), (pool) =>
     listWebhooks(pool, {
       limit,
       ...(state === undefined ? {} : { state }),
@@ -50,7 +51,7 @@ export interface WebhooksReplayOptions {
 
 /** Has webhooks delivered again: those named, or every dead letter. Who did so is in the record first. */
 export async function webhooksReplay(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   ids: readonly string[],
   options: WebhooksReplayOptions,
 ): Promise<number> {
@@ -71,7 +72,7 @@ export async function webhooksReplay(
       EXIT.invalidInput,
       `${printed(wrong)} is not an id of a webhook: take it from webhooks list.`,
     );
-  const ready = readReadyFile(dataFolder(env));
+  const ready = readReadyFile(dataFolder(settings));
   const filter: WebhookFilter =
     dead === true
       ? { limit: MOST, state: 'dead', ...(endpoint === undefined ? {} : { endpoint }) }

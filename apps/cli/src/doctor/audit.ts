@@ -39,8 +39,8 @@ async function rowFinding({ noted }: Surroundings): Promise<Finding> {
   }
 }
 
-async function checkpointFinding({ env, data, ready }: Surroundings, readUrl: string): Promise<Finding> {
-  const file = checkpointKeyFile(env, join(data, ready?.environment ?? ''));
+async function checkpointFinding({ settings, data, ready }: Surroundings, readUrl: string): Promise<Finding> {
+  const file = checkpointKeyFile(settings, join(data, ready?.environment ?? ''));
   if (!existsSync(file))
     return unknown(
       'the public key of the signer is not here, so its checkpoints cannot be verified',

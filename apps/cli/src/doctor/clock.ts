@@ -1,32 +1,34 @@
 import { probeDatabase } from '@ideogate/postgres';
-import { DEFAULT_VERIFIER, type TrustedIssuer } from '@ideogate/access-token';
+import { DEFAULT_VERIFIER, type TrustedIssuer, type VerifierConfig } from '@ideogate/access-token';
 import { codeOf } from '../product/data-folder.ts';
 import { fault, type Finding, NO_SETTINGS, NOT_RUNNING, ok, unknown, warning } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** Beyond this tokens are refused as of the future or as expired. */
-const MOST_MS = DEFAULT_VERIFIER.skewSeconds * 1000;
+/** Clocks further apart than `skewSeconds` have tokens refused as of the future, or as expired. */
+type Bounds = Pick<VerifierConfig, 'skewSeconds' | 'fetchTimeoutMs'>;
+
 const NOTED_MS = 5_000;
 const MEND = 'have both machines follow the time by NTP: timedatectl set-ntp true';
 
 /** This machine's clock, the database's and every issuer's are of one mind. */
 export async function clock({ ready, config }: Surroundings): Promise<readonly Finding[]> {
+  const bounds = config?.verifier ?? DEFAULT_VERIFIER;
   return Promise.all([
-    ready === null ? NOT_RUNNING : ofDatabase(ready.databaseUrl),
-    ...(config === null ? [NO_SETTINGS] : config.issuers.map(ofIssuer)),
+    ready === null ? NOT_RUNNING : ofDatabase(ready.databaseUrl, bounds),
+    ...(config === null ? [NO_SETTINGS] : config.issuers.map((issuer) => ofIssuer(issuer, bounds))),
   ]);
 }
 
-async function ofDatabase(url: string): Promise<Finding> {
+async function ofDatabase(url: string, bounds: Bounds): Promise<Finding> {
   try {
     const { aheadMs, boundMs } = await probeDatabase(url);
-    return judge("the database's clock", aheadMs, boundMs);
+    return judge("the database's clock", aheadMs, boundMs, bounds);
   } catch (error) {
     return unknown(`the database's clock cannot be asked (${codeOf(error)})`, 'see that it is up');
   }
 }
 
-async function ofIssuer({ issuer, keys }: TrustedIssuer): Promise<Finding> {
+async function ofIssuer({ issuer, keys }: TrustedIssuer, bounds: Bounds): Promise<Finding> {
   const whose = `the clock of issuer ${issuer}`;
   if ('file' in keys) return ok(`${whose} is not asked: its keys are a file`);
   const address =
@@ -35,7 +37,7 @@ async function ofIssuer({ issuer, keys }: TrustedIssuer): Promise<Finding> {
     const asked = Date.now();
     const response = await fetch(address, {
       redirect: 'manual',
-      signal: AbortSignal.timeout(DEFAULT_VERIFIER.fetchTimeoutMs),
+      signal: AbortSignal.timeout(bounds.fetchTimeoutMs),
     });
     const answered = Date.now();
     await response.body?.cancel();
@@ -43,7 +45,7 @@ async function ofIssuer({ issuer, keys }: TrustedIssuer): Promise<Finding> {
     if (Number.isNaN(date)) return unknown(`${whose} is not told: its answer has no Date`, 'ask who runs it');
     // The field has whole seconds, cut off (RFC 9110 section 6.6.1): half of one more, and half of one to each side.
     const boundMs = Math.ceil((answered - asked) / 2) + 500;
-    return judge(whose, date + 500 - (asked + answered) / 2, boundMs);
+    return judge(whose, date + 500 - (asked + answered) / 2, boundMs, bounds);
   } catch (error) {
     return unknown(
       `${whose} cannot be asked (${codeOf(error instanceof Error ? error.cause : error)})`,
@@ -52,10 +54,10 @@ async function ofIssuer({ issuer, keys }: TrustedIssuer): Promise<Finding> {
   }
 }
 
-function judge(whose: string, aheadMs: number, boundMs: number): Finding {
+function judge(whose: string, aheadMs: number, boundMs: number, { skewSeconds }: Bounds): Finding {
   const apart = Math.max(0, Math.abs(aheadMs) - boundMs);
   const evidence = `${whose} is ${Math.abs(Math.round(aheadMs))} ms ${aheadMs < 0 ? 'behind' : 'ahead of'} ours, within ${boundMs} ms`;
-  if (apart > MOST_MS)
-    return fault(`${evidence}: more than the ${MOST_MS / 1000} s that tokens are granted`, MEND);
+  if (apart > skewSeconds * 1000)
+    return fault(`${evidence}: more than the ${skewSeconds} s that tokens are granted`, MEND);
   return apart > NOTED_MS ? warning(evidence, MEND) : ok(evidence);
 }

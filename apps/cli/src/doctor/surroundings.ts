@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { findNotice, openReadPool } from '@ideogate/audit';
+import type { Settings } from '@ideogate/config';
 import { ExactFinder, filesBelow, type Finding as Find, type KnownKeys, scan } from '@ideogate/secret-scan';
 import { openKeyStore, type StoredKey } from '@ideogate/upstream-keys';
 import { CommandError } from '../exit-codes.ts';
@@ -22,7 +23,7 @@ import { type KnownElsewhere, readKnownElsewhere } from './known-elsewhere.ts';
 
 /** What the checks look at. What takes long is done once, when the first of them asks. */
 export interface Surroundings {
-  readonly env: NodeJS.ProcessEnv;
+  readonly settings: Settings;
   readonly data: string;
   /** The working folder: where keys must not lie. */
   readonly folder: string;
@@ -60,17 +61,17 @@ interface Noted {
 const ANSWER_MS = 2_000;
 
 export async function lookAround(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   folder: string,
   options: { readonly known?: string },
 ): Promise<Surroundings> {
   const knownElsewhere = readKnownElsewhere(options.known);
-  const data = dataFolder(env);
+  const data = dataFolder(settings);
   const said = isProductReady(data) ? readReadyFile(data) : null;
   const ready = said !== null && (await answers(said.gateway)) ? said : null;
-  const { config, settingFaults } = readSettings(env, said);
+  const { config, settingFaults } = readConfig(settings, said);
   return {
-    env,
+    settings,
     data,
     folder,
     ready,
@@ -78,7 +79,7 @@ export async function lookAround(
     config,
     settingFaults,
     knownElsewhere,
-    scanned: once(() => scanFolder(env, folder, options.known, config)),
+    scanned: once(() => scanFolder(settings, folder, options.known, config)),
     storedKeys: once(() => (ready === null ? Promise.resolve([]) : storedKeys(ready))),
     noted: once(() => (ready === null ? Promise.resolve(null) : note(ready))),
   };
@@ -101,17 +102,19 @@ function codeIn(cause: unknown): unknown {
 }
 
 /** The environment and the port that the product runs with stand in for those that are not set. */
-function readSettings(
-  env: NodeJS.ProcessEnv,
+function readConfig(
+  settings: Settings,
   said: ReadyFile | null,
 ): Pick<Surroundings, 'config' | 'settingFaults'> {
-  const running = said && { environment: said.environment, port: new URL(said.gateway).port };
+  const isSet = (variable: string) => settings.originOf(variable).kind !== 'default';
+  const { general } = settings.values;
+  const standIns = said && {
+    environment: isSet('IDEOGATE_ENVIRONMENT') ? general.environment : said.environment,
+    port: isSet('IDEOGATE_PORT') ? general.port : Number(new URL(said.gateway).port) || general.port,
+  };
   try {
-    const config = readProductConfig({
-      ...env,
-      IDEOGATE_ENVIRONMENT: env['IDEOGATE_ENVIRONMENT'] || running?.environment,
-      IDEOGATE_PORT: env['IDEOGATE_PORT'] || running?.port,
-    });
+    const values = { ...settings.values, general: { ...general, ...standIns } };
+    const config = readProductConfig({ ...settings, values });
     return { config, settingFaults: [] };
   } catch (error) {
     const words = error instanceof CommandError ? error.message : `they cannot be read (${codeOf(error)})`;
@@ -120,12 +123,12 @@ function readSettings(
 }
 
 async function scanFolder(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   folder: string,
   known: string | undefined,
   config: ProductConfig | null,
 ): Promise<Scanned> {
-  const { keys, notes } = await knownKeys(env, known);
+  const { keys, notes } = await knownKeys(settings, known);
   const all = [...keys, ...givenHere(config)];
   const exact = new ExactFinder(all);
   const finds: Find[] = [];

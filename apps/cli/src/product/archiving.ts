@@ -1,19 +1,10 @@
 import { mkdirSync } from 'node:fs';
-import { isAbsolute } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ArchiveError, archiveMonth, dueMonths, exportName, noticeOf } from '@ideogate/audit';
 import { CommandError } from '../exit-codes.ts';
 import { codeOf } from './data-folder.ts';
 import type { RecordKeeping } from './record-keeping.ts';
 import { noteDoing } from './record-read.ts';
-
-/** Where `start` archives months, or null: then that is done by hand. */
-export function readArchiveFolder(env: NodeJS.ProcessEnv, faults: string[]): string | null {
-  const folder = env['IDEOGATE_ARCHIVE_FOLDER'];
-  if (!folder) return null;
-  if (!isAbsolute(folder)) faults.push('IDEOGATE_ARCHIVE_FOLDER must be an absolute path.');
-  return folder;
-}
 
 const HOUR_MS = 3_600_000;
 const STOP_MS = 5_000;

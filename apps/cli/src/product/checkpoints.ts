@@ -11,7 +11,8 @@ import {
   streamDestination,
   watchCheckpoints,
 } from '@ideogate/audit';
-import { ENVIRONMENTS, isEnvironmentName, isLoopback } from '@ideogate/contract';
+import { requireFaultless, type Settings } from '@ideogate/config';
+import { isLoopback } from '@ideogate/contract';
 import type { Log } from '@ideogate/gateway';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf, dataFolder, isProductReady, readReadyFile } from './data-folder.ts';
@@ -25,10 +26,7 @@ export type CheckpointTarget =
   | { readonly kind: 'http'; readonly url: string };
 
 /** @param text what is set, e.g. `stdout,https://evidence.example/checkpoints` */
-export function readCheckpointTargets(
-  text: string | undefined,
-  faults: string[],
-): readonly CheckpointTarget[] {
+export function readCheckpointTargets(text: string | null, faults: string[]): readonly CheckpointTarget[] {
   const places = (text ?? '').split(',').map((place) => place.trim());
   return places.filter(Boolean).flatMap((place): readonly CheckpointTarget[] => {
     if (place === 'stdout') return [{ kind: 'stdout' }];
@@ -48,22 +46,21 @@ function isSafeUrl(text: string): boolean {
 }
 
 /** The file of the key that signs checkpoints: `IDEOGATE_CHECKPOINT_KEY_FILE`, else in the environment's folder. */
-export function checkpointKeyFile(env: NodeJS.ProcessEnv, folder: string): string {
-  const named = env['IDEOGATE_CHECKPOINT_KEY_FILE'];
-  return named ? resolve(named) : join(folder, 'checkpoint-key');
+export function checkpointKeyFile({ values }: Settings, folder: string): string {
+  const named = values.record.checkpointKeyFile;
+  return named === null ? join(folder, 'checkpoint-key') : resolve(named);
 }
 
 /**
  * The folder of the environment that commands are about: the running product's, else `IDEOGATE_ENVIRONMENT`.
  *
- * @throws CommandError when that is none.
+ * @throws SettingsError when that is none.
  */
-export function environmentFolder(env: NodeJS.ProcessEnv): string {
-  const data = dataFolder(env);
-  const named = env['IDEOGATE_ENVIRONMENT'] || 'staging';
-  const environment = isProductReady(data) ? readReadyFile(data).environment : named;
-  if (isEnvironmentName(environment)) return join(data, environment);
-  throw new CommandError(EXIT.invalidInput, `IDEOGATE_ENVIRONMENT is none of ${ENVIRONMENTS.join(', ')}.`);
+export function environmentFolder(settings: Settings): string {
+  const data = dataFolder(settings);
+  if (isProductReady(data)) return join(data, readReadyFile(data).environment);
+  requireFaultless(settings, 'IDEOGATE_ENVIRONMENT');
+  return join(data, settings.values.general.environment);
 }
 
 /** The file in which `start` keeps the checkpoints it made, apart from the database. */

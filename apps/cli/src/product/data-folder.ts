@@ -10,18 +10,19 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Settings } from '@ideogate/config';
 import type { EnvironmentName } from '@ideogate/contract';
 import type { KeySlot } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 
 /** Where the product keeps what must survive a stop: `.ideogate/`, or `IDEOGATE_DATA`. */
-export function dataFolder(env: NodeJS.ProcessEnv): string {
-  return resolve(env['IDEOGATE_DATA'] || '.ideogate');
+export function dataFolder({ values }: Settings): string {
+  return resolve(values.general.data);
 }
 
 /** Where gateways of this machine take orders: `control` in the data folder, or `IDEOGATE_CONTROL_DIR`. */
-export function controlFolder(env: NodeJS.ProcessEnv): string {
-  return resolve(env['IDEOGATE_CONTROL_DIR'] || join(dataFolder(env), 'control'));
+export function controlFolder(settings: Settings): string {
+  return resolve(settings.values.general.controlFolder ?? join(dataFolder(settings), 'control'));
 }
 
 /**

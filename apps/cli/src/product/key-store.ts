@@ -1,3 +1,4 @@
+import type { Settings } from '@ideogate/config';
 import { type KeySlot, type KeyStore, openKeyStore, type StoredKey } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { codeOf, dataFolder, readReadyFile, type ReadyFile } from './data-folder.ts';
@@ -11,10 +12,10 @@ export interface KeyWork {
 
 /** Opens the sealed store of the running product for a command. */
 export async function withKeyStore(
-  env: NodeJS.ProcessEnv,
+  settings: Settings,
   work: (with_: KeyWork) => Promise<number>,
 ): Promise<number> {
-  const data = dataFolder(env);
+  const data = dataFolder(settings);
   const ready = readReadyFile(data);
   let store: KeyStore | undefined;
   try {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Settings } from '@ideogate/config';
 import { ENVIRONMENTS } from '@ideogate/contract';
 import type { KnownKeys } from '@ideogate/secret-scan';
 import { openKeyStore, readNamedText } from '@ideogate/upstream-keys';
@@ -20,18 +21,18 @@ export interface KnownToScan {
  *
  * @throws CommandError when a file that was named cannot be read.
  */
-export async function knownKeys(env: NodeJS.ProcessEnv, file: string | undefined): Promise<KnownToScan> {
+export async function knownKeys(settings: Settings, file: string | undefined): Promise<KnownToScan> {
   const notes: string[] = [];
   const listed = file === undefined ? [] : keyIdsIn(readNamed(file, '--known'));
   const keys: KnownKeys[] = [];
-  const secretFile = env['IDEOGATE_FINGERPRINT_SECRET_FILE'];
-  if (secretFile) {
+  const secretFile = settings.values.upstreamKeys.fingerprintSecretFile;
+  if (secretFile !== null) {
     const fingerprintSecret = readNamed(secretFile, 'IDEOGATE_FINGERPRINT_SECRET_FILE').trim();
     if (fingerprintSecret === '')
       throw new CommandError(EXIT.invalidInput, `IDEOGATE_FINGERPRINT_SECRET_FILE: ${secretFile} is empty.`);
     keys.push({ fingerprintSecret, ids: new Set(listed) });
   }
-  const data = dataFolder(env);
+  const data = dataFolder(settings);
   const running = isProductReady(data) ? readReadyFile(data) : null;
   for (const environment of ENVIRONMENTS) {
     const folder = join(data, environment);

@@ -1,17 +1,16 @@
-import type { TrustedIssuer } from '@ideogate/access-token';
+import type { TrustedIssuer, VerifierConfig } from '@ideogate/access-token';
 import { DATABASE_FAULTS, type DatabaseFault, isDatabaseFault } from '@ideogate/audit';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ENVIRONMENTS, type EnvironmentName, isEnvironmentName, isLoopback } from '@ideogate/contract';
-import { readNumbers } from '@ideogate/config';
+import { type EnvironmentName, isLoopback } from '@ideogate/contract';
+import type { SettingGroup, Settings, SettingValues } from '@ideogate/config';
 import { ConfigError, type GatewayConfig, type GatewayPlace, readGatewayConfig } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
-import { ISSUER_SETTINGS, type IssuerLimits } from '@ideogate/issuer';
+import type { IssuerLimits } from '@ideogate/issuer';
 import { formatFault, parsePolicy, type PolicyFile, type Release } from '@ideogate/policy';
 import { readNamedText } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { readTrustedIssuers, requireNamedIssuers } from './trusted-issuers.ts';
-import { readArchiveFolder } from './archiving.ts';
 import { readWebhookEndpoints, type WebhookEndpointConfig } from './webhook-endpoints.ts';
 import { type RecordExports, readRecordExports } from './record-export.ts';
 import { type CheckpointTarget, checkpointKeyFile, readCheckpointTargets } from './checkpoints.ts';
@@ -41,6 +40,8 @@ export interface ProductConfig {
   readonly issuerLimits: IssuerLimits;
   /** Whose tokens are taken: the product's own issuer, and those that `IDEOGATE_ISSUERS` lists. */
   readonly issuers: readonly TrustedIssuer[];
+  /** How tokens are verified, and for how long key sets are trusted. */
+  readonly verifier: Omit<VerifierConfig, 'issuers' | 'audience'>;
   readonly gateway: GatewayConfig;
   /** Where callers on this machine reach the gateway. */
   readonly gatewayUrl: string;
@@ -64,81 +65,96 @@ export interface ProductConfig {
 }
 
 /**
- * Reads all of the environment's variables, and the policy, at once.
+ * Makes of the settings, and of the files they name, what the product is to be.
  *
  * @throws CommandError that lists every fault.
  */
-export function readProductConfig(env: NodeJS.ProcessEnv): ProductConfig {
+export function readProductConfig(settings: Settings): ProductConfig {
+  const { general, listen, record, upstreamKeys, accessTokens, gateway: limits, issuer } = settings.values;
+  const { environment, port } = general;
   const faults: string[] = [];
-  const environment = readEnvironment(env['IDEOGATE_ENVIRONMENT'], faults);
-  const port = readPort(env['IDEOGATE_PORT'], faults);
-  const databaseUrl = readDatabaseUrl(env['DATABASE_URL'], faults);
-  const acceptedFaults = readAcceptedFaults(env['IDEOGATE_ACCEPT_UNSAFE_DATABASE'], environment, faults);
-  const checkpointTargets = readCheckpointTargets(env['IDEOGATE_CHECKPOINTS_TO'], faults);
-  const exports = readRecordExports(env, faults);
-  const archiveFolder = readArchiveFolder(env, faults);
-  const webhooks = readWebhookEndpoints(env, faults);
-  const release = loadPolicy(env, faults);
+  const tell = (...groups: readonly SettingGroup[]) =>
+    void faults.push(
+      ...settings.faults.flatMap(({ group, words }) => (groups.includes(group) ? `${words}.` : [])),
+    );
+  tell('general', 'record');
+  const acceptedFaults = readAcceptedFaults(record.acceptUnsafeDatabase, environment, faults);
+  const checkpointTargets = readCheckpointTargets(record.checkpointsTo, faults);
+  const exports = readRecordExports(record, faults);
+  const webhooks = readWebhookEndpoints(settings, faults);
+  const release = loadPolicy(settings, faults);
   const policy = release?.environments.get(environment);
   if (release !== null && policy === undefined)
     faults.push(`The policy has no environment ${environment}: add it, or set IDEOGATE_ENVIRONMENT.`);
-  const upstream = readUpstream(env, policy, faults);
-  if (release !== null && policy !== undefined) refuseKeysOfOthers(release, policy, upstream, env, faults);
-  const keyCheck = readKeyCheck(env, faults);
+  const upstream = readUpstream(settings, policy, faults);
+  if (release !== null && policy !== undefined)
+    refuseKeysOfOthers(release, policy, upstream, settings.named, faults);
+  const keyCheck = readKeyCheck(upstreamKeys.checkPath, faults);
+  tell('upstream', 'upstreamKeys');
   const ports = { gateway: port, issuer: port + 1, emulator: port + 3, operations: port + 4 };
   const issuerUrl = `http://127.0.0.1:${ports.issuer}`;
   const issuers: readonly TrustedIssuer[] = [
     { issuer: issuerUrl, algorithms: ['ES256', 'EdDSA'], keys: { discovery: true } },
-    ...readTrustedIssuers(env['IDEOGATE_ISSUERS'], faults),
+    ...readTrustedIssuers(general.issuers, faults),
   ];
   if (release !== null) requireNamedIssuers(release, issuers.length, faults);
-  const host = env['IDEOGATE_HOST'] || '127.0.0.1';
-  const gatewayUrl = `${env['IDEOGATE_TLS_CERT'] ? 'https' : 'http'}://${inUrl(isLoopback(host) ? host : '127.0.0.1')}:${port}`;
+  const { host } = listen;
+  const gatewayUrl = `${listen.tlsCert === null ? 'http' : 'https'}://${inUrl(isLoopback(host) ? host : '127.0.0.1')}:${port}`;
+  tell('listen', 'gateway', 'accessTokens');
   const gateway = readGateway(
     {
       environment,
       identifier: policy?.identifier ?? gatewayUrl,
-      issuers: issuers.map(({ issuer }) => issuer),
+      issuers: issuers.map((each) => each.issuer),
       host,
       port,
       upstream: upstream.kind === 'emulator' ? `http://127.0.0.1:${ports.emulator}` : upstream.origin,
     },
-    env,
+    settings.values,
     faults,
   );
-  const issuerFaults: string[] = [];
-  const issuerLimits = readNumbers(ISSUER_SETTINGS, env, issuerFaults);
-  faults.push(...issuerFaults.map((fault) => `${fault}.`));
+  tell('issuer');
   if (faults.length > 0 || release === null || gateway === null)
     throw new CommandError(EXIT.invalidInput, faults);
   return {
-    data: dataFolder(env),
+    data: dataFolder(settings),
     environment,
     release,
     ports,
     issuerUrl,
-    issuerLimits,
+    issuerLimits: issuer,
     issuers,
+    verifier: {
+      maxLifetimeSeconds: accessTokens.maxLifetimeSeconds,
+      skewSeconds: accessTokens.skewSeconds,
+      maxTokenLength: limits.maxTokenBytes,
+      cacheSize: accessTokens.cacheSize,
+      keySetFreshSeconds: accessTokens.keySetFreshSeconds,
+      keySetStaleSeconds: accessTokens.keySetTrustSeconds,
+      keySetCooldownSeconds: accessTokens.keySetCooldownSeconds,
+      fetchTimeoutMs: accessTokens.keySetTimeoutMs,
+      maxKeySetBytes: accessTokens.maxKeySetBytes,
+    },
     gateway,
     gatewayUrl,
-    databaseUrl,
+    databaseUrl: record.databaseUrl?.reveal() ?? null,
     acceptedFaults,
-    checkpointKey: checkpointKeyFile(env, join(dataFolder(env), environment)),
+    checkpointKey: checkpointKeyFile(settings, join(dataFolder(settings), environment)),
     checkpointTargets,
     exports,
-    archiveFolder,
+    archiveFolder: record.archiveFolder,
     webhooks,
     upstream,
     keyCheck,
-    controlFolder: controlFolder(env),
-    keysIdentity: () => env['IDEOGATE_KEYS_IDENTITY'] || null,
-    keysIdentityFile: env['IDEOGATE_KEYS_IDENTITY_FILE'] || null,
+    controlFolder: controlFolder(settings),
+    keysIdentity: () => upstreamKeys.identity?.reveal() ?? null,
+    keysIdentityFile: upstreamKeys.identityFile,
   };
 }
 
-function readGateway(place: GatewayPlace, env: NodeJS.ProcessEnv, faults: string[]): GatewayConfig | null {
+function readGateway(place: GatewayPlace, values: SettingValues, faults: string[]): GatewayConfig | null {
   try {
-    return readGatewayConfig(place, env);
+    return readGatewayConfig(place, values);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     faults.push(...error.faults.map((fault) => `${fault}.`));
@@ -151,35 +167,13 @@ function inUrl(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-function readEnvironment(text: string | undefined, faults: string[]): EnvironmentName {
-  if (text === undefined || text === '') return 'staging';
-  if (isEnvironmentName(text)) return text;
-  faults.push(`IDEOGATE_ENVIRONMENT is none of ${ENVIRONMENTS.join(', ')}.`);
-  return 'staging';
-}
-
-function readPort(text: string | undefined, faults: string[]): number {
-  if (text === undefined || text === '') return 8787;
-  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
-  if (port >= 1 && port <= 65_531) return port;
-  faults.push('IDEOGATE_PORT must be a port from 1 to 65531: the four above it are used too.');
-  return 8787;
-}
-
-function readDatabaseUrl(text: string | undefined, faults: string[]): string | null {
-  if (text === undefined || text === '') return null;
-  if (URL.canParse(text) && /^postgres(?:ql)?:$/.test(new URL(text).protocol)) return text;
-  faults.push('DATABASE_URL must look like postgres://user:password@host:5432/database.');
-  return null;
-}
-
 /** Each fault by its name, and in development alone: elsewhere a record that may lose rows is none. */
 function readAcceptedFaults(
-  text: string | undefined,
+  text: string | null,
   environment: EnvironmentName,
   faults: string[],
 ): readonly DatabaseFault[] {
-  if (text === undefined || text === '') return [];
+  if (text === null) return [];
   const names = text.split(',').map((name) => name.trim());
   const accepted = names.filter(isDatabaseFault);
   if (accepted.length < names.length) {
@@ -196,8 +190,8 @@ function readAcceptedFaults(
 }
 
 /** Files of the policy: those named in `IDEOGATE_POLICY` (comma separated), else the one that comes with Ideogate. */
-export function policyPaths(env: NodeJS.ProcessEnv): readonly string[] {
-  const named = (env['IDEOGATE_POLICY'] ?? '')
+export function policyPaths({ values }: Settings): readonly string[] {
+  const named = (values.general.policy ?? '')
     .split(',')
     .map((path) => path.trim())
     .filter(Boolean);
@@ -227,9 +221,9 @@ function nameOf(path: string): string {
   return isAbsolute(path) && !inside.startsWith('..') ? inside.replaceAll('\\', '/') : path;
 }
 
-function loadPolicy(env: NodeJS.ProcessEnv, faults: string[]): Release | null {
+function loadPolicy(settings: Settings, faults: string[]): Release | null {
   try {
-    const parsed = parsePolicy(readPolicyFiles(policyPaths(env)), OPERATIONS);
+    const parsed = parsePolicy(readPolicyFiles(policyPaths(settings)), OPERATIONS);
     if (parsed.ok) return parsed.release;
     faults.push(...parsed.faults.map(formatFault));
   } catch (error) {

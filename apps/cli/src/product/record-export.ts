@@ -1,4 +1,5 @@
 import { type ExportLag, exportName, httpTarget, isExportUrl, sendOut } from '@ideogate/audit';
+import type { SettingValues } from '@ideogate/config';
 import type { Log } from '@ideogate/gateway';
 import { codeOf } from './data-folder.ts';
 import type { RecordDatabase } from './record-database.ts';
@@ -19,25 +20,17 @@ export interface RunningExport {
 
 export const EXPORT_URL_RULE = 'an https URL without credentials in it; plain http only on loopback';
 
-export function readRecordExports(env: NodeJS.ProcessEnv, faults: string[]): RecordExports {
-  const urls = (env['IDEOGATE_EXPORT_TO'] ?? '').split(',').flatMap((url) => url.trim() || []);
+/** What is wrong with the addresses goes to `faults`. */
+export function readRecordExports(
+  { exportTo, exportAuthorization }: SettingValues['record'],
+  faults: string[],
+): RecordExports {
+  const urls = (exportTo ?? '').split(',').flatMap((url) => url.trim() || []);
   if (!urls.every(isExportUrl))
     faults.push(`IDEOGATE_EXPORT_TO is a list, joined by commas, and each of it ${EXPORT_URL_RULE}.`);
   if (new Set(urls.filter(isExportUrl).map(exportName)).size < urls.filter(isExportUrl).length)
     faults.push('IDEOGATE_EXPORT_TO names one address twice; a query makes no other address of it.');
-  const authorization = readExportAuthorization(env, faults);
-  return { urls, authorization: () => authorization };
-}
-
-/** Faults never quote the text: it is a secret. */
-export function readExportAuthorization(env: NodeJS.ProcessEnv, faults: string[]): string | null {
-  const text = env['IDEOGATE_EXPORT_AUTHORIZATION'];
-  if (!text) return null;
-  if (/^[\x21-\x7e]+(?: [\x21-\x7e]+)*$/.test(text)) return text;
-  faults.push(
-    'IDEOGATE_EXPORT_AUTHORIZATION must be one line of printable ASCII, such as Bearer and a token.',
-  );
-  return null;
+  return { urls, authorization: () => exportAuthorization?.reveal() ?? null };
 }
 
 /** Sends the record to one address for as long as it runs. */

@@ -1,3 +1,4 @@
+import { requireFaultless, type Settings } from '@ideogate/config';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import type { ReadyFile } from './data-folder.ts';
 
@@ -5,10 +6,12 @@ import type { ReadyFile } from './data-folder.ts';
  * The login that owns the record's tables, which the gateway never gets: of the embedded database, else of
  * `DATABASE_URL`, as `start` had it.
  *
- * @throws CommandError when it isn't known here.
+ * @throws CommandError when it isn't known here; SettingsError
  */
-export function ownerUrl(env: NodeJS.ProcessEnv, ready: ReadyFile): string {
-  const url = ready.adminDatabaseUrl ?? env['DATABASE_URL'];
+export function ownerUrl(settings: Settings, ready: ReadyFile): string {
+  if (ready.adminDatabaseUrl !== null) return ready.adminDatabaseUrl;
+  requireFaultless(settings, 'DATABASE_URL');
+  const url = settings.values.record.databaseUrl?.reveal();
   if (url) return url;
   throw new CommandError(
     EXIT.invalidInput,

@@ -1,10 +1,7 @@
-import {
-  ConfigError as IssuerConfigError,
-  createTokenVerifier,
-  DEFAULT_VERIFIER,
-} from '@ideogate/access-token';
+import { ConfigError as IssuerConfigError, createTokenVerifier } from '@ideogate/access-token';
 import { MonthKeyError, openMonthKeys } from '@ideogate/audit';
 import { type AuditWriter, openAuditWriter } from '@ideogate/audit/append';
+import type { Settings } from '@ideogate/config';
 import { type CallId, ENVIRONMENTS, type EnvironmentName, WILDCARDS } from '@ideogate/contract';
 import { callsEndWithinMs, createGateway, listen, type Log, serveOperations } from '@ideogate/gateway';
 import { type IssuerSetUp, loadOrCreateClients, SecretFileError } from '@ideogate/issuer';
@@ -61,8 +58,8 @@ export interface Product {
  *
  * @throws CommandError, with one clear line for each thing that was wrong; nothing is left running.
  */
-export async function startProduct(env: NodeJS.ProcessEnv, log: Log): Promise<Product> {
-  const config = readProductConfig(env);
+export async function startProduct(settings: Settings, log: Log): Promise<Product> {
+  const config = readProductConfig(settings);
   const undo: (() => Promise<void> | void)[] = [];
   const stop = once(async () => {
     for (const step of undo.reverse()) {
@@ -131,7 +128,7 @@ async function assemble(
 
   let observe: (rows: number, milliseconds: number) => void = () => undefined;
   const nowMicros = () => BigInt(Date.now()) * 1000n;
-  const { commitMs, maxWaiting, maxTokenBytes, summaryMs } = config.gateway.limits;
+  const { commitMs, maxWaiting, summaryMs } = config.gateway.limits;
   // Goes down after the record, so that the last checkpoint fixes its end.
   const signing = signRecord(config, folder, database, log, nowMicros);
   undo.push(() => signing.stop());
@@ -197,10 +194,7 @@ async function assemble(
 
   const verifier = createTokenVerifier(
     {
-      ...DEFAULT_VERIFIER,
-      // The issuer is on this machine: asking it costs little, and a token of another run is soon a clear 401.
-      keySetCooldownSeconds: 1,
-      maxTokenLength: maxTokenBytes,
+      ...config.verifier,
       issuers: config.issuers,
       audience: config.gateway.identifier,
     },

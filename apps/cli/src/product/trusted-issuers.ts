@@ -9,8 +9,8 @@ import { codeOf } from './data-folder.ts';
  * `{"issuer", "algorithms": […], "keys": {"discovery": true} | {"jwksUri": …} | {"file": …}}`.
  * What is wrong with each goes to `faults`.
  */
-export function readTrustedIssuers(file: string | undefined, faults: string[]): readonly TrustedIssuer[] {
-  if (file === undefined || file === '') return [];
+export function readTrustedIssuers(file: string | null, faults: string[]): readonly TrustedIssuer[] {
+  if (file === null) return [];
   let list: JsonValue;
   try {
     list = parseStrictJson(readNamedText(file));

@@ -1,3 +1,4 @@
+import type { Settings } from '@ideogate/config';
 import { isLoopback } from '@ideogate/contract';
 import { OPERATIONS } from '@ideogate/ideogram';
 import type { EnvironmentPolicy, Release } from '@ideogate/policy';
@@ -35,7 +36,7 @@ export type UpstreamChoice =
 
 /** Keys and upstream, by variables and policy; what is wrong goes to `faults`, and shows no key. */
 export function readUpstream(
-  env: NodeJS.ProcessEnv,
+  { values, named }: Settings,
   policy: EnvironmentPolicy | undefined,
   faults: string[],
 ): UpstreamChoice {
@@ -43,13 +44,13 @@ export function readUpstream(
     read: policy?.keys.read ?? 'IDEOGRAM_READ_KEY',
     write: policy?.keys.write ?? 'IDEOGRAM_WRITE_KEY',
   };
-  const both = readGiven('IDEOGRAM_API_KEY', env, faults);
+  const both = readGiven('IDEOGRAM_API_KEY', named, faults);
   const slots = {
-    read: readGiven(names.read, env, faults),
-    write: readGiven(names.write, env, faults),
+    read: readGiven(names.read, named, faults),
+    write: readGiven(names.write, named, faults),
   };
-  const base = env['IDEOGRAM_BASE_URL'] || undefined;
-  if (base !== undefined && !isOrigin(base)) {
+  const base = values.upstream.baseUrl;
+  if (base !== null && !isOrigin(base)) {
     faults.push(
       'IDEOGRAM_BASE_URL must be an https origin such as https://api.ideogram.ai, without a path; plain http only on loopback.',
     );
@@ -58,7 +59,7 @@ export function readUpstream(
   // A fault is told once, here: what follows gets an origin that passes.
   const origin = isOrigin(wanted) ? wanted : REAL_UPSTREAM;
   const all = [both, slots.read, slots.write].filter((key) => key !== null);
-  if (fromSealedStore(env['IDEOGATE_KEYS'], faults)) {
+  if (values.upstreamKeys.from === 'sealed') {
     if (all.length > 0)
       faults.push(
         `IDEOGATE_KEYS=sealed takes keys from the sealed store alone: unset ${all.map(({ variable }) => variable).join(' and ')} once the keys are in it.`,
@@ -68,7 +69,7 @@ export function readUpstream(
   const read = slots.read ?? both;
   const write = slots.write ?? both;
   if (read === null && write === null) {
-    if (base !== undefined) {
+    if (base !== null) {
       faults.push(
         `IDEOGRAM_BASE_URL names an upstream, but there is no key for it: set IDEOGRAM_API_KEY, or ${names.read} and ${names.write}.`,
       );
@@ -83,19 +84,11 @@ export function readUpstream(
   return { kind: 'given', origin, keys: { read, write }, all };
 }
 
-/** True when keys are to come from the sealed store; unset, they come from variables and files. */
-function fromSealedStore(text: string | undefined, faults: string[]): boolean {
-  if (text === 'sealed') return true;
-  if (text !== undefined && text !== '')
-    faults.push('IDEOGATE_KEYS is sealed, for the sealed store, or not set, for variables and files.');
-  return false;
-}
-
 /** The key of a variable, or of the file that the same name with `_FILE` names. */
-function readGiven(variable: string, env: NodeJS.ProcessEnv, faults: string[]): GivenKey | null {
-  const text = env[variable] || undefined;
+function readGiven(variable: string, named: Settings['named'], faults: string[]): GivenKey | null {
+  const text = named(variable);
   const fileVariable = `${variable}_FILE`;
-  const file = env[fileVariable] || undefined;
+  const file = named(fileVariable);
   if (text !== undefined && file !== undefined) {
     faults.push(`${variable} and ${fileVariable} are both set: which of them is the key? Unset one.`);
     return null;
@@ -121,7 +114,7 @@ export function refuseKeysOfOthers(
   release: Release,
   policy: EnvironmentPolicy,
   upstream: UpstreamChoice,
-  env: NodeJS.ProcessEnv,
+  named: Settings['named'],
   faults: string[],
 ): void {
   // A key that is none was told of already.
@@ -134,7 +127,7 @@ export function refuseKeysOfOthers(
     for (const variable of new Set([keys.read, keys.write])) {
       if (variable === null || own.has(variable)) continue;
       // Whether it would do as a key is not ours to say: it is another environment's.
-      const theirs = readGiven(variable, env, []);
+      const theirs = readGiven(variable, named, []);
       if (theirs !== null && faultless(theirs) && ids.has(idOf(theirs)))
         faults.push(
           `${theirs.variable}, the key of ${name}, is also a key of ${policy.name}: each needs its own.`,
@@ -169,8 +162,8 @@ export interface KeyCheckCall {
   readonly refusedStatus: readonly number[];
 }
 
-export function readKeyCheck(env: NodeJS.ProcessEnv, faults: string[]): KeyCheckCall {
-  const path = env['IDEOGATE_KEYS_CHECK_PATH'] || '/models';
+/** What is wrong with the path goes to `faults`. */
+export function readKeyCheck(path: string, faults: string[]): KeyCheckCall {
   const operation = OPERATIONS.find((each) => each.method === 'GET' && each.path === path);
   if (operation?.capability === 'read' && operation.price.kind === 'free')
     return { path, refusedStatus: operation.keyRefusedStatus };

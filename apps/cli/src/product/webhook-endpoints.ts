@@ -1,3 +1,4 @@
+import type { Settings } from '@ideogate/config';
 import {
   isJsonObject,
   isLoopback,
@@ -39,11 +40,11 @@ const FORM =
  * the name of a variable, or `file:` and a path. What is wrong goes to `faults`, and never quotes a secret.
  */
 export function readWebhookEndpoints(
-  env: NodeJS.ProcessEnv,
+  { values, named }: Settings,
   faults: string[],
 ): readonly WebhookEndpointConfig[] {
-  const file = env['IDEOGATE_WEBHOOKS'];
-  if (!file) return [];
+  const file = values.general.webhooks;
+  if (file === null) return [];
   let list: JsonValue;
   try {
     list = parseStrictJson(readNamedText(file));
@@ -60,7 +61,7 @@ export function readWebhookEndpoints(
   return list.flatMap((entry, at) => {
     const tell = (fault: string) =>
       void faults.push(`IDEOGATE_WEBHOOKS: entry ${at + 1} of ${file}: ${fault}.`);
-    const endpoint = isJsonObject(entry) ? readEndpoint(entry, env, tell) : tell(`must be ${FORM}`);
+    const endpoint = isJsonObject(entry) ? readEndpoint(entry, named, tell) : tell(`must be ${FORM}`);
     if (!endpoint) return [];
     if (names.has(endpoint.name)) tell(`another entry has the name ${endpoint.name} too`);
     names.add(endpoint.name);
@@ -70,7 +71,7 @@ export function readWebhookEndpoints(
 
 function readEndpoint(
   entry: JsonObject,
-  env: NodeJS.ProcessEnv,
+  named: Settings['named'],
   tell: (fault: string) => void,
 ): WebhookEndpointConfig | null {
   const { name, scheme, secrets = [], users = [], attempts = ATTEMPTS, subscriber, ...rest } = entry;
@@ -90,7 +91,7 @@ function readEndpoint(
     tell(
       '"subscriber.url" must be an https URL without credentials or fragment; plain http only on loopback',
     );
-  const own = readSecrets('subscriber.secrets', 'standard', ours, env, tell);
+  const own = readSecrets('subscriber.secrets', 'standard', ours, named, tell);
   let shared: readonly WebhookSecret[] = [];
   if (known === 'ideogram') {
     if (!Array.isArray(secrets) || secrets.length > 0)
@@ -101,7 +102,7 @@ function readEndpoint(
       );
   } else if (known !== undefined) {
     if (!isUserList(users) || users.length > 0) tell('"users" has a place with the scheme ideogram only');
-    shared = readSecrets('secrets', known, secrets, env, tell);
+    shared = readSecrets('secrets', known, secrets, named, tell);
   }
   if (known === undefined || typeof name !== 'string' || typeof url !== 'string') return null;
   return {
@@ -136,7 +137,7 @@ function readSecrets(
   member: string,
   scheme: keyof typeof RULES,
   sources: JsonValue,
-  env: NodeJS.ProcessEnv,
+  named: Settings['named'],
   tell: (fault: string) => void,
 ): readonly WebhookSecret[] {
   if (!Array.isArray(sources) || sources.length === 0 || sources.length > 4) {
@@ -144,7 +145,7 @@ function readSecrets(
     return [];
   }
   return sources.flatMap((source) => {
-    const text = typeof source === 'string' ? textFrom(source, env) : null;
+    const text = typeof source === 'string' ? textFrom(source, named) : null;
     if (text === null || typeof source !== 'string') {
       tell(`"${member}" must name places that hold something, each env:NAME or file:PATH`);
       return [];
@@ -158,9 +159,9 @@ function readSecrets(
 /** Bytes: more than any secret. */
 const MAX_SECRET = 65_536;
 
-function textFrom(source: string, env: NodeJS.ProcessEnv): string | null {
+function textFrom(source: string, named: Settings['named']): string | null {
   const [, kind, place = ''] = /^(env|file):(.+)$/.exec(source) ?? [];
-  if (kind === 'env') return env[place] || null;
+  if (kind === 'env') return named(place) ?? null;
   if (kind !== 'file') return null;
   try {
     // Most editors end a file with a line break.

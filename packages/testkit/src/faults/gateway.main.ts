@@ -1,6 +1,7 @@
 import { createSecretKey } from 'node:crypto';
 import { createTokenVerifier, DEFAULT_VERIFIER } from '@ideogate/access-token';
 import { openAuditWriter } from '@ideogate/audit/append';
+import { requireSettings } from '@ideogate/config';
 import { createGateway, readGatewayConfig } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy } from '@ideogate/policy';
@@ -27,7 +28,7 @@ const config = readGatewayConfig(
     port: birth.port,
     upstream: birth.upstream,
   },
-  birth.settings,
+  requireSettings(birth.settings),
 );
 const record = openAuditWriter({
   appendUrl: birth.appendUrl,
