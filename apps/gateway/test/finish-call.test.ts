@@ -206,6 +206,22 @@ describe('when the caller leaves', () => {
     },
   );
 
+  test.each([
+    ['with nothing behind it', ''],
+    ['with bytes for the tunnel behind it', 'no tunnel yet'],
+  ])('a call with a CONNECT behind it, %s, ends when its caller leaves', async (_, behind) => {
+    await gateway.fault({ neverAnswer: true });
+    const first = traced(get(READ, token).replace('Connection: close\r\n', ''));
+    const tunnel = 'CONNECT /models HTTP/1.1\r\nHost: gateway.test\r\n\r\n';
+    const caller = await callFrom(gateway.port, first.bytes + tunnel);
+    await receivedOne();
+    caller.socket.end(behind);
+    expect(await callOfTrace(gateway, first.traceId)).toMatchObject({
+      outcome: 'aborted',
+      reason: 'caller-left',
+    });
+  });
+
   test('with a CONNECT behind calls that wait for their turn: all of them end', async () => {
     await gateway.fault({ neverAnswer: true });
     const kept = (request: string) => request.replace('Connection: close\r\n', '');

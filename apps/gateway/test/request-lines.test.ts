@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { collectGarbage } from '@ideogate/testkit';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   followRequestLines,
   goOn,
@@ -154,6 +155,137 @@ describe('the line of each request (STACK trap 40)', () => {
     }
     pausing.close();
     expect(inOneGo).toEqual(Array.from({ length: COUNT }, () => 1));
+  });
+
+  /** A server whose connections are followed, and a peer of it. */
+  async function peerOf(onRequest: RequestListener): Promise<{ peer: Socket; close: () => void }> {
+    const followed = createServer(onRequest);
+    followed.on('connection', followRequestLines);
+    followed.listen(0, '127.0.0.1');
+    await once(followed, 'listening');
+    const peer = connect((followed.address() as AddressInfo).port, '127.0.0.1'); // as: it listens on a port
+    peer.on('error', () => undefined);
+    await once(peer, 'connect');
+    const close = () => {
+      peer.destroy();
+      followed.close();
+    };
+    return { peer, close };
+  }
+
+  const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+  const MEBIBYTE = 1_048_576;
+
+  /** Writes so many mebibytes of the text, then a request, and waits for its answer. */
+  async function flood(text: string, mebibytes: number): Promise<number> {
+    let ended = 0;
+    let connection: Socket | null = null;
+    const { peer, close } = await peerOf((request, response) => {
+      takeRequestLine(request);
+      connection = request.socket;
+      response.end();
+      ended++;
+    });
+    try {
+      peer.resume().write(GET);
+      await expect.poll(() => ended).toBe(1);
+      collectGarbage();
+      const before = process.memoryUsage().heapUsed;
+      const block = Buffer.alloc(MEBIBYTE, text);
+      for (let count = 0; count < mebibytes; count++)
+        await new Promise<void>((resolve) => peer.write(block, () => resolve()));
+      await expect
+        .poll(() => connection?.bytesRead, { timeout: 20_000 })
+        .toBe(GET.length + mebibytes * MEBIBYTE);
+      collectGarbage();
+      return process.memoryUsage().heapUsed - before;
+    } finally {
+      close();
+    }
+  }
+
+  test('is not kept while it has no end, however many returns a peer sends', async () => {
+    expect(await flood('\r', 32)).toBeLessThan(8 * MEBIBYTE);
+  });
+
+  test.each(['\n', '\r\n', '\r\r\n'])(
+    'costs no text while there is none, however many of %j a peer sends',
+    async (text) => {
+      let connection: Socket | null = null;
+      const { peer, close } = await peerOf((request, response) => {
+        takeRequestLine(request);
+        connection = request.socket;
+        response.end();
+      });
+      peer.resume().write(GET);
+      const socket = await vi.waitUntil(() => connection);
+      const texts = vi.spyOn(Buffer.prototype, 'toString');
+      for (let count = 0; count < 8; count++) socket.emit('data', Buffer.alloc(65_536, text));
+      const made = texts.mock.calls.length;
+      texts.mockRestore();
+      close();
+      expect(made).toBeLessThan(20);
+    },
+  );
+
+  test('with a return before it that ends no line is no such line, wherever it is broken', async () => {
+    for (const pieces of [
+      ['\r', GET],
+      ['\r\r\n', GET],
+      ['\r', '\r', `\n${GET}`],
+      ['\r\n\r', `\r\n\r\n${GET}`],
+    ]) {
+      await send(pieces, 1);
+      expect(faults).toEqual(['request-line']);
+    }
+    await send(['\r', '\n\n', '\r', `\n${GET}`], 1);
+    expect(faults).toEqual([null]);
+  });
+
+  test('is the last that the parser is given once it sees another head than we do', async () => {
+    let begun = 0;
+    const { peer, close } = await peerOf(({ socket }) => {
+      // Nobody takes its line, as if the parser had told of it at another place.
+      begun++;
+      socket.once('end', () => (begun = begun === 1 ? -1 : begun));
+    });
+    peer.end(GET.repeat(500));
+    await expect.poll(() => begun).toBe(-1);
+    close();
+  });
+
+  test('and what comes while it is held back takes as much memory as it has bytes, however small the pieces are', async () => {
+    let connection: Socket | null = null;
+    const { peer, close } = await peerOf((request) => {
+      takeRequestLine(request);
+      connection = request.socket;
+      holdBack(request.socket);
+    });
+    peer.write(GET);
+    const socket = await vi.waitUntil(() => connection);
+    collectGarbage();
+    const { heapUsed, external } = process.memoryUsage();
+    for (let count = 0; count < 60_000; count++) socket.emit('data', Buffer.alloc(1));
+    collectGarbage();
+    const now = process.memoryUsage();
+    close();
+    expect(now.heapUsed + now.external - heapUsed - external).toBeLessThan(MEBIBYTE);
+  });
+
+  test('is dropped with all that was held back when its peer has ended the connection meanwhile', async () => {
+    const errors: unknown[] = [];
+    let closed = false;
+    const { peer, close } = await peerOf((request) => {
+      takeRequestLine(request);
+      const { socket } = request;
+      holdBack(socket);
+      socket.on('error', (error) => errors.push(error));
+      socket.once('end', () => goOn(socket)).once('close', () => (closed = true));
+    });
+    peer.resume().end(GET + GET);
+    await expect.poll(() => closed).toBe(true);
+    expect(errors).toEqual([]);
+    close();
   });
 
   test.each([

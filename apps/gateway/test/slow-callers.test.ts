@@ -9,6 +9,7 @@ import { selfSigned, startTestGateway, type TestGateway } from '@ideogate/testki
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { peerOf } from '../src/ip-address.ts';
 import { beginUpload, callFrom, callIdOf } from './raw-caller.ts';
+import { exchange } from './wire.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ideogate-slow-'));
 const { cert, key } = selfSigned('127.0.0.1', ['20', '49']);
@@ -113,6 +114,25 @@ describe('slow senders (D.46)', () => {
       expect((await gateway.received()).filter(({ complete }) => complete)).toEqual([]);
     },
   );
+
+  test('a request that the gateway holds back behind another of its connection is not called slow', async () => {
+    await gateway.fault({ latencyMs: 4500, match: { path: '/models' } });
+    const body = JSON.stringify({ prompt: 'a lighthouse' });
+    const ahead = `GET /models HTTP/1.1\r\nHost: a\r\nApi-Key: ${token}\r\n\r\n`;
+    const { answers } = await exchange(gateway.port, ahead + json(body.length) + body, { answers: 2 });
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+  });
+
+  test('a request that was held back, and then does not come to its end, ends with 408', async () => {
+    await gateway.fault({ latencyMs: 4000, match: { path: '/models' } });
+    const ahead = `GET /models HTTP/1.1\r\nHost: a\r\nApi-Key: ${token}\r\n\r\n`;
+    const caller = await callFrom(gateway.port, `${ahead}${json(100_000)}{"prompt":"`);
+    drip(caller.socket, () => 'a'.repeat(100), 50);
+    const answer = await caller.closed;
+    expect(answer.match(/HTTP\/1\.1 \d\d\d/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 408']);
+    const rows = await gateway.calls();
+    expect(rows.at(-1)).toMatchObject({ problem: 'request-timeout', reason: 'request-timeout' });
+  });
 
   test('a caller whose upload the gateway holds back is not called slow', async () => {
     // Ideogram takes its time to answer what has been sent whole: longer than a body may be idle.

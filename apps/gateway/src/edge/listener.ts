@@ -21,7 +21,14 @@ import { followCertificate } from './certificate.ts';
 import { READ_AHEAD } from './lines.ts';
 import { letConnectionsIn, originOf } from './connections.ts';
 import { type Origin, originOfRequest } from './caller-address.ts';
-import { followRequestLines, goOn, holdBack, stopFollowing, takeRequestLine } from './request-lines.ts';
+import {
+  followRequestLines,
+  goOn,
+  holdBack,
+  isHeldBack,
+  stopFollowing,
+  takeRequestLine,
+} from './request-lines.ts';
 import { watchUploads } from './uploads.ts';
 
 type Application = (request: IncomingMessage, response: ServerResponse) => void;
@@ -167,7 +174,14 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
     socket.destroy();
     return;
   }
+  const open = PROGRESS.get(socket)?.calls ?? [];
+  const half = open.find((call) => call.request?.complete === false);
+  if (half !== undefined && error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isHeldBack(socket)) {
+    timeAgain(half, () => onClientError(error, socket, gateway), gateway);
+    return;
+  }
   SEEN.add(socket);
+  stopFollowing(socket);
   if (!bringsMore(socket) && error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     // Connected and never asked for anything: no call, whose row would let idle sockets fill the record.
     countWithoutRow('idle-connection', gateway);
@@ -175,8 +189,6 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
     return;
   }
   const refusal = parserRefusal(error);
-  const open = PROGRESS.get(socket)?.calls ?? [];
-  const half = open.find((call) => call.request?.complete === false);
   if (half !== undefined) {
     const ahead = open.filter((call) => call !== half);
     interrupt(half, endedByPeer(error) ? CLIENT_DISCONNECTED : refusal, socket, gateway, ahead);
@@ -184,6 +196,14 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
   // A peer that goes after its answers, or before them, asks for nothing more: its calls tell of it.
   else if (error.code === 'ECONNRESET' && (open.length > 0 || !bringsMore(socket))) socket.destroy();
   else turnAway(null, socket, refusal, gateway, open);
+}
+
+/** What the gateway itself held back counts against nobody: Node's clock has run, and the request gets its time once more. */
+function timeAgain(call: Call, onLate: () => void, { config }: Gateway): void {
+  const isLate = () => call.request?.complete === false;
+  const timer = setTimeout(() => isLate() && onLate(), config.limits.requestMs);
+  timer.unref();
+  call.request?.once('close', () => clearTimeout(timer));
 }
 
 /** The fault lies in the body of a call that has its name already: its own ending tells of it, in its one row. */
@@ -306,7 +326,7 @@ const PROGRESS = new WeakMap<Duplex, Progress>();
  * their turn on it would never close, nor their calls end.
  */
 function trackTunnel(socket: Duplex, ahead: readonly Call[]): void {
-  socket.once('end', () => socket.end());
+  socket.once('end', () => socket.end()).resume();
   socket.once('close', () => {
     for (const { response } of ahead) {
       if (response === null || response.closed || response.socket !== null) continue;

@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { ByteBuffer } from '@ideogate/request-body';
 import { READ_AHEAD } from './lines.ts';
 
 /*
@@ -21,12 +23,12 @@ type State =
   | 'chunk-size'
   | 'chunk'
   | 'trailer'
-  /** The parser and we don't agree, or what follows isn't for it. */
+  /** The parser and we don't agree, or what follows isn't for it: it gets nothing more. */
   | 'lost';
 
 interface Reader {
   state: State;
-  /** The unfinished line. */
+  /** The unfinished line, as far as it is kept. */
   text: string;
   /** The request line of the head that was read last. */
   line: string | null;
@@ -35,28 +37,21 @@ interface Reader {
   /** A body is to come, and nothing of it was given to the parser, which copies it. */
   untouched: boolean;
   /** What came while the connection is held back; null while it is not. */
-  held: Buffer[] | null;
+  held: ByteBuffer | null;
   /** As much is held as may be, and the connection isn't read. */
   full: boolean;
-  /** Ends the reading. */
-  readonly stop: () => void;
 }
 
 type Listener = (piece: Buffer) => void;
 
-const READERS = new WeakMap<Socket, Reader>();
+const READERS = new WeakMap<Duplex, Reader>();
+const CR = 0x0d;
 const LF = 0x0a;
 
 /** To be called when Node's own listeners for the connection are in place, and before its first byte. */
 export function followRequestLines(socket: Socket): void {
   const parsers = socket.listeners('data') as Listener[]; // as: the stream is of bytes
   socket.removeAllListeners('data');
-  const onData = (piece: Buffer) => feed(socket, reader, parsers, piece);
-  const stop = () => {
-    reader.state = 'lost';
-    socket.off('data', onData);
-    parsers.length = 0;
-  };
   const reader: Reader = {
     state: 'line',
     text: '',
@@ -65,16 +60,21 @@ export function followRequestLines(socket: Socket): void {
     untouched: false,
     held: null,
     full: false,
-    stop,
   };
   READERS.set(socket, reader);
-  socket.on('data', onData);
+  socket.on('data', (piece: Buffer) => feed(socket, reader, parsers, piece));
 }
 
 /** Gives the parser nothing more; the connection is read on for a while, or nobody would see its caller leave. */
 export function holdBack(socket: Socket): void {
   const reader = READERS.get(socket);
-  if (reader !== undefined) reader.held ??= [];
+  // why one block: pieces of a byte each would take hundreds of times what is counted
+  if (reader !== undefined) reader.held ??= new ByteBuffer(Number.POSITIVE_INFINITY, 0);
+}
+
+/** A request of the connection waits for one ahead of it. */
+export function isHeldBack(socket: Duplex): boolean {
+  return (READERS.get(socket)?.held ?? null) !== null;
 }
 
 /** Goes on with what was held back. */
@@ -84,16 +84,21 @@ export function goOn(socket: Socket): void {
   const { held, full } = reader;
   reader.held = null;
   reader.full = false;
-  if (held.length > 0) socket.unshift(Buffer.concat(held));
+  const { buffer, byteOffset, byteLength } = held.bytes();
+  // Who has ended the connection leaves: nothing of it can be put back any more.
+  if (byteLength > 0 && !socket.readableEnded) socket.unshift(Buffer.from(buffer, byteOffset, byteLength));
   if (full) socket.resume();
 }
 
 /** Bytes that come while a connection is held back before it isn't read any more. */
 const MOST_HELD = 65_536;
 
-/** Node lets go of the connection: what comes on it is for no parser. */
-export function stopFollowing(socket: Socket): void {
-  READERS.get(socket)?.stop();
+/** What comes on the connection is for no parser any more: it is read, or nobody would see its caller leave, and dropped. */
+export function stopFollowing(socket: Duplex): void {
+  const reader = READERS.get(socket);
+  if (reader === undefined) return;
+  reader.state = 'lost';
+  reader.text = '';
 }
 
 /**
@@ -132,7 +137,14 @@ function feed(socket: Socket, reader: Reader, parsers: readonly Listener[], piec
   let at = 0;
   // Node pauses a connection whose answers nobody takes, and must not be given more of it then.
   while (at < piece.length && !(at > 0 && socket.isPaused())) {
-    if (reader.held !== null) return hold(socket, reader, piece.subarray(at));
+    // The parser has not told of the head before this: it sees another one than we do, or the first half of what HTTP/2
+    // begins with (RFC 9113 section 3.4), whose other half it takes for a fault.
+    if (reader.state === 'framing') {
+      if (reader.line?.startsWith('PRI ')) reader.state = 'line';
+      else stopFollowing(socket);
+    }
+    if (reader.state === 'lost') return;
+    if (reader.held !== null) return hold(socket, reader, reader.held, piece.subarray(at));
     const end = follow(reader, piece, at);
     for (const parse of parsers) parse(piece.subarray(at, end));
     at = end;
@@ -143,11 +155,17 @@ function feed(socket: Socket, reader: Reader, parsers: readonly Listener[], piec
   if (at < piece.length) socket.unshift(piece.subarray(at));
 }
 
-function hold(socket: Socket, reader: Reader, piece: Buffer): void {
-  const held = reader.held ?? [];
-  held.push(piece);
-  reader.full = held.reduce((size, { length }) => size + length, 0) >= MOST_HELD;
+function hold(socket: Socket, reader: Reader, held: ByteBuffer, piece: Buffer): void {
+  held.add(piece);
+  reader.full = held.bytes().length >= MOST_HELD;
   if (reader.full) socket.pause();
+}
+
+/** Of a line that is longer no request is made, whatever the parser reads without end. */
+const MOST_OF_LINE = 65_536;
+
+function lineSoFar({ text }: Reader, piece: Buffer, from: number, to: number): string {
+  return text.length < MOST_OF_LINE ? text + piece.toString('latin1', from, to) : text;
 }
 
 /** Follows the bytes to the end of a head or of a message, or of the piece. @returns where that is */
@@ -155,12 +173,6 @@ function follow(reader: Reader, piece: Buffer, from: number): number {
   let at = from;
   for (;;) {
     switch (reader.state) {
-      case 'lost':
-        return piece.length;
-      case 'framing':
-        // The parser has not told of the head before this: it sees another one than we do.
-        reader.state = 'lost';
-        return piece.length;
       case 'length':
       case 'chunk': {
         const passed = Math.min(reader.left, piece.length - at);
@@ -172,12 +184,13 @@ function follow(reader: Reader, piece: Buffer, from: number): number {
         break;
       }
       default: {
+        if (reader.state === 'line') at = behindEmptyLines(reader, piece, at);
         const end = piece.indexOf(LF, at);
         if (end === -1) {
-          reader.text += piece.toString('latin1', at);
+          reader.text = lineSoFar(reader, piece, at, piece.length);
           return piece.length;
         }
-        const text = reader.text + piece.toString('latin1', at, end);
+        const text = lineSoFar(reader, piece, at, end);
         reader.text = '';
         at = end + 1;
         if (isLast(reader, text.endsWith('\r') ? text.slice(0, -1) : text)) return at;
@@ -186,12 +199,26 @@ function follow(reader: Reader, piece: Buffer, from: number): number {
   }
 }
 
-/** @returns whether the line ends a head or a message */
+/**
+ * Empty lines before a request are passed over (RFC 9112 section 2.2), at no more cost than that of the bytes. Of returns
+ * that end none of them, which the parser passes over too, so many are kept that the line behind them is seen not to be one.
+ */
+function behindEmptyLines(reader: Reader, piece: Buffer, from: number): number {
+  let { text } = reader;
+  if (!/^\r*$/.test(text)) return from;
+  let at = from;
+  for (; piece[at] === CR || piece[at] === LF; at++) {
+    if (piece[at] === CR) text = text === '' ? '\r' : '\r\r';
+    else if (text === '\r') text = '';
+  }
+  reader.text = text;
+  return at;
+}
+
+/** @returns whether the line ends a head or a message, or all that is for the parser */
 function isLast(reader: Reader, line: string): boolean {
   switch (reader.state) {
     case 'line':
-      // Empty lines before a request are passed over (RFC 9112 section 2.2).
-      if (line === '') return false;
       reader.line = line;
       reader.state = 'head';
       return false;
@@ -209,7 +236,7 @@ function isLast(reader: Reader, line: string): boolean {
         reader.left = size + 2;
         reader.state = 'chunk';
       }
-      return false;
+      return reader.state === 'lost';
     }
   }
 }
