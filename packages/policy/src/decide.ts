@@ -10,7 +10,7 @@ import { type CallerIdentity, callerOf, type Release, type Scopes } from './rele
 import { isCovered } from './scope-patterns.ts';
 
 /** What is asked: may this caller, with these scopes in its token, run this operation here? */
-export interface Ask {
+export interface AuthorizationRequest {
   readonly environment: EnvironmentName;
   readonly caller: CallerIdentity;
   /** Plain scopes of the verified token. */
@@ -35,6 +35,7 @@ export type RefusalReason =
   | 'not-limited'
   | 'scope-not-in-token';
 
+/** Whether a call may go on, how, and by which rule. */
 export type Decision =
   | {
       readonly allow: true;
@@ -62,29 +63,34 @@ type Refusal = Extract<Decision, { allow: false }>;
  * operation counts as this release has it, not as it was handed in. Policy is asked before the token, so that
  * the caller hears first what no token could mend.
  */
-export function decide(release: Release, ask: Ask): Decision {
-  const operation = release.operationsById.get(ask.operation.id);
+export function decide(release: Release, request: AuthorizationRequest): Decision {
+  const operation = release.operationsById.get(request.operation.id);
   if (operation === undefined) {
     return refuse('operation-unknown', null, 'catalogue', 'This release knows no such operation.');
   }
   if (operation.closed !== null || operation.scope === null) {
     return refuse('operation-closed', null, 'catalogue', `No scope opens ${operation.id}.`);
   }
-  const scope: ScopeName = ask.quote && operation.dryRun ? 'read:quote' : operation.scope;
-  const environment = release.environments.get(ask.environment);
+  const scope: ScopeName = request.quote && operation.dryRun ? 'read:quote' : operation.scope;
+  const environment = release.environments.get(request.environment);
   if (environment === undefined) {
-    return refuse('unknown-environment', scope, 'policy', `The policy does not declare ${ask.environment}.`);
+    return refuse(
+      'unknown-environment',
+      scope,
+      'policy',
+      `The policy does not declare ${request.environment}.`,
+    );
   }
-  const caller = callerOf(release, ask.caller);
+  const caller = callerOf(release, request.caller);
   if (caller === undefined) {
-    const near = didYouMean(ask.caller.subject, subjectsNear(release, ask.caller));
+    const near = didYouMean(request.caller.subject, subjectsNear(release, request.caller));
     const hint = near === undefined ? '' : ` Did you mean ${near}?`;
     const detail = `The policy names no such caller; ${scope} is needed.${hint}`;
     return refuse('unknown-caller', scope, 'policy', detail);
   }
-  const grant = caller.grants.get(ask.environment);
+  const grant = caller.grants.get(request.environment);
   if (grant === undefined) {
-    const detail = `The policy grants this caller nothing in ${ask.environment} (${caller.rule}); ${scope} is needed.`;
+    const detail = `The policy grants this caller nothing in ${request.environment} (${caller.rule}); ${scope} is needed.`;
     return refuse('no-grant', scope, caller.rule, detail);
   }
   const ceilingHas = levelIn(environment.ceiling, scope, operation);
@@ -94,19 +100,25 @@ export function decide(release: Release, ask: Ask): Decision {
       scope,
       operation,
       environment.ceiling,
-      `the ceiling of ${ask.environment}`,
+      `the ceiling of ${request.environment}`,
     );
   }
   const grantHas = levelIn(grant, scope, operation);
   if (grantHas.level === 'none') {
-    return lacking('grant-lacks-scope', scope, operation, grant, `this caller's grant in ${ask.environment}`);
+    return lacking(
+      'grant-lacks-scope',
+      scope,
+      operation,
+      grant,
+      `this caller's grant in ${request.environment}`,
+    );
   }
-  if (!ask.scopes.has(scope)) {
+  if (!request.scopes.has(scope)) {
     return refuse(
       'scope-not-in-token',
       scope,
       'token',
-      `The token lacks the scope ${scope}, which the policy grants.${misspelt(scope, ask)}`,
+      `The token lacks the scope ${scope}, which the policy grants.${misspelt(scope, request)}`,
     );
   }
   if (grantHas.level === 'limited') return { allow: true, level: 'limited', scope, rule: grantHas.rule };
@@ -122,13 +134,13 @@ function subjectsNear(release: Release, { issuer }: CallerIdentity): readonly st
 }
 
 /** A word in the token that is no scope, and nearly the one that is needed. It is the token's, so it isn't shown. */
-function misspelt(scope: ScopeName, { scopeText = '' }: Ask): string {
-  const others = scopeText.split(' ', MOST_WORDS).filter((word) => parseScope(word) === undefined);
+function misspelt(scope: ScopeName, { scopeText = '' }: AuthorizationRequest): string {
+  const others = scopeText.split(' ', MAX_TOKEN_WORDS).filter((word) => parseScope(word) === undefined);
   const near = others.some((word) => didYouMean(word, [scope]) !== undefined);
   return near ? ` It holds one that is spelled nearly so: did you mean ${scope}?` : '';
 }
 
-const MOST_WORDS = 200;
+const MAX_TOKEN_WORDS = 200;
 
 interface Held {
   readonly level: 'none' | 'limited' | 'full';

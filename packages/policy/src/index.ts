@@ -1,6 +1,6 @@
-export { type Ask, type Decision, decide, type RefusalReason } from './decide.ts';
-export { type ParsedPolicy, parsePolicy, type PolicyFile } from './parse-policy.ts';
-export { formatFault, type PolicyFault } from './policy-fault.ts';
+export { type AuthorizationRequest, type Decision, decide, type RefusalReason } from './decide.ts';
+export { type ParsedPolicy, parsePolicy, type PolicyFile } from './parse/parse-policy.ts';
+export { formatFault, type PolicyFault } from './parse/policy-fault.ts';
 export type {
   CallerIdentity,
   CallerPolicy,

@@ -1,7 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { EnvironmentName, Operation, ScopePattern } from '@ideogate/contract';
-import { compareText } from './policy-fault.ts';
 
 /** One version of the whole policy, immutable. */
 export interface Release {
@@ -17,6 +16,7 @@ export interface Release {
   readonly callersBySubject: ReadonlyMap<string, readonly CallerPolicy[]>;
 }
 
+/** What the policy says of one environment, defaults filled in. */
 export interface EnvironmentPolicy {
   readonly name: EnvironmentName;
   /** The gateway's public URL; null: the address it listens on. */
@@ -40,6 +40,7 @@ export interface EnvironmentPolicy {
 /** What the record keeps of prompts: a keyed digest and the length, or besides them the text, sealed. */
 export type Prompts = (typeof PROMPTS)[number];
 
+/** The words for it in a policy file. */
 export const PROMPTS = ['digest', 'keep'] as const;
 
 /** How long the record is kept. */
@@ -50,6 +51,7 @@ export interface Retention {
   readonly inDatabase: number;
 }
 
+/** One caller, as the policy names it. */
 export interface CallerPolicy {
   readonly subject: string;
   /** The only issuer whose tokens count; null: any trusted one. */
@@ -89,4 +91,9 @@ export function releaseId(files: readonly { readonly name: string; readonly text
   // JSON frames names and texts without ambiguity, lone surrogates included.
   const framed = JSON.stringify(['ideogate policy files', sorted]);
   return `sha256:${bytesToHex(sha256(new TextEncoder().encode(framed)))}`;
+}
+
+/** Order by code unit, the same on every machine (`localeCompare` is not). */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -245,7 +245,7 @@ describe('the framing of a release id', () => {
   });
 });
 
-describe('a policy with a fault is refused, with the place and what was probably meant', () => {
+describe('a policy with a fault is refused, with the position and what was probably meant', () => {
   it.each<[string, readonly string[], string]>([
     [
       'a misspelt setting',
@@ -531,7 +531,7 @@ describe('whatever the file', () => {
     '?',
   );
 
-  it('is a release or faults with places inside it, never an exception', () => {
+  it('is a release or faults with positions inside it, never an exception', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(words, fc.string({ maxLength: 3 })), { maxLength: 40 }), (parts) => {
         const text = parts.join('');

@@ -3,7 +3,7 @@ import { foldName } from './folded-name.ts';
 
 const known = new WeakMap<readonly Field[], DeclaredFields>();
 
-/** Fields or parameters that an operation declares in one place, by name. Made once for each list. */
+/** Fields or parameters that an operation declares in its body, its query or one object, by name. Made once for each list. */
 export class DeclaredFields {
   readonly byName: ReadonlyMap<string, Field>;
   /** By how many letters their names have: to hash a name that nobody saw before costs more than to compare a few. */

@@ -1,4 +1,3 @@
-import { didYouMean } from '@ideogate/contract';
 import {
   isAlias,
   isCollection,
@@ -9,71 +8,30 @@ import {
   type Node,
   parseAllDocuments,
 } from 'yaml';
-import type { PolicyFault } from './policy-fault.ts';
+import { type FaultList, HIDDEN, LOOKS_SECRET, type Position } from './policy-fault.ts';
 
 /** Largest policy file, in UTF-16 code units. */
 const MAX_LENGTH = 262_144;
 /** A policy needs six levels. */
 const MAX_DEPTH = 16;
-/**
- * Control characters, marks that nobody sees, and line ends that are one to an editor and none to YAML 1.2 (or the
- * other way round): behind `# a comment` such a line shows a restriction that is not there.
- */
-const HIDDEN = /\r(?!\n)|(?![\t\n\r])\p{Cc}|[\p{Cf}\p{Zl}\p{Zp}]/u;
-/** A JSON Web Token, an authorization header, or a PEM block: never at home in a policy. */
-const SECRET = /eyJ[\w-]{8,}\.|\b(?:bearer|dpop|basic)\s+\S{8}|-----BEGIN /iu;
 
-/** A value in a policy file, with the place it was written at. */
+/** A value in a policy file, with the position it was written at. */
 export type PolicyNode =
-  | { readonly kind: 'text'; readonly at: Place; readonly text: string }
+  | { readonly kind: 'text'; readonly at: Position; readonly text: string }
   /** A number as it is written: `012` and `1e1` mean something else to some readers, so the reader looks at the text. */
-  | { readonly kind: 'number'; readonly at: Place; readonly text: string }
-  | { readonly kind: 'list'; readonly at: Place; readonly items: readonly PolicyNode[] }
-  | { readonly kind: 'map'; readonly at: Place; readonly entries: readonly PolicyEntry[] }
-  | { readonly kind: 'empty'; readonly at: Place }
+  | { readonly kind: 'number'; readonly at: Position; readonly text: string }
+  | { readonly kind: 'list'; readonly at: Position; readonly items: readonly PolicyNode[] }
+  | { readonly kind: 'map'; readonly at: Position; readonly entries: readonly PolicyEntry[] }
+  | { readonly kind: 'empty'; readonly at: Position }
   /** A boolean, which no setting takes. */
-  | { readonly kind: 'other'; readonly at: Place; readonly name: string };
+  | { readonly kind: 'other'; readonly at: Position; readonly name: string };
 
-export interface PolicyEntry {
+/** A key of a map and its value. */
+interface PolicyEntry {
   readonly key: string;
-  readonly at: Place;
+  /** Where the key stands. */
+  readonly at: Position;
   readonly value: PolicyNode;
-}
-
-export interface Place {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-}
-
-/** Collects faults, each with its place. */
-export class FaultList {
-  readonly #faults: PolicyFault[] = [];
-
-  add(at: Place, message: string, suggestion?: string): void {
-    this.#faults.push({ ...at, message, ...(suggestion === undefined ? {} : { suggestion }) });
-  }
-
-  /** As `add`, for a word outside a known set: suggests the nearest one. */
-  addUnknown(at: Place, what: string, written: string, known: readonly string[]): void {
-    this.add(at, `unknown ${what} ${quote(written)}`, didYouMean(written, known));
-  }
-
-  get all(): readonly PolicyFault[] {
-    return this.#faults;
-  }
-}
-
-/** A word from the file as a message shows it: short, on one line, and never something that looks like a secret. */
-export function quote(written: string): string {
-  if (SECRET.test(written) || HIDDEN.test(written)) return '(not shown)';
-  const short = written.length > 60 ? `${written.slice(0, 60)}…` : written;
-  return JSON.stringify(short);
-}
-
-/** `file:line`, as rules are named in decisions and in the record. */
-export function ruleAt(at: Place): string {
-  return `${at.file}:${at.line}`;
 }
 
 /**
@@ -82,7 +40,7 @@ export function ruleAt(at: Place): string {
  * characters. Null when nothing in the file can be trusted (faults say why).
  */
 export function readPolicyYaml(file: string, text: string, faults: FaultList): PolicyNode | null {
-  const start: Place = { file, line: 1, column: 1 };
+  const start: Position = { file, line: 1, column: 1 };
   if (text.length > MAX_LENGTH) {
     faults.add(start, `the file is longer than ${MAX_LENGTH} characters`);
     return null;
@@ -90,7 +48,7 @@ export function readPolicyYaml(file: string, text: string, faults: FaultList): P
   const lines = new LineCounter();
   const before = faults.all.length;
   const documents = compose(text, lines);
-  const placeAt = (offset: number): Place => {
+  const positionAt = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(1, line), column: Math.max(1, col) };
   };
@@ -100,20 +58,20 @@ export function readPolicyYaml(file: string, text: string, faults: FaultList): P
   }
   const hidden = HIDDEN.exec(text);
   if (hidden !== null) {
-    faults.add(placeAt(hidden.index), 'the file holds a hidden or control character here');
+    faults.add(positionAt(hidden.index), 'the file holds a hidden or control character here');
   }
   let broken = false;
   for (const document of documents) {
     for (const problem of [...document.errors, ...document.warnings]) {
       // A repeated key leaves the rest of the file readable; after any other fault, more would be guesses.
       if (problem.code !== 'DUPLICATE_KEY') broken = true;
-      faults.add(placeAt(problem.pos[0]), describe(problem.code, problem.message));
+      faults.add(positionAt(problem.pos[0]), describe(problem.code, problem.message));
     }
   }
   const [document, second] = documents;
   if (second !== undefined) {
     faults.add(
-      placeAt(second.range?.[0] ?? 0),
+      positionAt(second.range?.[0] ?? 0),
       'a policy file holds one YAML document, this is a second one',
     );
     broken = true;
@@ -125,7 +83,7 @@ export function readPolicyYaml(file: string, text: string, faults: FaultList): P
     if (faults.all.length === before) faults.add(start, 'the file is empty');
     return null;
   }
-  const node = broken ? null : convert(document.contents, 0, { placeAt, faults });
+  const node = broken ? null : convert(document.contents, 0, { positionAt, faults });
   return node;
 }
 
@@ -153,17 +111,17 @@ function describe(code: string, message: string): string {
   if (code === 'DUPLICATE_KEY') return 'this key is written twice in one map';
   // The library's sentences may quote the source over several lines.
   const line = message.split('\n', 1)[0] ?? '';
-  return `not readable as YAML: ${SECRET.test(line) ? code : line}`;
+  return `not readable as YAML: ${LOOKS_SECRET.test(line) ? code : line}`;
 }
 
 interface Reading {
-  readonly placeAt: (offset: number) => Place;
+  readonly positionAt: (offset: number) => Position;
   readonly faults: FaultList;
 }
 
 function convert(node: Node, depth: number, reading: Reading): PolicyNode {
   const { faults } = reading;
-  const at = reading.placeAt(node.range?.[0] ?? 0);
+  const at = reading.positionAt(node.range?.[0] ?? 0);
   if (isAlias(node)) {
     faults.add(at, 'aliases are not allowed: write the value out');
     return { kind: 'empty', at };
@@ -187,17 +145,17 @@ function convert(node: Node, depth: number, reading: Reading): PolicyNode {
   if (!isScalar(node) || node.value === null) return { kind: 'empty', at };
   if (typeof node.value === 'number') return { kind: 'number', at, text: node.source ?? String(node.value) };
   if (typeof node.value !== 'string') return { kind: 'other', at, name: `a ${typeof node.value}` };
-  if (SECRET.test(node.value)) {
+  if (LOOKS_SECRET.test(node.value)) {
     faults.add(at, 'this looks like a key or a token: a policy holds names, never secrets');
   }
   return { kind: 'text', at, text: node.value };
 }
 
-function convertMap(items: readonly unknown[], at: Place, depth: number, reading: Reading): PolicyNode {
+function convertMap(items: readonly unknown[], at: Position, depth: number, reading: Reading): PolicyNode {
   const entries: PolicyEntry[] = [];
   for (const item of items) {
     const { key, value } = item as { key: Node | null; value: Node | null }; // as: a parsed pair holds nodes
-    const keyAt = key === null ? at : reading.placeAt(key.range?.[0] ?? 0);
+    const keyAt = key === null ? at : reading.positionAt(key.range?.[0] ?? 0);
     if (key === null || !isScalar(key) || typeof key.value !== 'string') {
       reading.faults.add(keyAt, 'a key must be plain text');
       continue;
