@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Session } from './session.ts';
 
 /** An advisory lock of Postgres: one key of 64 bits, or two of 32, which never meet one of the others. */
@@ -6,6 +7,11 @@ export type AdvisoryLock = bigint | readonly [number, number];
 /** A lock with two keys, out of words of four letters each. */
 export function lockNamed(first: string, second: string): AdvisoryLock {
   return [Buffer.from(first).readInt32BE(), Buffer.from(second).readInt32BE()];
+}
+
+/** A lock with one key, out of a text of any length. */
+export function lockOfText(text: string): bigint {
+  return createHash('sha256').update(text).digest().readBigInt64BE(0);
 }
 
 /** Takes a lock for as long as the session lives, if nobody else has it. */

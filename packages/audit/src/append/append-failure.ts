@@ -1,4 +1,4 @@
-import { DatabaseError } from '@ideogate/postgres';
+import { DatabaseError, SQLSTATE } from '@ideogate/postgres';
 
 /** What a failed append means for its rows. */
 export type AppendFailure =
@@ -11,10 +11,6 @@ export type AppendFailure =
   /** Perhaps committed: the answer is what was lost. */
   | 'unknown';
 
-const QUERY_CANCELED = '57014';
-const UNIQUE_VIOLATION = '23505';
-const CHECK_VIOLATION = '23514';
-const PROGRAM_LIMIT_EXCEEDED = '54000';
 /** Raised by `ideogate.close_gaps`. */
 const GAP_CLOSED = 'IG001';
 
@@ -23,12 +19,12 @@ export function appendFailure(error: unknown): AppendFailure {
   if (!(error instanceof DatabaseError)) return 'unknown';
   const state = error.code ?? '';
   // The very rows may be there, from an attempt whose answer was lost.
-  if (state === UNIQUE_VIOLATION) return 'unknown';
+  if (state === SQLSTATE.uniqueViolation) return 'unknown';
   if (state === GAP_CLOSED) return 'gap-closed';
   // A month without a partition is no fault of the row: it has no constraint to name.
-  if (state === CHECK_VIOLATION && error.constraint === undefined) return 'not-now';
-  if (state === QUERY_CANCELED) return 'not-now';
-  if (/^(?:22|23)/.test(state) || state === PROGRAM_LIMIT_EXCEEDED) return 'bad-row';
+  if (state === SQLSTATE.checkViolation && error.constraint === undefined) return 'not-now';
+  if (state === SQLSTATE.queryCanceled) return 'not-now';
+  if (/^(?:22|23)/.test(state) || state === SQLSTATE.programLimitExceeded) return 'bad-row';
   // Those that may end the server with the commit half done (a full disk, a stop, a crash), and "statement completion
   // unknown". The severity isn't asked: Postgres translates it.
   return /^(?:08|53|57|58|XX|40003)/.test(state) ? 'unknown' : 'not-now';

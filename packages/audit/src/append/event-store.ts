@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import { getTableColumns } from 'drizzle-orm';
 import type { ChainHead, Link } from '../chain/chain.ts';
 import { auditEvent } from '../database/schema.ts';
-import type { Session } from '@ideogate/postgres';
+import { lockOfText, type Session } from '@ideogate/postgres';
 
 /** How the members of a canonical form that are not texts of their column become so. */
 const TYPE_OF_ITS_FORM: Readonly<Record<string, string>> = { at: 'bigint', prev_hash: 'text', hash: 'text' };
@@ -40,7 +39,7 @@ const APPEND_CLOSING = APPEND.replace(
 
 /** The writer's advisory lock: whoever appends to or reads back a writer's events holds it. */
 export function writerLock(writer: string): bigint {
-  return createHash('sha256').update(`ideogate writer ${writer}`).digest().readBigInt64BE(0);
+  return lockOfText(`ideogate writer ${writer}`);
 }
 
 /**

@@ -1,12 +1,19 @@
-import { createHash } from 'node:crypto';
-import { noticeLostHosts, openSession, pause, type Session, type SessionTimeouts } from '@ideogate/postgres';
+import {
+  lockOfText,
+  noticeLostHosts,
+  openSession,
+  pause,
+  type Session,
+  type SessionTimeouts,
+  tryLock,
+} from '@ideogate/postgres';
 
 const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 2_000, graceMs: 500 };
 const TRY_AGAIN_MS = 500;
 
 /** The lock that is a writer's lease: held for as long as it may write. */
 function leaseLock(writer: string): bigint {
-  return createHash('sha256').update(`ideogate life of writer ${writer}`).digest().readBigInt64BE(0);
+  return lockOfText(`ideogate life of writer ${writer}`);
 }
 
 /**
@@ -16,7 +23,7 @@ function leaseLock(writer: string): bigint {
  */
 export function holdWriterLease(appendUrl: string, writer: string): { stop(): void } {
   const over = new AbortController();
-  const lock = leaseLock(writer).toString();
+  const lock = leaseLock(writer);
   let session: Session | undefined;
   void run();
 
@@ -34,12 +41,7 @@ export function holdWriterLease(appendUrl: string, writer: string): { stop(): vo
     session = await openSession(appendUrl, 'ideogate-life', TIMEOUTS, lost.resolve);
     await noticeLostHosts(session);
     while (!over.signal.aborted && session.alive()) {
-      const { rows } = await session.query({
-        text: 'SELECT pg_try_advisory_lock($1::bigint) AS mine',
-        values: [lock],
-      });
-      const [row] = rows as { mine: boolean }[]; // as: the column selected above
-      if (row?.mine === true) return lost.promise;
+      if (await tryLock(session, lock)) return lost.promise;
       await pause(TRY_AGAIN_MS, over.signal);
     }
   }

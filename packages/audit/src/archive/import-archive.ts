@@ -1,4 +1,4 @@
-import { inTransaction, type Session, sqlState } from '@ideogate/postgres';
+import { inTransaction, type Session, SQLSTATE, sqlState } from '@ideogate/postgres';
 import { insertLines } from '../append/event-store.ts';
 import { ArchiveError } from './archive-error.ts';
 import { type ArchiveContent, readArchive } from './archive-file.ts';
@@ -8,8 +8,6 @@ import { alone, registeredArchive } from './registered.ts';
 const SCHEMA = 'ideogate_imported';
 const VIEWS = ['audit_call', 'audit_entry', 'audit_notice'];
 const LINES_AT_ONCE = 1_000;
-const UNIQUE_VIOLATION = '23505';
-
 export interface ImportOptions {
   readonly ownerUrl: string;
   readonly file: string;
@@ -101,7 +99,7 @@ async function insertAll(session: Session, file: string): Promise<ArchiveContent
     await session.query({ text: `ANALYZE ${SCHEMA}.audit_event` });
     return content;
   } catch (error) {
-    if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
+    if (sqlState(error) !== SQLSTATE.uniqueViolation) throw error;
     throw new ArchiveError('not-importable', `${file} was imported before; drop what was imported first`);
   }
 }

@@ -1,5 +1,11 @@
-import { createHash } from 'node:crypto';
-import { inTransaction, openSession, type Session, type SessionTimeouts } from '@ideogate/postgres';
+import {
+  inTransaction,
+  lockOfText,
+  type Session,
+  type SessionTimeouts,
+  tryLock,
+  withSession,
+} from '@ideogate/postgres';
 import { type Month, parseMonth } from '../month.ts';
 import { ArchiveError } from './archive-error.ts';
 import type { ArchiveContent } from './archive-file.ts';
@@ -21,26 +27,18 @@ export interface RegisteredArchive {
 
 /** Detaching waits for everyone who reads the record just now; an hour is an auditor's longest question. */
 const TIMEOUTS: SessionTimeouts = { connectMs: 5_000, statementMs: 3_600_000, graceMs: 5_000 };
-const ARCHIVE_LOCK = createHash('sha256').update('ideogate archive').digest().readBigInt64BE(0).toString();
+const ARCHIVE_LOCK = lockOfText('ideogate archive');
 
 /**
  * Runs `work` in a session of the owner role, one process at a time.
  * @throws ArchiveError `busy`
  */
-export async function alone<T>(ownerUrl: string, work: (session: Session) => Promise<T>): Promise<T> {
-  const session = await openSession(ownerUrl, 'ideogate-archive', TIMEOUTS);
-  try {
-    const { rows } = await session.query({
-      text: 'SELECT pg_try_advisory_lock($1::bigint) AS got',
-      values: [ARCHIVE_LOCK],
-    });
-    const [lock] = rows as { got: boolean }[]; // as: the column selected above
-    if (lock?.got !== true)
+export function alone<T>(ownerUrl: string, work: (session: Session) => Promise<T>): Promise<T> {
+  return withSession(ownerUrl, 'ideogate-archive', TIMEOUTS, async (session) => {
+    if (!(await tryLock(session, ARCHIVE_LOCK)))
       throw new ArchiveError('busy', 'another process is archiving or importing; try again when it is done');
-    return await work(session);
-  } finally {
-    await session.end();
-  }
+    return work(session);
+  });
 }
 
 /** Every archive that the database knows of, oldest first. */

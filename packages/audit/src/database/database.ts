@@ -1,4 +1,5 @@
 import type { EnvironmentName } from '@ideogate/contract';
+import { escapeIdentifier } from '@ideogate/postgres';
 import { withOwner, withSchemaLock } from './owner-session.ts';
 
 /** The database already holds the record of another environment. */
@@ -12,13 +13,11 @@ export class DatabaseClaimError extends Error {
  */
 export function ensureDatabase(serverUrl: string, name: string): Promise<void> {
   return withOwner(serverUrl, async (session) => {
-    const { rows } = await session.query({
-      text: 'SELECT 1 FROM pg_database WHERE datname = $1',
-      values: [name],
+    const there = await session.rows('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
+    if (there.length > 0) return;
+    await session.query({
+      text: `CREATE DATABASE ${escapeIdentifier(name)} TEMPLATE template0 ENCODING 'UTF8'`,
     });
-    if (rows.length > 0) return;
-    const quoted = `"${name.replaceAll('"', '""')}"`;
-    await session.query({ text: `CREATE DATABASE ${quoted} TEMPLATE template0 ENCODING 'UTF8'` });
   });
 }
 
@@ -33,8 +32,9 @@ export function claimDatabase(ownerUrl: string, environment: EnvironmentName): P
         text: 'INSERT INTO ideogate.deployment (environment) VALUES ($1) ON CONFLICT DO NOTHING',
         values: [environment],
       });
-      const { rows } = await session.query({ text: 'SELECT environment FROM ideogate.deployment' });
-      const [claim] = rows as { environment: string }[]; // as: the column selected above
+      const [claim] = await session.rows<{ environment: string }>(
+        'SELECT environment FROM ideogate.deployment',
+      );
       if (claim?.environment === environment) return;
       throw new DatabaseClaimError(
         `the database holds the record of ${claim?.environment}, and ${environment} needs one of its own`,

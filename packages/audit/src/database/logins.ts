@@ -86,12 +86,11 @@ export async function createLogins(
 
 async function putLogin(session: Session, database: string, login: Login, group: string): Promise<void> {
   const user = escapeIdentifier(login.user);
-  const { rows } = await session.query({
-    text: `SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls OR rolname = current_user AS powerful
-      FROM pg_roles WHERE rolname = $1`,
-    values: [login.user],
-  });
-  const [present] = rows as { powerful: boolean }[]; // as: the column selected above
+  const [present] = await session.rows<{ powerful: boolean }>(
+    `SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls OR rolname = current_user AS powerful
+     FROM pg_roles WHERE rolname = $1`,
+    [login.user],
+  );
   if (present?.powerful === true) {
     throw new LoginError(
       'powerful-role',

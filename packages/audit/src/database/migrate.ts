@@ -70,10 +70,11 @@ async function readMigrations(folder: URL): Promise<readonly Migration[]> {
 }
 
 async function checkServer(session: Session): Promise<void> {
-  const { rows } = await session.query({
-    text: `SELECT current_setting('server_version_num')::int / 10000 AS major, current_setting('server_encoding') AS encoding`,
-  });
-  const { major, encoding } = rows[0] as { major: number; encoding: string }; // as: the columns selected above
+  const [server] = await session.rows<{ major: number; encoding: string }>(
+    `SELECT current_setting('server_version_num')::int / 10000 AS major, current_setting('server_encoding') AS encoding`,
+  );
+  if (server === undefined) throw new Error('Postgres answered without a row');
+  const { major, encoding } = server;
   if (major < 15) {
     throw new MigrationError('server-too-old', `the record needs Postgres 15 or newer, this is ${major}`);
   }
@@ -86,9 +87,10 @@ async function checkServer(session: Session): Promise<void> {
 }
 
 async function landed(session: Session): Promise<ReadonlyMap<string, string>> {
-  const { rows } = await session.query({ text: 'SELECT name, sha256 FROM ideogate.ideogate_migrations' });
-  const list = rows as { name: string; sha256: string }[]; // as: the columns selected above
-  return new Map(list.map(({ name, sha256 }) => [name, sha256]));
+  const rows = await session.rows<{ name: string; sha256: string }>(
+    'SELECT name, sha256 FROM ideogate.ideogate_migrations',
+  );
+  return new Map(rows.map(({ name, sha256 }) => [name, sha256]));
 }
 
 function pendingMigrations(

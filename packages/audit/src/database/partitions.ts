@@ -24,12 +24,11 @@ interface Month {
 export function topUpPartitions(ownerUrl: string, nowMicros: bigint): Promise<readonly string[]> {
   return withOwner(ownerUrl, (session) =>
     withSchemaLock(session, async () => {
-      const { rows } = await session.query({
-        text: `SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-          WHERE i.inhparent = 'ideogate.audit_event'::regclass`,
-      });
-      const list = rows as { name: string }[]; // as: the column selected above
-      const present = new Set(list.map(({ name }) => name));
+      const rows = await session.rows<{ name: string }>(
+        `SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'ideogate.audit_event'::regclass`,
+      );
+      const present = new Set(rows.map(({ name }) => name));
       const missing = months(nowMicros).filter(({ name }) => !present.has(name));
       for (const month of missing) await attach(session, month);
       return missing.map(({ name }) => name);

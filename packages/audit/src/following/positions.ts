@@ -1,4 +1,4 @@
-import { openSession, type Session, type SessionTimeouts } from '@ideogate/postgres';
+import { type Session, SHORT_TIMEOUTS, withSession } from '@ideogate/postgres';
 
 /** The last event of a chain that a reader is done with. */
 export interface Position {
@@ -9,8 +9,6 @@ export interface Position {
 
 /** Positions by writer. */
 export type Positions = ReadonlyMap<string, Position>;
-
-const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 5_000, graceMs: 500 };
 
 /** How far a reader has come. @param session of the read login */
 export async function positionsOf(session: Session, reader: string): Promise<Positions> {
@@ -36,18 +34,12 @@ export async function advancePositions(
 ): Promise<void> {
   if (positions.size === 0) return;
   const list = [...positions.values()];
-  const session = await openSession(appendUrl, 'ideogate-positions', TIMEOUTS);
-  try {
-    await session.query({
-      text: 'SELECT ideogate.advance_positions($1, $2, $3, $4)',
-      values: [
-        reader,
-        [...positions.keys()],
-        list.map(({ seq }) => seq),
-        list.map(({ atMicros }) => atMicros.toString()),
-      ],
-    });
-  } finally {
-    await session.end();
-  }
+  await withSession(appendUrl, 'ideogate-positions', SHORT_TIMEOUTS, (session) =>
+    session.rows('SELECT ideogate.advance_positions($1, $2, $3, $4)', [
+      reader,
+      [...positions.keys()],
+      list.map(({ seq }) => seq),
+      list.map(({ atMicros }) => atMicros.toString()),
+    ]),
+  );
 }

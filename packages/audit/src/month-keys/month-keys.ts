@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { CallId, EnvironmentName } from '@ideogate/contract';
-import { openSession, type Session, type SessionTimeouts } from '@ideogate/postgres';
+import { type Session, SHORT_TIMEOUTS, withSession } from '@ideogate/postgres';
 import { type Month, monthOf, monthsFrom } from '../month.ts';
 import { sealPrompt } from './sealed-prompt.ts';
 import { type MonthKey, newWrappedKey, openWrappedKey, type Wrapping, wrappingOf } from './wrapped-key.ts';
@@ -34,8 +34,6 @@ export class MonthKeyError extends Error {
 const MINUTE_MS = 60_000;
 const RETRY_MS = 1_000;
 const DAY_MICROS = 86_400_000_000n;
-const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 5_000, graceMs: 500 };
-
 /**
  * Fetches the keys for this month and the next, making those that are missing, and goes on doing so ahead of each
  * month's change. Replicas agree on one key a month. The database need not be up: it is asked again.
@@ -54,12 +52,9 @@ export async function openMonthKeys(options: MonthKeysOptions): Promise<MonthKey
     for (const month of keys.keys()) if (!wanted.has(month)) keys.delete(month);
     const missing = [...wanted].filter((month) => !keys.has(month));
     if (missing.length === 0) return;
-    const session = await openSession(appendUrl, 'ideogate-month-keys', TIMEOUTS);
-    try {
+    await withSession(appendUrl, 'ideogate-month-keys', SHORT_TIMEOUTS, async (session) => {
       for (const month of missing) keys.set(month, await agreedKey(session, wrapping, month));
-    } finally {
-      await session.end();
-    }
+    });
   }
 
   function again(afterMs: number) {
@@ -106,11 +101,10 @@ function monthsInReach(nowMicros: bigint): ReadonlySet<Month> {
 
 /** Null when the month's key was destroyed. */
 async function agreedKey(session: Session, wrapping: Wrapping, month: Month): Promise<MonthKey | null> {
-  const { rows } = await session.query({
-    text: 'SELECT ideogate.month_key_of($1::date, $2) AS wrapped',
-    values: [`${month}-01`, newWrappedKey(wrapping, month)],
-  });
-  const [row] = rows as { wrapped: Buffer | null }[]; // as: the column selected above
+  const [row] = await session.rows<{ wrapped: Buffer | null }>(
+    'SELECT ideogate.month_key_of($1::date, $2) AS wrapped',
+    [`${month}-01`, newWrappedKey(wrapping, month)],
+  );
   if (row?.wrapped == null) return null;
   const key = openWrappedKey(wrapping, month, row.wrapped);
   if (key !== null) return key;

@@ -1,5 +1,5 @@
 import type { CallId, EnvironmentName } from '@ideogate/contract';
-import { openSession, type SessionTimeouts } from '@ideogate/postgres';
+import { SHORT_TIMEOUTS, withSession } from '@ideogate/postgres';
 import { monthOfSealed, openSealed } from './sealed-prompt.ts';
 import { openWrappedKey, wrappingOf } from './wrapped-key.ts';
 
@@ -11,8 +11,6 @@ export type KeptPrompt =
   | { readonly state: 'forgotten'; readonly month: string }
   /** The key was wrapped with another secret, or the sealed text isn't what was written for this call. */
   | { readonly state: 'unreadable' };
-
-const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 5_000, graceMs: 500 };
 
 export interface KeptPromptOptions {
   /** The append login, which may ask for keys. */
@@ -30,19 +28,15 @@ export async function readKeptPrompt(options: KeptPromptOptions): Promise<KeptPr
   const { appendUrl, secret, environment, callId, sealed } = options;
   const month = monthOfSealed(sealed);
   if (month === undefined) return { state: 'unreadable' };
-  const session = await openSession(appendUrl, 'ideogate-month-keys', TIMEOUTS);
-  try {
+  return withSession(appendUrl, 'ideogate-month-keys', SHORT_TIMEOUTS, async (session) => {
     // Offering none, so that asking for a month makes no key for it.
-    const { rows } = await session.query({
-      text: 'SELECT ideogate.month_key_of($1::date, NULL) AS wrapped',
-      values: [`${month}-01`],
-    });
-    const [row] = rows as { wrapped: Buffer | null }[]; // as: the column selected above
+    const [row] = await session.rows<{ wrapped: Buffer | null }>(
+      'SELECT ideogate.month_key_of($1::date, NULL) AS wrapped',
+      [`${month}-01`],
+    );
     if (row?.wrapped == null) return { state: 'forgotten', month };
     const key = openWrappedKey(wrappingOf(secret, environment), month, row.wrapped);
     const text = key && openSealed(key, month, callId, sealed);
     return text === null ? { state: 'unreadable' } : { state: 'readable', text };
-  } finally {
-    await session.end();
-  }
+  });
 }

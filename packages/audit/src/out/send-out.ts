@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { type ChainEnd, chainEnds } from '../checkpoints/checkpoint-store.ts';
 import {
-  openSession,
+  type AdvisoryLock,
   pause,
   runAsLeader,
   type Session,
   type SessionTimeouts,
   tryLock,
+  withSession,
 } from '@ideogate/postgres';
 import type { Position } from '../following/positions.ts';
 import {
@@ -79,22 +80,19 @@ export function sendOutUntil(options: SendingOptions, over: AbortSignal): Promis
   return withLock(options, (session) => new Sending(options, session, over).follow());
 }
 
-async function withLock(
+function withLock(
   { readUrl, name }: SendingOptions,
   work: (session: Session) => Promise<void>,
 ): Promise<void> {
-  const session = await openSession(readUrl, 'ideogate-export', TIMEOUTS);
-  try {
+  return withSession(readUrl, 'ideogate-export', TIMEOUTS, async (session) => {
     if (!(await tryLock(session, exportLock(name))))
       throw new TargetError('another process sends the record there already');
     await work(session);
-  } finally {
-    await session.end();
-  }
+  });
 }
 
 /** Of all that send under one name, one holds it. */
-export function exportLock(name: string): readonly [number, number] {
+export function exportLock(name: string): AdvisoryLock {
   return [Buffer.from('ideo').readInt32BE(), createHash('sha256').update(name).digest().readInt32BE()];
 }
 
