@@ -162,6 +162,12 @@ test('the database goes while calls run: what went out has its decision, and eve
 });
 
 test('a decision that commits after its caller was told 503 is on record as not forwarded', async () => {
+  // What is delayed is to be the answer to this decision's commit, and no other.
+  expect((await generate()).status).toBe(200);
+  await vi.waitUntil(async () => (await metric('ideogate_rows_waiting')) === 0, {
+    timeout: 5000,
+    interval: 10,
+  });
   const before = (await gateway.received()).length;
   // Postgres hears and commits; its answers take longer than a caller waits.
   gateway.relay.delayAnswers(2300);

@@ -1,9 +1,53 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { appendFailure, closedBefore } from './append-failure.ts';
-import { type ChainHead, chain, EMPTY_CHAIN, type Link, type Timed } from '../chain/chain.ts';
-import { appendEvents, readBack, writerLock } from './event-store.ts';
 import { openSession, type Session, type SessionTimeouts } from '@ideogate/postgres';
+import { type ChainHead, chain, EMPTY_CHAIN, type Link, type Timed } from '../chain/chain.ts';
+import { appendFailure, closedBefore } from './append-failure.ts';
 import { type AppendQueue, isClosing, type QueuedEvent } from './append-queue.ts';
+import { appendEvents, readBack, writerLock } from './event-store.ts';
+import { Pacing } from './pacing.ts';
+
+/*
+ * The append loop moves events from the queue into the record: one session, one batch in flight, for as long as the
+ * process lives. One field says what it is at, and each state is a method that returns the next:
+ *
+ * | state       | what goes on                                                  | next                                 |
+ * | ----------- | ------------------------------------------------------------- | ------------------------------------ |
+ * | connecting  | the append login's session is opened                          | idle, in doubt, backing off          |
+ * | idle        | nothing waits that has to go                                  | gathering, connecting, backing off   |
+ * | gathering   | what waits is given time for company, as `Pacing` says        | reserving, connecting                |
+ * | reserving   | a batch's events get their times, places and hashes           | in flight, idle                      |
+ * | in flight   | Postgres has the batch                                        | reserving, backing off               |
+ * | in doubt    | the answer was lost: is the batch in the record?              | idle, in flight, backing off         |
+ * | backing off | something failed: a while later all begins with a new session | connecting                           |
+ * | stopped     | nothing is appended any more; `stop` leads here from any      |                                      |
+ */
+type State =
+  /** `inDoubt`: a batch whose answer was lost. Until it is known to be there or not, nothing may take its places. */
+  | { readonly name: 'connecting'; readonly inDoubt: Batch | null }
+  | { readonly name: 'idle'; readonly session: Session }
+  | { readonly name: 'gathering'; readonly session: Session }
+  /** The first slice is the next batch. There are more while a bad row is looked for by halves. */
+  | { readonly name: 'reserving'; readonly session: Session; readonly slices: Slices }
+  | {
+      readonly name: 'in flight';
+      readonly session: Session;
+      readonly batch: Batch;
+      /** What is appended next, before anything else. */
+      readonly rest: Slices;
+      /** It was sent before, and that attempt may land yet. */
+      readonly again: boolean;
+    }
+  | { readonly name: 'in doubt'; readonly session: Session; readonly batch: Batch }
+  | { readonly name: 'backing off'; readonly inDoubt: Batch | null }
+  | { readonly name: 'stopped' };
+
+type Slices = readonly (readonly QueuedEvent[])[];
+type In<Name extends State['name']> = Extract<State, { readonly name: Name }>;
+
+interface Batch {
+  readonly entries: readonly QueuedEvent[];
+  /** What the entries became. */
+  readonly links: readonly Link[];
+}
 
 export interface AppendLoopOptions {
   readonly appendUrl: string;
@@ -17,48 +61,27 @@ export interface AppendLoopOptions {
 }
 
 const MAX_BATCH = 1_000;
-/** So many callers never wait for more. */
-const FULL_ENOUGH = 16;
-/** How far apart batches begin when the last one was of few events, and when it was of many. Milliseconds. */
-const FEW_EVERY_MS = 2;
-const MANY_EVERY_MS = 10;
-const MANY = 4;
-/** Commits that take so long keep batches far enough apart by themselves, milliseconds. */
-const SLOW_COMMIT_MS = 2.5;
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 500;
 /** An event may be dated this far back, which the month behind always covers; 28 days in microseconds. */
 const MAX_AGE_MICROS = 28n * 86_400_000_000n;
 
-/** A batch whose answer was lost. Until it is known to be there or not, nothing else may take its place. */
-interface Batch {
-  readonly entries: readonly QueuedEvent[];
-  readonly events: readonly Link[];
-}
-
-/**
- * Moves events from the queue into the record: one connection, one batch in flight, for as long as the process
- * lives. Nothing that the network or the database does ends it.
- */
+/** Appends what is in the queue. Nothing that the network or the database does ends it, or is thrown. */
 export class AppendLoop {
   readonly #queue: AppendQueue;
   readonly #options: AppendLoopOptions;
-  readonly #done: Promise<void>;
-  #session: Session | undefined;
   readonly #lock: bigint;
-  #head: ChainHead = EMPTY_CHAIN;
-  #inDoubt: Batch | undefined;
-  /** Failures since anything last worked. */
+  readonly #pacing = new Pacing();
+  readonly #over = new AbortController();
+  readonly #done: Promise<void>;
+  #state: State = { name: 'connecting', inDoubt: null };
+  #chainHead: ChainHead = EMPTY_CHAIN;
+  /** Failures since a batch was last committed. */
   #failures = 0;
-  #stopped = false;
-  #ring: () => void = () => {};
-  #rung = false;
-  #othersDue = false;
-  /** The last batch: monotonic time at which it was taken and how long it took, milliseconds, and its events. */
-  #last = { began: 0, took: 0, events: 0 };
-  #quiet: NodeJS.Timeout | undefined;
+  /** When outcomes, refusals and notices that wait go without a decision: performance.now(). */
+  #othersDueAt = Number.POSITIVE_INFINITY;
   #probes: ((mayInsert: boolean) => void)[] = [];
-  #idleWaiters: (() => void)[] = [];
+  #notify: () => void = () => {};
 
   constructor(queue: AppendQueue, options: AppendLoopOptions) {
     this.#queue = queue;
@@ -69,11 +92,14 @@ export class AppendLoop {
 
   /** To be told of every event that came into the queue. */
   arrived(kind: QueuedEvent['kind']): void {
-    if (kind === 'decision') this.#wake();
-    else this.#quiet ??= setTimeout(() => this.#quietIsOver(), this.#options.lingerMs);
+    if (kind === 'decision') this.#pacing.decisionCame(performance.now());
+    else if (this.#othersDueAt === Number.POSITIVE_INFINITY)
+      this.#othersDueAt = performance.now() + this.#options.lingerMs;
+    else return;
+    if (this.#state.name === 'idle' || this.#pacing.isEnough(this.#queue.decisions())) this.#notify();
   }
 
-  /** Whether the connection works and its role may insert; false after `timeoutMs` without an answer. */
+  /** Whether the session works and its role may insert; false after `timeoutMs` without an answer. */
   probe(timeoutMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), timeoutMs);
@@ -81,246 +107,242 @@ export class AppendLoop {
         clearTimeout(timer);
         resolve(mayInsert);
       });
-      this.#wake();
+      this.#notify();
     });
   }
 
-  /** True when nothing waits any more, false when that took longer than `timeoutMs`. */
-  flush(timeoutMs: number): Promise<boolean> {
-    this.#quietIsOver();
-    if (this.#queue.waiting() === 0) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(this.#queue.waiting() === 0), timeoutMs);
-      this.#idleWaiters.push(() => {
-        clearTimeout(timer);
-        resolve(true);
-      });
-    });
+  /** What waits goes as soon as it can. */
+  hurry(): void {
+    if (!this.#queue.hasOthers()) return;
+    this.#othersDueAt = 0;
+    this.#notify();
   }
 
-  /** Ends the connection, at once if a batch is still in flight. */
+  /** Ends the session, at once if anything waits yet. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    clearTimeout(this.#quiet);
-    if (this.#queue.waiting() === 0) await this.#session?.end();
-    else this.#session?.destroy();
-    this.#wake();
+    const session = 'session' in this.#state ? this.#state.session : null;
+    this.#over.abort();
+    if (this.#queue.waiting() === 0) await session?.end();
+    else session?.destroy();
+    this.#notify();
     await this.#done;
-    this.#session?.destroy();
-    this.#answerProbes(false);
+    // Whoever was committed last is told so in this turn.
+    await endOfTurn();
   }
 
   async #run(): Promise<void> {
-    while (!this.#stopped) {
+    while (!this.#over.signal.aborted) {
       try {
-        await this.#step();
+        this.#state = await this.#next(this.#state);
       } catch {
         // A lost connection, a refused login, a statement Postgres can't run now: all are tried again.
-        await this.#failed();
+        this.#state = this.#failed(this.#state);
       }
+    }
+    if ('session' in this.#state) this.#state.session.destroy();
+    this.#answerProbes(false);
+    this.#state = { name: 'stopped' };
+  }
+
+  #next(state: State): State | Promise<State> {
+    switch (state.name) {
+      case 'connecting':
+        return this.#connect(state);
+      case 'idle':
+        return this.#rest(state);
+      case 'gathering':
+        return this.#gather(state);
+      case 'reserving':
+        return this.#reserve(state);
+      case 'in flight':
+        return this.#append(state);
+      case 'in doubt':
+        return this.#resolveDoubt(state);
+      case 'backing off':
+        return this.#backOff(state);
+      case 'stopped':
+        return state;
     }
   }
 
-  async #step(): Promise<void> {
-    const session = this.#session;
-    if (!session?.alive()) return this.#connect();
-    if (this.#inDoubt !== undefined) return this.#resolve(session, this.#inDoubt);
-    if (this.#probes.length > 0) return this.#answerProbes(await mayInsert(session));
-    if (this.#queue.decisions() === 0 && !(this.#othersDue && this.#queue.hasOthers()))
-      return this.#waitForWork();
-    await this.#gather();
-    const batch = this.#queue.dequeueBatch(MAX_BATCH);
-    if (batch.length === 0) return undefined;
-    this.#othersDue = this.#queue.hasOthers();
-    clearTimeout(this.#quiet);
-    this.#quiet = undefined;
-    const began = performance.now();
-    await this.#append(session, batch);
-    this.#last = { began, took: performance.now() - began, events: batch.length };
-    return undefined;
-  }
-
-  /**
-   * What this turn of the event loop still brings goes along: its callers would wait for a commit more. Then batches
-   * keep apart: a batch costs this process and Postgres the same for one event as for ten, and a call that takes
-   * seconds does not notice the milliseconds. Where few come, none would be saved by waiting long.
-   */
-  async #gather(): Promise<void> {
-    const { began, took, events } = this.#last;
-    if (took >= SLOW_COMMIT_MS) return;
-    await endOfTurn();
-    if (this.#queue.decisions() >= FULL_ENOUGH) return;
-    const early = began + (events < MANY ? FEW_EVERY_MS : MANY_EVERY_MS) - performance.now();
-    if (early > 0) await delay(early);
-  }
-
-  async #connect(): Promise<void> {
+  async #connect({ inDoubt }: In<'connecting'>): Promise<State> {
     const { appendUrl, timeouts } = this.#options;
-    const session = await openSession(appendUrl, 'ideogate-append', timeouts, () => this.#wake());
-    this.#session = session;
-    // An acknowledged row must be on disk, whatever the server's default says.
-    await session.query({
-      text: `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`,
-    });
+    const session = await openSession(appendUrl, 'ideogate-append', timeouts, () => this.#notify());
+    try {
+      // An acknowledged row must be on disk, whatever the server's default says.
+      await session.query({
+        text: `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`,
+      });
+    } catch (error) {
+      session.destroy();
+      throw error;
+    }
+    return inDoubt === null ? { name: 'idle', session } : { name: 'in doubt', session, batch: inDoubt };
   }
 
-  async #append(session: Session, entries: readonly QueuedEvent[]): Promise<void> {
-    if (entries.length === 0) return;
-    const head = this.#head;
-    const events = chain(this.#options.writer, head, inTime(head, this.#options.now(), entries));
-    const failure = await this.#send(session, { entries, events });
-    switch (failure?.kind) {
-      case undefined:
-        return this.#settle({ entries, events });
+  async #rest(state: In<'idle'>): Promise<State> {
+    const { session } = state;
+    if (!session.alive()) return { name: 'connecting', inDoubt: null };
+    if (this.#probes.length > 0) {
+      this.#answerProbes(await mayInsert(session));
+      return state;
+    }
+    const othersDueIn = this.#queue.hasOthers()
+      ? this.#othersDueAt - performance.now()
+      : Number.POSITIVE_INFINITY;
+    if (this.#queue.decisions() > 0 || othersDueIn <= 0) return { name: 'gathering', session };
+    await this.#waitForWork(othersDueIn);
+    return state;
+  }
+
+  /** What this turn of the event loop still brings goes along: its callers would wait for a commit more. */
+  async #gather({ session }: In<'gathering'>): Promise<State> {
+    if (!this.#pacing.isEnough(this.#queue.decisions())) await endOfTurn();
+    for (;;) {
+      if (!session.alive()) return { name: 'connecting', inDoubt: null };
+      const wait = this.#pacing.wait(this.#queue.decisions(), performance.now());
+      if (wait <= 0 || this.#over.signal.aborted) break;
+      await this.#waitForWork(wait);
+    }
+    return { name: 'reserving', session, slices: [this.#dequeue()] };
+  }
+
+  #dequeue(): readonly QueuedEvent[] {
+    const entries = this.#queue.dequeueBatch(MAX_BATCH);
+    this.#othersDueAt = this.#queue.hasOthers() ? 0 : Number.POSITIVE_INFINITY;
+    return entries;
+  }
+
+  #reserve({ session, slices: [entries, ...rest] }: In<'reserving'>): State {
+    if (entries === undefined) return { name: 'idle', session };
+    if (entries.length === 0) return { name: 'reserving', session, slices: rest };
+    const head = this.#chainHead;
+    const links = chain(this.#options.writer, head, inTime(head, this.#options.now(), entries));
+    return { name: 'in flight', session, batch: { entries, links }, rest, again: false };
+  }
+
+  async #append(state: In<'in flight'>): Promise<State> {
+    const { session, batch, rest } = state;
+    const began = performance.now();
+    try {
+      await appendEvents(session, this.#lock, batch.links, closings(batch.entries));
+    } catch (error) {
+      return this.#afterFailure(state, error);
+    }
+    const took = performance.now() - began;
+    this.#pacing.batchCommitted(began, took, batch.entries.length);
+    this.#options.observeBatch(batch.entries.length, took);
+    this.#committed(batch);
+    return { name: 'reserving', session, slices: rest };
+  }
+
+  #afterFailure({ session, batch, rest, again }: In<'in flight'>, error: unknown): State {
+    const { entries } = batch;
+    switch (appendFailure(error)) {
       case 'bad-row':
-        return this.#bisect(session, entries);
-      case 'gap-closed':
-        return this.#append(session, this.#withoutClosed(entries, failure.error));
+        return { name: 'reserving', session, slices: [...this.#bisect(entries), ...rest] };
+      case 'gap-closed': {
+        const open = this.#withoutClosed(entries, closedBefore(error));
+        if (open.length === entries.length) return this.#giveUp(session, null, [entries, ...rest]);
+        return { name: 'reserving', session, slices: [open, ...rest] };
+      }
       case 'not-now':
-        this.#requeue(entries);
-        throw failure.error;
+        return again ? this.#giveUp(session, batch, rest) : this.#giveUp(session, null, [entries, ...rest]);
       case 'unknown':
-        this.#inDoubt = { entries, events };
-        throw failure.error;
+        return this.#giveUp(session, batch, rest);
     }
   }
 
   /** Halves a batch until the bad row stands alone. Rows take their places only when they commit: no holes. */
-  async #bisect(session: Session, entries: readonly QueuedEvent[]): Promise<void> {
+  #bisect(entries: readonly QueuedEvent[]): Slices {
     const [only] = entries;
     if (only !== undefined && entries.length === 1) {
       this.#queue.reject(only);
-      this.#tellIdle();
-      return;
+      return [];
     }
     const middle = Math.ceil(entries.length / 2);
-    try {
-      await this.#append(session, entries.slice(0, middle));
-    } catch (error) {
-      this.#requeue(entries.slice(middle));
-      throw error;
-    }
-    await this.#append(session, entries.slice(middle));
-  }
-
-  async #resolve(session: Session, batch: Batch): Promise<void> {
-    const found = await this.#withReader((reader) => readBack(reader, this.#options.writer, batch.events));
-    if (found === 'committed') return this.#settle(batch);
-    if (found !== 'absent') {
-      this.#head = found;
-      this.#inDoubt = undefined;
-      return this.#requeue(batch.entries);
-    }
-    // The same rows to the byte: should the first attempt land after all, one of the two breaks the unique key.
-    const failure = await this.#send(session, batch);
-    if (failure === undefined) return this.#settle(batch);
-    if (failure.kind !== 'bad-row' && failure.kind !== 'gap-closed') throw failure.error;
-    this.#inDoubt = undefined;
-    if (failure.kind === 'bad-row') return this.#bisect(session, batch.entries);
-    return this.#append(session, this.#withoutClosed(batch.entries, failure.error));
+    return [entries.slice(0, middle), entries.slice(middle)];
   }
 
   /** Another process closed gaps that this one had found. What is no gap any more is nothing to write. */
-  #withoutClosed(entries: readonly QueuedEvent[], error: unknown): readonly QueuedEvent[] {
-    const closed = closedBefore(error);
-    const [needless, rest] = [true, false].map((so) =>
-      entries.filter((entry) => (isClosing(entry) && closed.has(entry.columns.callId ?? '')) === so),
-    );
-    if (needless === undefined || rest === undefined || needless.length === 0) throw error;
-    this.#queue.discard(needless);
-    this.#tellIdle();
-    return rest;
+  #withoutClosed(entries: readonly QueuedEvent[], closed: ReadonlySet<string>): readonly QueuedEvent[] {
+    const isClosed = (entry: QueuedEvent) => isClosing(entry) && closed.has(entry.columns.callId ?? '');
+    this.#queue.discard(entries.filter(isClosed));
+    return entries.filter((entry) => !isClosed(entry));
   }
 
-  async #send(session: Session, { entries, events }: Batch) {
-    const started = performance.now();
-    const closings = entries.flatMap((entry) => (isClosing(entry) ? (entry.columns.callId ?? []) : []));
+  async #resolveDoubt({ session, batch }: In<'in doubt'>): Promise<State> {
+    const { readUrl, timeouts, writer } = this.#options;
+    const reader = await openSession(readUrl, 'ideogate-read-back', timeouts);
     try {
-      await appendEvents(session, this.#lock, events, closings);
-    } catch (error) {
-      return { kind: appendFailure(error), error };
-    }
-    this.#options.observeBatch(events.length, performance.now() - started);
-    return undefined;
-  }
-
-  #settle({ entries, events }: Batch): void {
-    const last = events.at(-1);
-    if (last !== undefined) this.#head = { seq: last.seq, hash: last.hash, atMicros: last.atMicros };
-    this.#inDoubt = undefined;
-    this.#failures = 0;
-    // The next batch goes out first: it would wait for all the work that these callers now go on with.
-    setImmediate(() => {
-      this.#queue.committed(entries);
-      this.#tellIdle();
-    });
-  }
-
-  #requeue(entries: readonly QueuedEvent[]): void {
-    this.#queue.requeue(entries);
-    this.#othersDue = true;
-    this.#tellIdle();
-  }
-
-  async #withReader<T>(work: (reader: Session) => Promise<T>): Promise<T> {
-    const reader = await openSession(this.#options.readUrl, 'ideogate-read-back', this.#options.timeouts);
-    try {
-      return await work(reader);
+      const found = await readBack(reader, writer, batch.links);
+      // The same rows to the byte: should the first attempt land after all, one of the two breaks the unique key.
+      if (found === 'absent') return { name: 'in flight', session, batch, rest: [], again: true };
+      if (found === 'committed') this.#committed(batch);
+      else {
+        this.#chainHead = found;
+        this.#requeue(batch.entries);
+      }
+      return { name: 'idle', session };
     } finally {
       reader.destroy();
     }
   }
 
-  /** A client that failed is never used again: what it was sent may still be under way. */
-  async #failed(): Promise<void> {
-    this.#session?.destroy();
-    this.#session = undefined;
+  async #backOff({ inDoubt }: In<'backing off'>): Promise<State> {
     this.#answerProbes(false);
-    const wait = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures++, MAX_BACKOFF_MS);
-    const pause = { over: false };
-    const timer = setTimeout(() => {
-      pause.over = true;
-      this.#wake();
-    }, wait);
-    while (!this.#stopped && !pause.over) await this.#waitForWork();
-    clearTimeout(timer);
-    this.#rung = true;
+    const until = performance.now() + Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures++, MAX_BACKOFF_MS);
+    for (let left; (left = until - performance.now()) > 0 && !this.#over.signal.aborted; )
+      await this.#waitForWork(left);
+    return { name: 'connecting', inDoubt };
+  }
+
+  /** Of the states that throw none holds events but a batch in doubt. */
+  #failed(state: State): State {
+    const inDoubt =
+      state.name === 'in doubt' ? state.batch : state.name === 'connecting' ? state.inDoubt : null;
+    if ('session' in state) return this.#giveUp(state.session, inDoubt, []);
+    return { name: 'backing off', inDoubt };
+  }
+
+  /** A session that failed is never used again: what it was sent may still be under way. */
+  #giveUp(session: Session, inDoubt: Batch | null, notThere: Slices): State {
+    session.destroy();
+    this.#requeue(notThere.flat());
+    return { name: 'backing off', inDoubt };
+  }
+
+  #committed({ entries, links }: Batch): void {
+    const last = links.at(-1);
+    if (last !== undefined) this.#chainHead = { seq: last.seq, hash: last.hash, atMicros: last.atMicros };
+    this.#failures = 0;
+    // The next batch goes out first: it would wait for all the work that these callers now go on with.
+    setImmediate(() => this.#queue.committed(entries));
+  }
+
+  #requeue(entries: readonly QueuedEvent[]): void {
+    this.#queue.requeue(entries);
+    this.#othersDueAt = this.#queue.hasOthers() ? 0 : Number.POSITIVE_INFINITY;
   }
 
   #answerProbes(mayInsert: boolean): void {
-    const probes = this.#probes;
-    this.#probes = [];
-    for (const answer of probes) answer(mayInsert);
+    for (const answer of this.#probes.splice(0)) answer(mayInsert);
   }
 
-  #tellIdle(): void {
-    if (this.#queue.waiting() > 0) return;
-    const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
-    for (const tell of waiters) tell();
+  /** Until the next `#notify`, `milliseconds` at most. What there is to do is looked for before: none is missed. */
+  #waitForWork(milliseconds: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = Number.isFinite(milliseconds) ? setTimeout(resolve, milliseconds) : undefined;
+    this.#notify = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    return promise;
   }
+}
 
-  #quietIsOver(): void {
-    clearTimeout(this.#quiet);
-    this.#quiet = undefined;
-    this.#othersDue = true;
-    this.#wake();
-  }
-
-  #wake(): void {
-    this.#rung = true;
-    this.#ring();
-  }
-
-  /** Waits for the next `#wake`; one that came since the last wait counts. */
-  async #waitForWork(): Promise<void> {
-    if (!this.#rung) {
-      await new Promise<void>((resolve) => {
-        this.#ring = resolve;
-      });
-    }
-    this.#rung = false;
-  }
+function closings(entries: readonly QueuedEvent[]): readonly string[] {
+  return entries.flatMap((entry) => (isClosing(entry) ? (entry.columns.callId ?? []) : []));
 }
 
 function endOfTurn(): Promise<void> {

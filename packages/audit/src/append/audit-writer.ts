@@ -7,15 +7,15 @@ import type {
   OutcomeEvent,
 } from '@ideogate/contract';
 import { AppendLoop } from './append-loop.ts';
-import { RefusalCounter, type Tally } from './refusal-counter.ts';
+import { AppendQueue } from './append-queue.ts';
 import { partitionsAheadDays } from '../database/partitions.ts';
 import { openReadPool } from '../database/read-pool.ts';
 import { watchSafety } from '../database/safety-watch.ts';
 import type { DatabaseFault } from '../database/settings.ts';
 import { isoFromMicros } from '../timestamp.ts';
 import type { CallOfOutcome, GapReason } from './event-columns.ts';
+import { RefusalCounter, type Tally } from './refusal-counter.ts';
 import { holdWriterLease } from './writer-lease.ts';
-import { AppendQueue } from './append-queue.ts';
 
 export interface AuditWriterOptions {
   /** The append login. */
@@ -54,7 +54,7 @@ export interface WriterOpening {
   readonly callsEndWithinMs?: number;
 }
 
-/** The way into the record. Whatever the database does, nothing here throws or rejects. */
+/** The way into the record, as one writer with a chain of its own. Whatever the database does, nothing here throws or rejects. */
 export interface AuditWriter {
   readonly writer: string;
   /**
@@ -163,15 +163,20 @@ export function openAuditWriter(options: AuditWriterOptions): AuditWriter {
     }
   }
 
+  function flush(timeoutMs: number) {
+    loop.hurry();
+    return queue.emptied(timeoutMs);
+  }
+
   async function close(timeoutMs: number) {
     const until = performance.now() + timeoutMs;
     queue.close();
     refusals.stop();
     // The chain is closed only over a record that is whole.
-    if (await loop.flush(timeoutMs)) {
+    if (await flush(timeoutMs)) {
       refusals.sum();
       queue.note(aboutWriter('writer-closed', {}));
-      await loop.flush(Math.max(0, until - performance.now()));
+      await flush(Math.max(0, until - performance.now()));
     }
     await loop.stop();
     queue.rejectAll();
@@ -196,7 +201,7 @@ export function openAuditWriter(options: AuditWriterOptions): AuditWriter {
     notWritten: () => queue.notWritten(),
     waiting: () => queue.waiting(),
     ready,
-    flush: (timeoutMs) => loop.flush(timeoutMs),
+    flush,
     close: (timeoutMs) => (closing ??= close(timeoutMs)),
   };
 }
