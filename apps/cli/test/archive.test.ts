@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openCheckpointKeys, signCheckpoints, topUpPartitions } from '@ideogate/audit';
+import { topUpPartitions } from '@ideogate/audit';
+import { openCheckpointKeys, signCheckpoints } from '@ideogate/audit/checkpoints';
 import { openAuditWriter } from '@ideogate/audit/append';
 import { readSettings } from '@ideogate/config';
 import { startLocalPostgres } from '@ideogate/local-postgres';

@@ -1,6 +1,6 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { VerifyReport } from '@ideogate/audit';
+import type { VerifyReport } from '@ideogate/audit/verify';
 import { readSettings } from '@ideogate/config';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { TokenVerifier } from '@ideogate/access-token';
-import type { CheckpointWatch } from '@ideogate/audit';
+import type { CheckpointWatch } from '@ideogate/audit/checkpoints';
 import type { AuditWriter } from '@ideogate/audit/append';
 import type { CallId } from '@ideogate/contract';
 import type { Router } from '@ideogate/ideogram';

@@ -1,5 +1,5 @@
 import type { SharedResource } from './admission/shared-pool.ts';
-import type { LastCheckpoint } from '@ideogate/audit';
+import type { LastCheckpoint } from '@ideogate/audit/checkpoints';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Call } from './call.ts';
 

@@ -35,31 +35,6 @@ export { MonthKeyError, type MonthKeys, openMonthKeys } from './month-keys/month
 export { type KeptPrompt, readKeptPrompt } from './month-keys/read-kept-prompt.ts';
 export { MAX_TEXT_BYTES, originalText, storableText } from './storable.ts';
 export { claimDatabase, DatabaseClaimError, ensureDatabase } from './database/database.ts';
-export {
-  type CheckpointDestination,
-  fileDestination,
-  httpDestination,
-  streamDestination,
-} from './checkpoints/destinations.ts';
-export {
-  type CheckpointKeys,
-  KeyFileError,
-  openCheckpointKeys,
-  prepareNextKey,
-} from './checkpoints/key-file.ts';
-export { lastCheckpoint } from './checkpoints/last-checkpoint.ts';
-export { KeyTextError, parseVerifierKey, type VerifierKey } from './checkpoints/note.ts';
-export { signCheckpoints, type SigningOptions } from './checkpoints/sign-checkpoints.ts';
-export {
-  type CheckpointWatch,
-  type LastCheckpoint,
-  watchCheckpoints,
-} from './checkpoints/watch-checkpoints.ts';
-export type { FaultName, Finding } from './verify/verify.ts';
-export { NoCheckpointsError } from './verify/verify.ts';
-export { InterruptedError, type Progress } from './verify/verify.ts';
-export { ResumeError } from './verify/verify.ts';
-export { verifyRecord, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 export { closeGaps, type ClosingOptions } from './gaps/close-gaps.ts';
 export { type Gap, type GapPage, listGaps } from './gaps/list-gaps.ts';
 export { type Missing } from './out/batches.ts';

@@ -13,7 +13,7 @@ import {
   prepareNextKey,
   signCheckpoints,
   watchCheckpoints,
-} from '../src/index.ts';
+} from '../src/checkpoints/index.ts';
 import { readLine } from '../src/chain/ndjson.ts';
 import {
   type Checkpoint,

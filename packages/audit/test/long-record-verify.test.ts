@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type AuditWriter, openAuditWriter } from '../src/append/index.ts';
+import { topUpPartitions } from '../src/index.ts';
 import {
   InterruptedError,
-  topUpPartitions,
   type VerifyOptions,
   type VerifyReport,
   verifyRecord,
-} from '../src/index.ts';
+} from '../src/verify/index.ts';
 import { at } from './month-of-calls.ts';
 import { archiveThen, exportThen, keysIn, signThen } from './record-of-then.ts';
 import {

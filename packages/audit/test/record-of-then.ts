@@ -1,15 +1,7 @@
 import { join } from 'node:path';
 import { writeNotice } from '../src/append/index.ts';
-import {
-  type ArchiveStep,
-  archiveMonth,
-  type CheckpointKeys,
-  fileTarget,
-  noticeOf,
-  openCheckpointKeys,
-  sendOutOnce,
-  signCheckpoints,
-} from '../src/index.ts';
+import { type ArchiveStep, archiveMonth, fileTarget, noticeOf, sendOutOnce } from '../src/index.ts';
+import { type CheckpointKeys, openCheckpointKeys, signCheckpoints } from '../src/checkpoints/index.ts';
 import { month } from './month-of-calls.ts';
 import { OPENING, type RecordDatabase } from './record-under-test.ts';
 

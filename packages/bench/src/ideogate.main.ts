@@ -1,6 +1,6 @@
 import { createSecretKey } from 'node:crypto';
 import { createTokenVerifier, DEFAULT_VERIFIER } from '@ideogate/access-token';
-import { openCheckpointKeys, signCheckpoints } from '@ideogate/audit';
+import { openCheckpointKeys, signCheckpoints } from '@ideogate/audit/checkpoints';
 import { openAuditWriter } from '@ideogate/audit/append';
 import { requireSettings } from '@ideogate/config';
 import { createGateway, listen, readGatewayConfig } from '@ideogate/gateway';

@@ -3,14 +3,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  createLogins,
-  migrate,
-  openCheckpointKeys,
-  signCheckpoints,
-  topUpPartitions,
-  verifyRecord,
-} from '@ideogate/audit';
+import { createLogins, migrate, topUpPartitions } from '@ideogate/audit';
+import { openCheckpointKeys, signCheckpoints } from '@ideogate/audit/checkpoints';
+import { verifyRecord } from '@ideogate/audit/verify';
 import { openAuditWriter } from '@ideogate/audit/append';
 import { type DecisionEvent, type OutcomeEvent, parseCallId } from '@ideogate/contract';
 import { startLocalPostgres } from '@ideogate/local-postgres';

@@ -99,6 +99,11 @@ const SECOND_ENTRIES: ReadonlyMap<string, string> = new Map([
     '@ideogate/audit/append',
     'who writes into the record has no need of what reads, verifies and archives it',
   ],
+  [
+    '@ideogate/audit/checkpoints',
+    'who signs or watches checkpoints has no need of what else is done with the record',
+  ],
+  ['@ideogate/audit/verify', 'an auditor verifies without writing, and nothing that serves calls verifies'],
   ['@ideogate/ideogram/emulator', 'who wants the catalogue should not load a server'],
   ['@ideogate/kill-switch/control', 'an order to stop calls goes out before a client of databases is loaded'],
   ['@ideogate/testkit/fuzz', 'who wants the gateway on real parts should not load generators'],

@@ -1,18 +1,16 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Settings } from '@ideogate/config';
+import { KeyTextError, parseVerifierKey, type VerifierKey } from '@ideogate/audit/checkpoints';
 import {
   InterruptedError,
-  KeyTextError,
   NoCheckpointsError,
-  parseVerifierKey,
   type Progress,
   ResumeError,
-  type VerifierKey,
   verifyRecord,
   type VerifyOptions,
   type VerifyReport,
-} from '@ideogate/audit';
+} from '@ideogate/audit/verify';
 import { readNamedText } from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { faultOfInputFile } from '../input-file.ts';

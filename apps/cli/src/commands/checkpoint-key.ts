@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Settings } from '@ideogate/config';
-import { KeyFileError, prepareNextKey } from '@ideogate/audit';
+import { KeyFileError, prepareNextKey } from '@ideogate/audit/checkpoints';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { checkpointKeyFile, checkpointKeys, environmentFolder } from '../product/checkpoints.ts';
 import { dataFolder, readReadyFile } from '../product/data-folder.ts';

@@ -1,4 +1,4 @@
-import { lastCheckpoint } from '@ideogate/audit';
+import { lastCheckpoint } from '@ideogate/audit/checkpoints';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkpointKeyFile, checkpointKeys } from '../product/checkpoints.ts';
@@ -46,24 +46,24 @@ async function checkpointFinding({ settings, data, ready }: Surroundings, readUr
       'the public key of the signer is not here, so its checkpoints cannot be verified',
       'ideogate audit verify --key KEY',
     );
-  const { stored, genuine } = await lastCheckpoint(readUrl, checkpointKeys(file).inForce());
-  if (stored === null || genuine === null)
+  const { stored, verified } = await lastCheckpoint(readUrl, checkpointKeys(file).inForce());
+  if (stored === null || verified === null)
     return fault(
       stored === null
         ? 'no checkpoint was ever signed'
         : `no checkpoint up to ${stored} is signed by the key here`,
       'ideogate audit verify, with the key that signs: ideogate audit key',
     );
-  if (genuine.number < stored)
+  if (verified.number < stored)
     return fault(
-      `checkpoint ${stored} is not signed by the record's key: the last that is is ${genuine.number}`,
+      `checkpoint ${stored} is not signed by the record's key: the last that is is ${verified.number}`,
       'ideogate audit verify',
     );
-  const seconds = Math.round((Date.now() - Number(genuine.atMicros / 1000n)) / 1000);
+  const seconds = Math.round((Date.now() - Number(verified.atMicros / 1000n)) / 1000);
   if (seconds > OLD_AFTER_SECONDS)
     return fault(
       `the last checkpoint is ${seconds} s old: nobody signs`,
       'see /-/ready of the gateway, and start again',
     );
-  return ok(`checkpoint ${genuine.number}, ${Math.max(0, seconds)} s old, is signed by the record's key`);
+  return ok(`checkpoint ${verified.number}, ${Math.max(0, seconds)} s old, is signed by the record's key`);
 }

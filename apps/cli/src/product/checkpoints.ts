@@ -10,7 +10,7 @@ import {
   signCheckpoints,
   streamDestination,
   watchCheckpoints,
-} from '@ideogate/audit';
+} from '@ideogate/audit/checkpoints';
 import { requireFaultless, type Settings } from '@ideogate/config';
 import { isLoopback } from '@ideogate/contract';
 import type { Log } from '@ideogate/gateway';

@@ -1,6 +1,6 @@
 import { openSession, type SessionTimeouts } from '@ideogate/postgres';
 import { checkpointsBefore, END_OF_NUMBERS } from './checkpoint-store.ts';
-import { newestGenuine } from './genuine.ts';
+import { newestVerified } from './verified-checkpoint.ts';
 import type { VerifierKey } from './note.ts';
 
 const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 5_000, graceMs: 500 };
@@ -14,12 +14,12 @@ export async function lastCheckpoint(
   keys: readonly VerifierKey[],
 ): Promise<{
   readonly stored: number | null;
-  readonly genuine: { readonly number: number; readonly atMicros: bigint } | null;
+  readonly verified: { readonly number: number; readonly atMicros: bigint } | null;
 }> {
   const session = await openSession(readUrl, 'ideogate-last-checkpoint', TIMEOUTS);
   try {
     const [stored] = await checkpointsBefore(session, END_OF_NUMBERS, 1);
-    return { stored: stored?.number ?? null, genuine: await newestGenuine(session, keys) };
+    return { stored: stored?.number ?? null, verified: await newestVerified(session, keys) };
   } finally {
     await session.end();
   }

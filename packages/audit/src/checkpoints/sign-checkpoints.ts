@@ -19,7 +19,7 @@ import {
   NO_PREVIOUS,
 } from './checkpoint.ts';
 import type { CheckpointDestination } from './destinations.ts';
-import { genuine, newestGenuine } from './genuine.ts';
+import { newestVerified, verifiedCheckpoint } from './verified-checkpoint.ts';
 import type { CheckpointKeys } from './key-file.ts';
 import { type SigningKey, signNote } from './note.ts';
 
@@ -208,7 +208,7 @@ class Signer {
  */
 async function lastState(reader: Session, keys: CheckpointKeys): Promise<State> {
   const known = keys.inForce();
-  const newest = (await newestGenuine(reader, known))?.number ?? 0;
+  const newest = (await newestVerified(reader, known))?.number ?? 0;
   // A record whose key was lost goes on after all that there is.
   const [highest] = newest > 0 ? [] : await checkpointsBefore(reader, END_OF_NUMBERS, 1);
   const next = await freeNumberAfter(reader, highest?.number ?? newest);
@@ -217,7 +217,7 @@ async function lastState(reader: Session, keys: CheckpointKeys): Promise<State> 
   let namedNext = false;
   const heads = new Map<string, Head>();
   for (const stored of await checkpointsBefore(reader, newest + 1, newest + 1 - lastListingAll(newest))) {
-    const found = genuine(stored, known, wanted);
+    const found = verifiedCheckpoint(stored, known, wanted);
     if (found === null) continue;
     if (wanted === null) previous = hashOfCheckpoint(found.text);
     if (keys.next()?.verifier.text === found.checkpoint.nextKey) namedNext = true;

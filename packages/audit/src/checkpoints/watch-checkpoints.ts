@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { openSession, pause, type SessionTimeouts } from '@ideogate/postgres';
-import { newestGenuine } from './genuine.ts';
+import { newestVerified } from './verified-checkpoint.ts';
 import type { VerifierKey } from './note.ts';
 
 /** The newest checkpoint that one of the record's keys signed, as it was last seen in the database. */
@@ -62,7 +62,7 @@ export function watchCheckpoints(options: WatchOptions): CheckpointWatch {
   async function look(): Promise<void> {
     const session = await openSession(readUrl, 'ideogate-checkpoint-watch', TIMEOUTS);
     try {
-      const newest = await newestGenuine(session, keys());
+      const newest = await newestVerified(session, keys());
       // A number that went down is a database that was put back: the age goes on.
       if (newest === null || newest.number <= (seen?.number ?? 0)) return;
       seen = { number: newest.number, atMicros: newest.atMicros, firstSeen: performance.now() };

@@ -4,12 +4,6 @@ import { Verification, type VerifyOptions, type VerifyReport } from './verificat
 import { verifyDatabase } from './verify-database.ts';
 import { verifyFiles } from './verify-files.ts';
 
-export { NoCheckpointsError } from './checkpoints.ts';
-export type { FaultName, Finding } from './findings.ts';
-export { InterruptedError, type Progress } from './reading.ts';
-export { ResumeError } from './resume.ts';
-export type { VerifyOptions, VerifyReport } from './verification.ts';
-
 /**
  * Verifies the whole record, in memory that doesn't grow with the number of events, in two passes: `check-events.ts`
  * notes what doesn't fit while they stream by, and `classify.ts` says of all that together what was done.

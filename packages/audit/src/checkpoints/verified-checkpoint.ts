@@ -6,17 +6,17 @@ import { readNote, type VerifierKey, verifyNote } from './note.ts';
 const LOOK_AT = 1_000;
 
 /** A checkpoint that one of our keys signed, or that such a one vouches for. */
-export interface Genuine {
+export interface VerifiedCheckpoint {
   readonly text: string;
   readonly checkpoint: Checkpoint;
 }
 
-/** @param vouched the hash that a later, genuine checkpoint gives of the one before it */
-export function genuine(
+/** @param vouched the hash that a later, verified checkpoint gives of the one before it */
+export function verifiedCheckpoint(
   { number, note }: StoredCheckpoint,
   known: readonly VerifierKey[],
   vouched: string | null,
-): Genuine | null {
+): VerifiedCheckpoint | null {
   const opened = readNote(note);
   const checkpoint = opened && parseCheckpoint(opened.text);
   if (opened === null || checkpoint?.number !== number) return null;
@@ -25,7 +25,7 @@ export function genuine(
 }
 
 /** The newest checkpoint that is signed, null when there is none; not what somebody put in far ahead of it. */
-export async function newestGenuine(
+export async function newestVerified(
   reader: Session,
   known: readonly VerifierKey[],
 ): Promise<Checkpoint | null> {
@@ -33,7 +33,7 @@ export async function newestGenuine(
   for (;;) {
     const stored = await checkpointsBefore(reader, before, LOOK_AT);
     for (const one of stored) {
-      const found = genuine(one, known, null);
+      const found = verifiedCheckpoint(one, known, null);
       if (found !== null) return found.checkpoint;
     }
     before = stored.at(-1)?.number ?? 0;
