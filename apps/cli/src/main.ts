@@ -31,6 +31,7 @@ const commands = {
   auditExport: () => import('./commands/audit-export.ts'),
   auditGaps: () => import('./commands/audit-gaps.ts'),
   auditVerify: () => import('./commands/audit-verify.ts'),
+  configShow: () => import('./commands/config-show.ts'),
   checkpointKey: () => import('./commands/checkpoint-key.ts'),
   doctor: () => import('./commands/doctor.ts'),
   keys: () => import('./commands/keys.ts'),
@@ -72,6 +73,16 @@ program
   .option('--json', 'JSON, also on a terminal')
   .action(async (options: DoctorOptions) =>
     finish(await (await commands.doctor()).doctor(settings, options)),
+  );
+
+program
+  .command('config')
+  .description('Look at the settings.')
+  .command('show')
+  .description('Every setting with its value and where it comes from; secrets are hidden.')
+  .option('--json', 'JSON, also on a terminal')
+  .action(async (options: { json?: boolean }) =>
+    finish((await commands.configShow()).configShow(settings, options)),
   );
 
 const policy = program.command('policy').description('Look at policy files.');

@@ -4,6 +4,8 @@ import { faultOf } from '@ideogate/gateway';
 import { pino } from 'pino';
 import { EXIT } from '../exit-codes.ts';
 import { startProduct } from '../product/start.ts';
+import { printed } from '../terminal.ts';
+import { unknownInWords } from '../unknown-settings.ts';
 
 /** Runs the product until SIGINT or SIGTERM; returns when it has stopped in order. */
 export async function start(settings: Settings): Promise<number> {
@@ -31,7 +33,10 @@ export async function start(settings: Settings): Promise<number> {
     crashed = true;
     asked();
   });
-  const product = await startProduct(settings, log);
+  const product = await startProduct(settings, log).finally(() => {
+    // A misspelt variable may be why it doesn't start.
+    for (const line of unknownInWords(settings.unknown())) process.stderr.write(`${printed(line)}\n`);
+  });
   process.stdout.write(`${product.banner}\n`);
   await told;
   process.stdout.write('Stopping: calls in flight may end first.\n');
