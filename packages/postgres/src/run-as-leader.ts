@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type AdvisoryLock, noticeLostHosts, tryLock } from './advisory-lock.ts';
-import type { SessionTimeouts } from './connection-config.ts';
 import { type Session, withSession } from './session.ts';
 
 export interface LeaderOptions {
@@ -12,28 +11,31 @@ export interface LeaderOptions {
   readonly lock: AdvisoryLock;
   /** How often is looked whether the lock is free, milliseconds. */
   readonly lookMs: number;
+  /** How long the database may take for one statement of a term, milliseconds. */
+  readonly statementMs?: number;
   /** Told what a term failed of; another is begun. */
   readonly onFault: (error: unknown) => void;
 }
 
-const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 30_000, graceMs: 1_000 };
 const STOP_TIMEOUT_MS = 5_000;
 
 /**
  * Runs `term` while nobody else does, for as long as the process runs. A term ends when `over` aborts; one that throws
- * is begun again, here or by another process. The lock is the session's: whatever ends the one lets go of the other. A
+ * is begun again, here or by another process. One that is stopped at once has its first term all the same, if the lock
+ * is free. The lock is the session's: whatever ends the one lets go of the other. A
  * term asks the session something at least once a minute, or loses it. Never throws.
  */
 export function runAsLeader(
-  { url, name, lock, lookMs, onFault }: LeaderOptions,
+  { url, name, lock, lookMs, statementMs = 30_000, onFault }: LeaderOptions,
   term: (session: Session, over: AbortSignal) => Promise<void>,
 ): { stop(): Promise<void> } {
   const over = new AbortController();
+  const timeouts = { connectMs: 2_000, statementMs, graceMs: 1_000 };
   const done = run();
 
   async function run(): Promise<void> {
     while (!over.signal.aborted) {
-      await withSession(url, name, TIMEOUTS, lead).catch(onFault);
+      await withSession(url, name, timeouts, lead).catch(onFault);
       await pause(lookMs, over.signal);
     }
   }
@@ -42,10 +44,10 @@ export function runAsLeader(
     await noticeLostHosts(session);
     // A process that was stopped, and holds its connection, must not keep the lead from the others.
     await session.query({ text: `SET idle_session_timeout = '90s'` });
-    while (!over.signal.aborted) {
+    do {
       if (await tryLock(session, lock)) return term(session, over.signal);
       await pause(lookMs, over.signal);
-    }
+    } while (!over.signal.aborted);
   }
 
   return {

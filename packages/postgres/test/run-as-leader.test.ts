@@ -135,6 +135,12 @@ test('the server ends a leader that says nothing, and notices a host that is gon
   expect(settings[0]).toEqual({ idle: '90s', probed_after: '5' });
 });
 
+test('one that is stopped before it ever looked has one term all the same, and does what is done at its end', async () => {
+  const candidates = new Candidates();
+  await candidates.start('first', database.url).stop();
+  expect(candidates.terms).toEqual(['first']);
+});
+
 test('of two that lead different things both do', async () => {
   const candidates = new Candidates();
   candidates.start('first', database.url);

@@ -1,9 +1,7 @@
-import { openSession, type SessionTimeouts } from '@ideogate/postgres';
+import { SHORT_TIMEOUTS, withSession } from '@ideogate/postgres';
 import { checkpointsBefore, END_OF_NUMBERS } from './checkpoint-store.ts';
 import { newestVerified } from './verified-checkpoint.ts';
 import type { VerifierKey } from './note.ts';
-
-const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 5_000, graceMs: 500 };
 
 /**
  * The last checkpoint of the record, looked at once: the highest number that any has, and the newest that one of these
@@ -16,11 +14,8 @@ export async function lastCheckpoint(
   readonly stored: number | null;
   readonly verified: { readonly number: number; readonly atMicros: bigint } | null;
 }> {
-  const session = await openSession(readUrl, 'ideogate-last-checkpoint', TIMEOUTS);
-  try {
+  return withSession(readUrl, 'ideogate-last-checkpoint', SHORT_TIMEOUTS, async (session) => {
     const [stored] = await checkpointsBefore(session, END_OF_NUMBERS, 1);
     return { stored: stored?.number ?? null, verified: await newestVerified(session, keys) };
-  } finally {
-    await session.end();
-  }
+  });
 }

@@ -1,5 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { openSession, pause, type Session, type SessionTimeouts } from '@ideogate/postgres';
+import {
+  lockNamed,
+  pause,
+  runAsLeader,
+  type Session,
+  type SessionTimeouts,
+  withSession,
+} from '@ideogate/postgres';
 import { ChainHeads, type Growth } from './chain-heads.ts';
 import {
   type ChainEnd,
@@ -45,11 +51,9 @@ export interface SigningOptions {
 }
 
 const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 10_000, graceMs: 1_000 };
-const STOP_TIMEOUT_MS = 5_000;
 const DESTINATION_TIMEOUT_MS = 2_000;
 
-/** "ideogate" and "sign" in ASCII: two keys, so that no single-key lock of ours meets it. */
-const SIGNER_LOCK = ['ideo', 'sign'].map((word) => Buffer.from(word).readInt32BE());
+const SIGNER_LOCK = lockNamed('ideo', 'sign');
 
 /**
  * Signs checkpoints for as long as it runs: at its start, whenever a writer came or went, after `everyEvents` events,
@@ -58,58 +62,32 @@ const SIGNER_LOCK = ['ideo', 'sign'].map((word) => Buffer.from(word).readInt32BE
  */
 export function signCheckpoints(options: SigningOptions): { stop(): Promise<void> } {
   const { everyMs = 30_000, everyEvents = 10_000, lookMs = 1_000, onFault = () => {} } = options;
-  const over = new AbortController();
-  const done = run();
-
-  async function run(): Promise<void> {
-    while (!over.signal.aborted) {
-      await turn().catch(onFault);
-      await pause(lookMs, over.signal);
-    }
-  }
-
-  /** One time of being the signer, if nobody else is. */
-  async function turn(): Promise<void> {
-    const reader = await openSession(options.readUrl, 'ideogate-checkpoints', TIMEOUTS);
-    try {
-      while (!(await becomeSigner(reader))) {
-        if (over.signal.aborted) return;
-        await pause(lookMs, over.signal);
-      }
+  const leader = runAsLeader(
+    {
+      url: options.readUrl,
+      name: 'ideogate-checkpoints',
+      lock: SIGNER_LOCK,
+      lookMs,
+      statementMs: TIMEOUTS.statementMs,
+      onFault,
+    },
+    async (reader, over) => {
       const signer = new Signer(options, reader, await lastState(reader, options.keys));
       await signer.sign();
-      while (!over.signal.aborted) {
-        await pause(lookMs, over.signal);
+      while (!over.aborted) {
+        await pause(lookMs, over);
         await signer.look(everyMs, everyEvents);
       }
       await signer.sign();
-    } finally {
-      await reader.end();
-    }
-  }
-
+    },
+  );
   return {
     async stop() {
-      over.abort();
-      // A database that is away must not hold up the stop; what was committed is complete without this.
-      await Promise.race([done, delay(STOP_TIMEOUT_MS, undefined, { ref: false })]);
+      // A database that is away does not hold up the stop; what was committed is complete without it.
+      await leader.stop();
       await Promise.all(options.destinations.map((destination) => destination.close(DESTINATION_TIMEOUT_MS)));
     },
   };
-}
-
-/** The lock is the session's: whatever ends the one lets go of the other. A server must not wait for a host that is gone. */
-async function becomeSigner(reader: Session): Promise<boolean> {
-  await reader.query({
-    text: `SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
-      SET idle_session_timeout = '60s'`,
-  });
-  const { rows } = await reader.query({
-    text: 'SELECT pg_try_advisory_lock($1::int, $2::int) AS mine',
-    values: SIGNER_LOCK,
-  });
-  const [row] = rows as { mine: boolean }[]; // as: the column selected above
-  return row?.mine === true;
 }
 
 /** What the next checkpoint follows. */
@@ -173,12 +151,9 @@ class Signer {
     const checkpoint = this.#checkpoint(heads, growth, nextKey?.verifier.text ?? null);
     const text = checkpointText(checkpoint);
     const stored = { number: checkpoint.number, note: signNote(text, key) };
-    const appender = await openSession(appendUrl, 'ideogate-checkpoints', TIMEOUTS);
-    try {
-      await insertCheckpoint(appender, stored);
-    } finally {
-      await appender.end();
-    }
+    await withSession(appendUrl, 'ideogate-checkpoints', TIMEOUTS, (appender) =>
+      insertCheckpoint(appender, stored),
+    );
     const previous = hashOfCheckpoint(text);
     this.#state = { next: checkpoint.number + 1, previous, namedNext: nextKey !== null, heads };
     this.#signedAt = performance.now();

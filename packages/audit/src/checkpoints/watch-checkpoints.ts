@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { openSession, pause, type SessionTimeouts } from '@ideogate/postgres';
+import { pause, SHORT_TIMEOUTS, withSession } from '@ideogate/postgres';
 import { newestVerified } from './verified-checkpoint.ts';
 import type { VerifierKey } from './note.ts';
 
@@ -39,7 +39,6 @@ const EVERY_MS = 15_000;
 /** At the start, when the signer has just begun too. */
 const FIRST_LOOKS_MS = 1_000;
 const STOP_TIMEOUT_MS = 2_000;
-const TIMEOUTS: SessionTimeouts = { connectMs: 2_000, statementMs: 5_000, graceMs: 500 };
 
 /**
  * Looks whether checkpoints go on, in every process and at a slow pace: who signs can be another, or somebody who holds
@@ -60,15 +59,12 @@ export function watchCheckpoints(options: WatchOptions): CheckpointWatch {
   }
 
   async function look(): Promise<void> {
-    const session = await openSession(readUrl, 'ideogate-checkpoint-watch', TIMEOUTS);
-    try {
+    await withSession(readUrl, 'ideogate-checkpoint-watch', SHORT_TIMEOUTS, async (session) => {
       const newest = await newestVerified(session, keys());
       // A number that went down is a database that was put back: the age goes on.
       if (newest === null || newest.number <= (seen?.number ?? 0)) return;
       seen = { number: newest.number, atMicros: newest.atMicros, firstSeen: performance.now() };
-    } finally {
-      await session.end();
-    }
+    });
   }
 
   function last(): LastCheckpoint | null {
