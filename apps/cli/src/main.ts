@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readSettings, SettingsError } from '@ideogate/config';
+import { readSettings } from '@ideogate/config';
 import { Command, CommanderError } from 'commander';
 import type { AuditOptions } from './commands/audit.ts';
 import type { AuditArchiveOptions } from './commands/audit-archive.ts';
@@ -14,7 +14,8 @@ import type { KeysResealOptions } from './commands/keys-reseal.ts';
 import type { KeyOptions, KeysRotateOptions } from './commands/keys-rotate.ts';
 import type { ScanOptions } from './commands/scan.ts';
 import type { WebhooksListOptions, WebhooksReplayOptions } from './commands/webhooks.ts';
-import { CommandError, EXIT } from './exit-codes.ts';
+import { describeError } from './describe-error.ts';
+import { EXIT } from './exit-codes.ts';
 import { printed } from './terminal.ts';
 
 // A report that Node writes when it dies would hold the whole environment, and so the keys.
@@ -350,10 +351,11 @@ try {
 function report(error: unknown): number {
   // Commander has already written its own words.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.invalidInput;
-  if (error instanceof CommandError || error instanceof SettingsError) {
+  const described = describeError(error);
+  if (described !== null) {
     // It may quote what somebody else wrote.
-    for (const line of error.message.split('\n')) process.stderr.write(`${printed(line)}\n`);
-    return error instanceof CommandError ? error.exitCode : EXIT.invalidInput;
+    for (const line of described.message.split('\n')) process.stderr.write(`${printed(line)}\n`);
+    return described.exitCode;
   }
   process.stderr.write(`Ideogate failed: ${error instanceof Error ? error.message : String(error)}\n`);
   return EXIT.failed;

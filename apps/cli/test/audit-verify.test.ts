@@ -47,7 +47,7 @@ async function verify(
 }
 
 async function asSuperuser<T>(work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ connectionString: product.ready.adminDatabaseUrl ?? '' });
+  const client = new Client({ connectionString: product.logins.owner ?? '' });
   await client.connect();
   try {
     return await work(client);
@@ -75,7 +75,7 @@ describe('ideogate audit verify', () => {
   test('needs only a public key and the name of a database: a login that may read is enough', async () => {
     const key = await ran(['audit', 'key'], { env });
     expect(key).toMatchObject({ code: 0, stderr: '' });
-    const words = ['audit', 'verify', '--database', product.ready.databaseUrl, '--key', key.stdout.trim()];
+    const words = ['audit', 'verify', '--database', product.logins.read, '--key', key.stdout.trim()];
     const { code, stdout } = await ran(words, { env: { IDEOGATE_DATA: newFolder() } });
     expect([code, JSON.parse(stdout)]).toMatchObject([0, { ok: true }]);
   });

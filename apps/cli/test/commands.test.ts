@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -329,7 +329,7 @@ describe('ideogate audit', () => {
 
 describe('who reads the record is written in it', () => {
   const readings = async () => {
-    const client = new Client({ connectionString: product.ready.databaseUrl });
+    const client = new Client({ connectionString: product.logins.read });
     await client.connect();
     const { rows } = await client.query<{ subject: string; operation: string; detail: object }>(
       `SELECT subject, operation, detail FROM ideogate.audit_notice
@@ -379,10 +379,12 @@ describe('who reads the record is written in it', () => {
     'where that row cannot be written, %s shows nothing and says why',
     async (...words) => {
       const data = newFolder();
-      const elsewhere = new URL(product.ready.appendDatabaseUrl);
+      const elsewhere = new URL(product.logins.append);
       elsewhere.password = 'fake-not-the-password';
-      const ready = { ...product.ready, appendDatabaseUrl: elsewhere.href };
-      writeFileSync(join(data, 'ready.json'), JSON.stringify(ready));
+      writeFileSync(join(data, 'ready.json'), JSON.stringify(product.ready));
+      mkdirSync(join(data, 'staging/logins'), { recursive: true });
+      writeFileSync(join(data, 'staging/logins/append'), elsewhere.href);
+      writeFileSync(join(data, 'staging/logins/read'), product.logins.read);
       const before = await readings();
       const { code, stdout, stderr } = await ran(['audit', ...words], { env: { IDEOGATE_DATA: data } });
       expect([code, stdout]).toEqual([1, '']);

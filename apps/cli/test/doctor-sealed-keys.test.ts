@@ -70,7 +70,8 @@ test.each<[what: string, check: Check, keys: StoredKey[], status: string, eviden
   const policy = { keys: { maxAgeDays: 90, atMaxAge: 'refuse' } };
   const surroundings = {
     data: '/nowhere',
-    ready: { environment: 'staging', givenKeys: [] },
+    ready: { environment: 'staging' },
+    configuredKeys: () => [],
     config: {
       environment: 'staging',
       upstream: { kind: 'sealed' },

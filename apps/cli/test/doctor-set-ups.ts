@@ -54,7 +54,7 @@ export async function goodSetUp(): Promise<SetUp> {
   };
   const product = await start({ data: join(place, 'data'), port: await freePorts(), env });
   // Production's list names other keys, and this one's own beside them.
-  const id = product.ready.givenKeys[0]?.id;
+  const id = product.keys[0]?.id;
   writeFileSync(
     join(place, 'known'),
     `key                   environment  slot\n${id} staging read\nkey_0123456789abcdef production read\n`,
@@ -94,10 +94,8 @@ export async function badSetUp(databaseUrl: string): Promise<SetUp> {
   writeFileSync(join(folder, '.env.production'), `DATABASE_PASSWORD=${password}\n`);
   writeFileSync(join(folder, 'notes.md'), `The other side signs with ${other}.\n`);
   // Production has the same key, as its own list of ids shows.
-  const secrets = JSON.parse(readFileSync(join(data, 'staging/secrets.json'), 'utf8')) as {
-    fingerprint: string;
-  }; // as: written by the product
-  const id = keyIdOf(Buffer.from(key), secrets.fingerprint);
+  const fingerprint = readFileSync(join(data, 'staging/keys/fingerprint'), 'utf8').trim();
+  const id = keyIdOf(Buffer.from(key), fingerprint);
   writeFileSync(
     join(place, 'known.json'),
     JSON.stringify([{ id, environment: 'production', slot: 'write' }], null, 2),
@@ -115,14 +113,14 @@ export async function badSetUp(databaseUrl: string): Promise<SetUp> {
 }
 
 /** Someone puts in a checkpoint of his own, and the database may lose rows of the one login that adds them. */
-async function spoil({ ready }: Product, databaseUrl: string): Promise<void> {
-  const thief = new Client({ connectionString: ready.appendDatabaseUrl });
+async function spoil({ logins }: Product, databaseUrl: string): Promise<void> {
+  const thief = new Client({ connectionString: logins.append });
   await thief.connect();
   await thief.query(`INSERT INTO ideogate.checkpoint (number, note) VALUES (4711, 'forged')`);
   await thief.end();
   const owner = new Client({ connectionString: databaseUrl });
   await owner.connect();
-  const login = decodeURIComponent(new URL(ready.appendDatabaseUrl).username);
+  const login = decodeURIComponent(new URL(logins.append).username);
   await owner.query(`ALTER ROLE ${login} SET synchronous_commit = off`);
   const monthAgo = Date.now() - 31 * DAY_MS;
   await topUpPartitions(databaseUrl, BigInt(monthAgo) * 1000n);

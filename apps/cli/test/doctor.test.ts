@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { openReadPool } from '@ideogate/audit';
@@ -13,7 +13,7 @@ import type { Surroundings } from '../src/doctor/surroundings.ts';
 import { webhooks } from '../src/doctor/webhooks.ts';
 import { CommandError } from '../src/exit-codes.ts';
 import { badSetUp, closeServers, goodSetUp, requests, type SetUp } from './doctor-set-ups.ts';
-import { cleanUp, newFolder, ran, REPOSITORY, stop } from './running-product.ts';
+import { cleanUp, installationKeys, newFolder, ran, REPOSITORY, stop } from './running-product.ts';
 
 interface Told {
   readonly check: string;
@@ -163,7 +163,7 @@ describe('of a bad set-up', () => {
 test('the upstream was never sent anything, and so no key', () => expect(requests).toEqual([]));
 
 test('who looked is in the record', async () => {
-  const pool = openReadPool(good.product.ready.databaseUrl);
+  const pool = openReadPool(good.product.logins.read);
   const { rows } = await pool.query(
     `SELECT subject FROM ideogate.audit_notice WHERE notice = 'record-read' AND operation = 'doctor'`,
   );
@@ -238,11 +238,14 @@ test.each<[what: string, check: () => Promise<never>, evidence: string]>([
 );
 
 test('a record that takes no row is a fault, though nothing else of it can be looked at', async () => {
-  const away = 'postgres://nobody@127.0.0.1:1/none';
+  const dir = newFolder();
+  mkdirSync(join(dir, 'logins'));
+  for (const login of ['append', 'read'])
+    writeFileSync(join(dir, 'logins', login), 'postgres://nobody@127.0.0.1:1/none\n');
   const surroundings = {
     env: {},
     data: good.product.data,
-    ready: { ...good.product.ready, databaseUrl: away, appendDatabaseUrl: away },
+    ready: { ...good.product.ready, data: good.product.data, dir },
     config: { release: { environments: new Map(), callers: [] } },
     noted: () => Promise.reject(new CommandError(1, 'Nothing was read.')),
   } as unknown as Surroundings; // as: all that these checks look at
@@ -301,25 +304,17 @@ test('settings that nothing starts with are faults, each in its own words, and s
 
 test('no secret of either set-up was written anywhere (F.58)', () => {
   const passwords = [good, bad].flatMap(({ product }) =>
-    Object.values(product.ready).flatMap((value) =>
-      typeof value === 'string' && value.startsWith('postgres') ? new URL(value).password : [],
-    ),
+    Object.values(product.logins).flatMap((url) => (url === '' ? [] : new URL(url).password)),
   );
-  const own = [good, bad].flatMap(
-    ({ product }) =>
-      Object.values(
-        JSON.parse(readFileSync(join(product.data, 'staging/secrets.json'), 'utf8')) as Record<
-          string,
-          string
-        >,
-      ), // as: names and texts
+  const own = [good, bad].flatMap(({ product }) =>
+    Object.values(installationKeys(join(product.data, 'staging'))),
   );
   const hunt = huntFor({
     'key or secret': [...good.secrets, ...bad.secrets],
     'database password': passwords.filter((password) => password.length >= 8),
     "the installation's own": own,
     'client secret': [good, bad].flatMap(({ product }) =>
-      product.ready.clients.map(({ client_secret }) => client_secret),
+      product.clients.map(({ client_secret }) => client_secret),
     ),
   });
   expect(output.join('').length).toBeGreaterThan(5_000);

@@ -5,8 +5,8 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { readSettings } from '@ideogate/config';
 import { afterAll, describe, expect, test } from 'vitest';
-import { CommandError } from '../src/exit-codes.ts';
-import { readProductConfig } from '../src/product/product-config.ts';
+import { describeError } from '../src/describe-error.ts';
+import { readProductConfig } from '@ideogate/standalone';
 import {
   cleanUp,
   freePorts,
@@ -271,9 +271,10 @@ describe('settings', () => {
       readProductConfig(readSettings(env));
       return [];
     } catch (error) {
-      if (!(error instanceof CommandError)) throw error;
-      expect(error.exitCode).toBe(3);
-      return error.message.split('\n');
+      const described = describeError(error);
+      if (described === null) throw error;
+      expect(described.exitCode).toBe(3);
+      return described.message.split('\n');
     }
   }
 });

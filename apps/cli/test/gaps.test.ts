@@ -32,7 +32,7 @@ test('a call that was under way when the gateway was killed is a gap in the reco
   await slowUpstream(killed, 60_000);
   const bearer = await token(killed, 'writer');
   const lost = generate(killed, bearer).catch(() => null);
-  const pool = openReadPool(killed.ready.databaseUrl);
+  const pool = openReadPool(killed.logins.read);
   try {
     await vi.waitUntil(async () => (await listCalls(pool, { state: 'open', limit: 10 })).length === 1, {
       timeout: 5000,

@@ -60,8 +60,9 @@ afterAll(async () => {
 });
 
 test('with a Postgres and an upstream of one’s own neither the embedded one nor the emulator runs', async () => {
-  expect(product.ready).toMatchObject({ emulator: null, adminDatabaseUrl: null });
-  expect(new URL(product.ready.databaseUrl).pathname).toBe(`/${database.name}`);
+  expect(product.ready).toMatchObject({ emulator: null });
+  expect(product.logins.owner).toBe('');
+  expect(new URL(product.logins.read).pathname).toBe(`/${database.name}`);
   const others = processesOf(product.data).filter((pid) => pid !== product.pid);
   expect(others.map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[1])).toEqual([
     expect.stringMatching(/apps\/issuer\/src\/main\.ts$/),

@@ -84,8 +84,7 @@ test('it is a process of its own, with no secret in its environment or on its co
   const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
   expect(command.split('\0').slice(2)).toEqual([join(data, 'staging'), '']);
   const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
-  for (const { client_secret } of product.ready.clients)
-    expect(command + environment).not.toContain(client_secret);
+  for (const { client_secret } of product.clients) expect(command + environment).not.toContain(client_secret);
   expect(environment.split('\0').filter((entry) => !/^(NODE_CHANNEL_|$)/.test(entry))).toEqual([]);
 });
 
@@ -100,7 +99,7 @@ test('failed client authentications are on record and in the metrics, exactly, a
   expect(Object.keys(asked)).toEqual(['401', '429']);
   const counted = await vi.waitUntil(
     async () => {
-      const found = await failuresOnRecord(product.ready.databaseUrl);
+      const found = await failuresOnRecord(product.logins.read);
       return sumOf(found) >= 60 ? found : null;
     },
     { timeout: 15_000, interval: 100 },
@@ -140,7 +139,7 @@ test('one that is killed is started again, calls go on meanwhile, and what it ha
 });
 
 test('a Ctrl-C, which reaches all processes of a terminal, ends it in its turn, and what it counted last is on record', async () => {
-  const before = sumOf(await failuresOnRecord(product.ready.databaseUrl));
+  const before = sumOf(await failuresOnRecord(product.logins.read));
   const deaths = deathsIn(product);
   const pid = issuerPid(product);
   process.kill(pid, 'SIGINT');
@@ -154,7 +153,7 @@ test('a Ctrl-C, which reaches all processes of a terminal, ends it in its turn, 
   expect(readFileSync(join(data, 'staging/issuer.log'), 'utf8')).toBe('');
   expect(product.stdout() + product.stderr()).not.toContain('MARKED');
   product = await start({ data, port });
-  expect(sumOf(await failuresOnRecord(product.ready.databaseUrl))).toBe(before + 15);
+  expect(sumOf(await failuresOnRecord(product.logins.read))).toBe(before + 15);
 });
 
 const deathsIn = (of: Product) => of.stdout().split('the issuer died').length - 1;

@@ -33,7 +33,7 @@ async function command(...words: string[]): Promise<{ code: unknown; answer: unk
 }
 
 async function asked(sql: string): Promise<readonly Record<string, unknown>[]> {
-  const client = new Client({ connectionString: product.ready.databaseUrl });
+  const client = new Client({ connectionString: product.logins.read });
   await client.connect();
   const { rows } = await client.query<Record<string, unknown>>(sql);
   await client.end();
@@ -70,7 +70,7 @@ test('a prompt that policy lets the record keep is shown, in clear nowhere, and 
   const { outcome } = shown.answer as { outcome: { promptSealed: string } }; // as: it matched that above
   const month = parseMonth(outcome.promptSealed.slice(0, 7)) ?? expect.fail('it is no month');
   await forgetMonth({
-    ownerUrl: product.ready.adminDatabaseUrl ?? '',
+    ownerUrl: product.logins.owner ?? '',
     month,
     now: () => BigInt(Date.now() + 60 * 86_400_000) * 1_000n,
     announce: async () => {},

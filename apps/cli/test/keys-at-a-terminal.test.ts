@@ -64,7 +64,7 @@ test('a key that is pasted is not shown, and nothing that is kept or told holds 
     readFileSync(join(product.data, name), 'utf8'),
   );
   const { Client } = await import('pg');
-  const client = new Client({ connectionString: product.ready.adminDatabaseUrl ?? '' });
+  const client = new Client({ connectionString: product.logins.owner ?? '' });
   await client.connect();
   const { rows } = await client.query(
     'SELECT k.*, h.*, encode(k.sealed, $$escape$$) AS bytes FROM ideogate_keys.upstream_key k JOIN ideogate_keys.history h USING (id)',

@@ -21,10 +21,8 @@ let it: TwoGateways;
 let idOf: (key: string) => string;
 beforeAll(async () => {
   it = await startTwoGateways();
-  const kept = JSON.parse(readFileSync(join(it.one.data, 'staging/secrets.json'), 'utf8')) as {
-    fingerprint: string;
-  }; // as: as start wrote it
-  idOf = (key) => keyIdOf(Buffer.from(key), kept.fingerprint);
+  const fingerprint = readFileSync(join(it.one.data, 'staging/keys/fingerprint'), 'utf8').trim();
+  idOf = (key) => keyIdOf(Buffer.from(key), fingerprint);
 }, 120_000);
 afterAll(async () => {
   await cleanUp();
@@ -216,7 +214,7 @@ test.each(DOWN)(
 
 test('each step is on record with who took it, before it is done', async () => {
   const { Client } = await import('pg');
-  const client = new Client({ connectionString: it.one.ready.databaseUrl });
+  const client = new Client({ connectionString: it.one.logins.read });
   await client.connect();
   const { rows } = await client.query(
     `SELECT notice, operation, subject, key_id, detail->>'step' AS step FROM ideogate.audit_notice

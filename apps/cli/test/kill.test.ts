@@ -61,7 +61,7 @@ test('killed ten times under load: all that the upstream received was decided on
     expect(product.stderr()).toBe('');
   }
 
-  const pool = openReadPool(product.ready.databaseUrl);
+  const pool = openReadPool(product.logins.read);
   try {
     const { rows } = await pool.query<{ trace_id: string }>(
       "SELECT trace_id FROM ideogate.audit_event WHERE kind = 'decision' AND result = 'allowed'",

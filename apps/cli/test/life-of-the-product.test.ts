@@ -48,7 +48,7 @@ async function query(url: string, statement: string): Promise<readonly Record<st
 }
 
 async function callsOf(product: Product) {
-  const pool = openReadPool(product.ready.databaseUrl);
+  const pool = openReadPool(product.logins.read);
   try {
     return await listCalls(pool, { limit: 1000 });
   } finally {
@@ -79,24 +79,8 @@ test.skipIf(longestLine < 1024)(
 );
 
 test('ready.json says where everything is, to its owner alone', async () => {
-  const { ready } = staging;
-  expect(Object.keys(ready)).toEqual([
-    'pid',
-    'gateway',
-    'issuer',
-    'emulator',
-    'metrics',
-    'databaseUrl',
-    'appendDatabaseUrl',
-    'webhookDatabaseUrl',
-    'adminDatabaseUrl',
-    'keysDatabaseUrl',
-    'keysOpenDatabaseUrl',
-    'keyRecipients',
-    'givenKeys',
-    'environment',
-    'clients',
-  ]);
+  const { ready, clients } = staging;
+  expect(Object.keys(ready)).toEqual(['pid', 'environment', 'gateway', 'issuer', 'emulator', 'metrics']);
   expect(ready).toMatchObject({
     pid: staging.pid,
     gateway: `http://127.0.0.1:${port}`,
@@ -105,9 +89,7 @@ test('ready.json says where everything is, to its owner alone', async () => {
     metrics: `http://127.0.0.1:${port + 4}/metrics`,
     environment: 'staging',
   });
-  expect(
-    ready.clients.map((client) => ({ ...client, client_secret: client.client_secret.length > 20 })),
-  ).toEqual([
+  expect(clients.map((client) => ({ ...client, client_secret: client.client_secret.length > 20 }))).toEqual([
     { client_id: 'reader', client_secret: true, scopes: ['read:*'] },
     { client_id: 'writer', client_secret: true, scopes: ['read:*', 'write:limited'] },
   ]);
@@ -135,7 +117,16 @@ test('the last checkpoint stands in the metrics, and its age among what must be 
 
 test.each([
   'ready.json',
-  'staging/secrets.json',
+  'staging/keys/fingerprint',
+  'staging/keys/prompt',
+  'staging/keys/emulator-read',
+  'staging/keys/emulator-write',
+  'staging/logins/owner',
+  'staging/logins/append',
+  'staging/logins/read',
+  'staging/logins/keys-put',
+  'staging/logins/keys-open',
+  'staging/logins/webhook',
   'staging/clients.json',
   'staging/issuer-keys.json',
   'staging/postgres/superuser-password',
@@ -143,9 +134,9 @@ test.each([
   expect((statSync(join(data, file)).mode & 0o777).toString(8)).toBe('600');
 });
 
-test('databaseUrl reads the record and cannot write it; adminDatabaseUrl is the superuser', async () => {
-  const { databaseUrl, adminDatabaseUrl } = staging.ready;
-  await expect(query(databaseUrl, 'SELECT count(*) FROM ideogate.audit_entry')).resolves.toHaveLength(1);
+test('the login `read` reads the record and cannot write it; `owner` is the superuser', async () => {
+  const { read, owner } = staging.logins;
+  await expect(query(read, 'SELECT count(*) FROM ideogate.audit_entry')).resolves.toHaveLength(1);
   for (const statement of [
     'DELETE FROM ideogate.audit_event',
     "UPDATE ideogate.audit_event SET subject = 'nobody'",
@@ -153,10 +144,8 @@ test('databaseUrl reads the record and cannot write it; adminDatabaseUrl is the 
     'DROP VIEW ideogate.audit_entry',
     'CREATE TABLE ideogate.mine (a int)',
   ])
-    await expect(query(databaseUrl, statement)).rejects.toThrow(/permission denied|must be owner/);
-  expect(await query(adminDatabaseUrl ?? '', "SELECT current_setting('is_superuser') AS it")).toEqual([
-    { it: 'on' },
-  ]);
+    await expect(query(read, statement)).rejects.toThrow(/permission denied|must be owner/);
+  expect(await query(owner, "SELECT current_setting('is_superuser') AS it")).toEqual([{ it: 'on' }]);
 });
 
 test('trap 31: SIGTERM to the pid of ready.json: not ready at once, calls in flight end with their outcome, and nothing is left running', async () => {
@@ -189,8 +178,8 @@ test('trap 31: SIGTERM to the pid of ready.json: not ready at once, calls in fli
 test('a second start keeps record, clients and keys; SIGINT ends it as well, and a closed pipe is no reason to fall', async () => {
   const keys = readFileSync(join(data, 'staging/issuer-keys.json'), 'utf8');
   const again = await start({ data, port });
-  expect(again.ready.clients).toEqual(staging.ready.clients);
-  expect(again.ready.databaseUrl).toBe(staging.ready.databaseUrl);
+  expect(again.clients).toEqual(staging.clients);
+  expect(again.logins.read).toBe(staging.logins.read);
   expect(readFileSync(join(data, 'staging/issuer-keys.json'), 'utf8')).toBe(keys);
   const calls = await callsOf(again);
   expect(calls.filter((call) => call.result === 'success')).toHaveLength(3);
@@ -208,7 +197,7 @@ test('each environment has its own database, keys and clients, and a token of on
   const taken: { environment: string; bearer: string; secret: string; database: unknown }[] = [];
   for (const environment of ['development', 'production', 'staging'] as const) {
     const product = await start({ data, port, env: { IDEOGATE_ENVIRONMENT: environment } });
-    const { clients } = product.ready;
+    const { clients } = product;
     expect(product.ready.environment).toBe(environment);
     expect(clients.map(({ client_id }) => client_id)).toEqual(
       environment === 'development' ? ['reader'] : ['reader', 'writer'],
@@ -234,7 +223,7 @@ test('each environment has its own database, keys and clients, and a token of on
       });
       expect((await generate(product, earlier.bearer)).status).not.toBe(200);
     }
-    const [database] = await query(product.ready.databaseUrl, 'SELECT current_database() AS name');
+    const [database] = await query(product.logins.read, 'SELECT current_database() AS name');
     taken.push({
       environment,
       bearer,
@@ -261,7 +250,7 @@ test('a change of the policy between two starts is in force', async () => {
   await stop(first);
   write('["read:*", "write:limited"]');
   const second = await start({ data, port, env });
-  expect(second.ready.clients.map(({ client_id, scopes }) => [client_id, scopes])).toEqual([
+  expect(second.clients.map(({ client_id, scopes }) => [client_id, scopes])).toEqual([
     ['shop', ['read:*', 'write:limited']],
   ]);
   expect((await generate(second, await token(second, 'shop'))).status).toBe(200);

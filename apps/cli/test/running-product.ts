@@ -7,13 +7,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openReadPool } from '@ideogate/audit';
 import { expect, vi } from 'vitest';
-import type { ReadyFile } from '../src/product/data-folder.ts';
+import { type Client, type LoginName, readClients, type RuntimeFile } from '@ideogate/data-dir';
+import { type KnownConfiguredKey, readKeySources } from '@ideogate/upstream-keys';
 
 export const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url));
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 /** Spares each of many processes the reading of the same sources. */
 const COMPILE_CACHE = join(REPOSITORY, 'node_modules/.cache/compile');
-const READY_WITHIN_MS = 40_000;
+const READY_WITHIN_MS = 150_000;
 
 /** The command as a person runs it: one process, with nothing in its environment but what the test gives. */
 export interface Running {
@@ -26,7 +27,12 @@ export interface Running {
 }
 
 export interface Product extends Running {
-  readonly ready: ReadyFile;
+  readonly ready: RuntimeFile;
+  readonly clients: readonly Client[];
+  /** URLs by the names of their files; empty where there is none. */
+  readonly logins: Readonly<Record<LoginName, string>>;
+  /** Keys that variables and files gave, or the emulator's own. */
+  readonly keys: readonly KnownConfiguredKey[];
   readonly data: string;
   readonly port: number;
 }
@@ -99,16 +105,39 @@ export async function start(options: RunOptions & { data: string; port: number }
     },
     { timeout: READY_WITHIN_MS, interval: 20 },
   );
-  const product = { ...running, ready, data, port };
+  const product = { ...running, ready, data, port, ...keptIn(join(data, ready.environment)) };
   products.add(product);
   return product;
 }
 
+const LOGINS = ['owner', 'append', 'read', 'keys-put', 'keys-open', 'webhook'] as const;
+
+/** Secrets of a product, from their files. */
+function keptIn(dir: string): Pick<Product, 'clients' | 'logins' | 'keys'> {
+  const logins = LOGINS.map((name) => {
+    const file = join(dir, 'logins', name);
+    return [name, existsSync(file) ? readFileSync(file, 'utf8').trim() : ''];
+  });
+  return {
+    clients: readClients(dir),
+    logins: Object.fromEntries(logins) as Product['logins'], // as: one entry per name
+    keys: readKeySources(dir).configured,
+  };
+}
+
+/** What the files of `keys/` hold, by their names. */
+export function installationKeys(dir: string): Readonly<Record<string, string>> {
+  const names = readdirSync(join(dir, 'keys'));
+  return Object.fromEntries(
+    names.map((name) => [name, readFileSync(join(dir, 'keys', name), 'utf8').trim()]),
+  );
+}
+
 /** `ready.json` if it is there and of this process. */
-export function readyIn(data: string, pid?: number): ReadyFile | null {
+export function readyIn(data: string, pid?: number): RuntimeFile | null {
   const file = join(data, 'ready.json');
   if (!existsSync(file)) return null;
-  const ready = JSON.parse(readFileSync(file, 'utf8')) as ReadyFile; // as: whole or not at all is what we test
+  const ready = JSON.parse(readFileSync(file, 'utf8')) as RuntimeFile; // as: whole or not at all is what we test
   return pid === undefined || ready.pid === pid ? ready : null;
 }
 
@@ -192,11 +221,12 @@ function isFree(port: number): Promise<boolean> {
 }
 
 export async function token(
-  product: Pick<Product, 'ready'>,
+  product: Pick<Product, 'ready' | 'clients'>,
   client: string,
   scope?: string,
 ): Promise<string> {
-  const { issuer, clients } = product.ready;
+  const { issuer } = product.ready;
+  const { clients } = product;
   const secret = clients.find(({ client_id }) => client_id === client)?.client_secret;
   const response = await fetch(`${issuer}/token`, {
     method: 'POST',
@@ -239,8 +269,8 @@ export async function fault(product: Product, fault: object): Promise<void> {
 }
 
 /** Every event of the record as `eventsIn` names it, sorted. */
-export async function eventsInTable(product: Pick<Product, 'ready'>): Promise<readonly string[]> {
-  const pool = openReadPool(product.ready.databaseUrl);
+export async function eventsInTable(product: Pick<Product, 'logins'>): Promise<readonly string[]> {
+  const pool = openReadPool(product.logins.read);
   try {
     const { rows } = await pool.query<{ event: string }>(
       `SELECT writer || ' ' || seq AS event FROM ideogate.audit_event`,
@@ -253,7 +283,7 @@ export async function eventsInTable(product: Pick<Product, 'ready'>): Promise<re
 
 /** Calls asynchronously, and has the result sent to the endpoint `images` of the gateway itself. */
 export async function callHome(
-  product: Pick<Product, 'ready'>,
+  product: Pick<Product, 'ready' | 'clients'>,
   prompt: string,
 ): Promise<{ readonly status: number; readonly id: string }> {
   const { gateway } = product.ready;

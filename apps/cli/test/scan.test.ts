@@ -8,6 +8,7 @@ import {
   cleanUp,
   freePorts,
   generate,
+  installationKeys,
   newFolder,
   type Product,
   ran,
@@ -160,11 +161,8 @@ describe('beside a running product', () => {
   beforeAll(async () => {
     product = await start({ data: newFolder(), port: await freePorts() });
     folder = newFolder();
-    const kept = JSON.parse(readFileSync(join(product.data, 'staging/secrets.json'), 'utf8')) as Record<
-      string,
-      string
-    >; // as: it holds texts
-    writeFileSync(join(folder, 'leak.log'), `POST key ${kept['emulatorWriteKey']} 200\n`);
+    const kept = installationKeys(join(product.data, 'staging'));
+    writeFileSync(join(folder, 'leak.log'), `POST key ${kept['emulator-write']} 200\n`);
     // What a caller sends in a path is on record as it is: nobody can tell that it is a secret.
     writeFileSync(join(folder, 'known'), keyIdOf(Buffer.from(KEY), kept['fingerprint'] ?? ''));
     await fetch(`${product.ready.gateway}/v1/${KEY}`);
@@ -173,14 +171,14 @@ describe('beside a running product', () => {
 
   test('its keys are known without a word, and never have to be given', async () => {
     const { code, stdout } = await scan(folder);
-    const write = product.ready.givenKeys.find(({ slot }) => slot === 'write')?.id;
+    const write = product.keys.find(({ slot }) => slot === 'write')?.id;
     expect([code, JSON.parse(stdout)]).toMatchObject([
       1,
       { findings: [{ file: 'leak.log', keyId: write, column: 10 }] },
     ]);
   });
   test('with --enforce all calls with a key that is found are stopped', async () => {
-    const write = product.ready.givenKeys.find(({ slot }) => slot === 'write')?.id ?? '';
+    const write = product.keys.find(({ slot }) => slot === 'write')?.id ?? '';
     const bearer = await token(product, 'writer');
     expect((await generate(product, bearer)).status).toBe(200);
     const { code, stdout } = await scan(folder, '--enforce');
@@ -202,7 +200,7 @@ describe('beside a running product', () => {
       1,
       [{ keyId: known, file: expect.stringMatching(/^record, writer .*, event \d+$/) }],
     ]);
-    const pool = openReadPool(product.ready.databaseUrl);
+    const pool = openReadPool(product.logins.read);
     const { rows } = await pool.query(
       "SELECT operation, detail FROM ideogate.audit_notice WHERE notice = 'record-read'",
     );

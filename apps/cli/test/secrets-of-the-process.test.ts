@@ -7,6 +7,7 @@ import {
   cleanUp,
   freePorts,
   generate,
+  installationKeys,
   newFolder,
   postgresPid,
   processesOf,
@@ -53,9 +54,8 @@ beforeAll(async () => {
   product = await start({ data: newFolder(), port: await freePorts(), env });
   tokens.push(await token(product, 'writer'), await token(product, 'reader'));
   await everythingThatFails();
-  const kept: unknown = JSON.parse(readFileSync(join(product.data, 'staging/secrets.json'), 'utf8'));
-  const { clients } = product.ready;
-  const passwords = Object.values(urlsOf(product)).map((url) => new URL(url).password);
+  const { clients } = product;
+  const passwords = Object.values(product.logins).map((url) => new URL(url).password);
   hunt = huntFor({
     'Ideogram key': Object.values(KEYS),
     'access token': [...tokens, ...tokens.map((text) => text.slice(text.lastIndexOf('.') + 1))],
@@ -63,7 +63,7 @@ beforeAll(async () => {
     prompt: [PROMPT, PROMPT.slice(0, 18)],
     'link signature': links,
     'database password': passwords,
-    "the installation's own": Object.values(kept as Record<string, string>), // as: names and texts
+    "the installation's own": Object.values(installationKeys(join(product.data, 'staging'))),
   });
   const quoted = [
     ...Object.values(KEYS),
@@ -71,7 +71,7 @@ beforeAll(async () => {
     ...clients.map((client) => client.client_secret),
     PROMPT,
   ];
-  writeFileSync(env['QUOTE'] ?? '', [...quoted, ...links, product.ready.databaseUrl].join('\n    at '));
+  writeFileSync(env['QUOTE'] ?? '', [...quoted, ...links, product.logins.read].join('\n    at '));
 }, 90_000);
 afterAll(async () => {
   await cleanUp();
@@ -112,7 +112,7 @@ async function everythingThatFails(): Promise<void> {
   await fetch(`${emulator.url}/-/faults`, { method: 'PUT', body: '{}' });
   await call(reader);
   await call(`${writer.slice(0, -8)}AAAAAAAA`);
-  await call(product.ready.clients[0]?.client_secret ?? '');
+  await call(product.clients[0]?.client_secret ?? '');
   process.kill(postgresPid(product), 'SIGKILL');
   await call(writer);
   await vi.waitUntil(async () => (await generate(product, writer, PROMPT)).status === 200, {
@@ -122,14 +122,6 @@ async function everythingThatFails(): Promise<void> {
 }
 
 const reports = () => readdirSync(tools).filter((name) => /^report\..*\.json$/.test(name));
-
-/** URLs of databases in `ready.json`, whose place it is. */
-function urlsOf({ ready }: Product): Readonly<Record<string, string>> {
-  const texts = Object.entries(ready).filter(
-    ([, value]) => typeof value === 'string' && value.startsWith('postgres'),
-  );
-  return Object.fromEntries(texts) as Record<string, string>; // as: just filtered
-}
 
 test('a report that Node is asked for holds neither the environment nor anything else that is secret (F.58)', async () => {
   process.kill(product.pid, 'SIGUSR2');
@@ -153,13 +145,9 @@ test('what can be seen of the running processes holds no secret (F.58)', async (
   const lines = pids.map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '));
   places.set('command lines (`/proc/<pid>/cmdline`)', lines.join('\n'));
   places.set('metrics over HTTP', await (await fetch(product.ready.metrics)).text());
-  const rest = Object.entries(product.ready).filter(([name]) => !(name in urlsOf(product)));
-  const clients = product.ready.clients.map(({ client_id, scopes }) => ({ client_id, scopes }));
-  const ready = { ...Object.fromEntries(rest), clients };
-  places.set(
-    '`ready.json`, but for client secrets and database URLs, whose place it is',
-    JSON.stringify(ready),
-  );
+  places.set('`ready.json`', readFileSync(join(product.data, 'ready.json'), 'utf8'));
+  const sources = join(product.data, 'staging/key-sources.json');
+  places.set('`key-sources.json`', readFileSync(sources, 'utf8'));
   const log = join(product.data, 'staging/postgres/postgres.log');
   places.set("Postgres's log", readFileSync(log, 'utf8'));
 });

@@ -81,8 +81,8 @@ export async function startTwoGateways({ own = false } = {}): Promise<TwoGateway
   const [first, second] = [newFolder(), newFolder()];
   let one = await start({ data: first, port: await freePorts(), env });
   mkdirSync(join(second, 'staging'));
-  for (const name of ['secrets.json', 'keys-identity', 'checkpoint-key'])
-    cpSync(join(first, 'staging', name), join(second, 'staging', name));
+  for (const name of ['keys', 'logins', 'keys-identity', 'checkpoint-key'])
+    cpSync(join(first, 'staging', name), join(second, 'staging', name), { recursive: true });
   let two = await start({ data: second, port: await freePorts(), env });
   const file = (key: string) => {
     // Its name is seen in command lines, and is nothing of the key's.

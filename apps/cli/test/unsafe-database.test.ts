@@ -2,8 +2,8 @@ import { readSettings } from '@ideogate/config';
 import { createDatabase, type TestDatabase } from '@ideogate/testkit';
 import { Client } from 'pg';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { CommandError } from '../src/exit-codes.ts';
-import { readProductConfig } from '../src/product/product-config.ts';
+import { SettingsError } from '@ideogate/config';
+import { readProductConfig } from '@ideogate/standalone';
 import { cleanUp, freePorts, newFolder, ran, readyIn, start, stop } from './running-product.ts';
 
 const databases: TestDatabase[] = [];
@@ -71,7 +71,7 @@ describe('a database that may lose rows', () => {
       try {
         readProductConfig(readSettings(env));
       } catch (error) {
-        return error instanceof CommandError ? error.message.split('\n') : error;
+        return error instanceof SettingsError ? error.message.split('\n') : error;
       }
       return [];
     };

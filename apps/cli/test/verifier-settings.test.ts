@@ -1,7 +1,7 @@
 import { createTokenVerifier, DEFAULT_VERIFIER, type VerifierConfig } from '@ideogate/access-token';
 import { readSettings, SETTINGS } from '@ideogate/config';
 import { expect, test } from 'vitest';
-import { readProductConfig } from '../src/product/product-config.ts';
+import { readProductConfig } from '@ideogate/standalone';
 
 const verifierWith = (environment: Record<string, string>) =>
   readProductConfig(readSettings(environment)).verifier;

@@ -7,7 +7,7 @@ import { readSettings } from '@ideogate/config';
 import { startWebhookSubscriber, type WebhookSubscriber } from '@ideogate/testkit';
 import { parseWebhookSecret, verifyWebhook } from '@ideogate/webhook';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { readWebhookEndpoints } from '../src/product/webhook-endpoints.ts';
+import { readWebhookEndpoints } from '@ideogate/gateway/startup';
 import {
   callHome,
   cleanUp,
@@ -199,7 +199,7 @@ describe('a product with endpoints', () => {
     const replayed = await command('webhooks', 'replay', '--dead');
     expect([replayed.code, JSON.parse(replayed.stdout)]).toEqual([0, { replayed: [dead?.id], gone: [] }]);
     await soon(() => takenOf('dead letter').length === 1);
-    const pool = openReadPool(product.ready.databaseUrl);
+    const pool = openReadPool(product.logins.read);
     const { rows } = await pool.query<{ notice: string; subject: string; detail: object }>(
       `SELECT subject, operation, detail FROM ideogate.audit_notice WHERE notice = 'webhooks-replayed'`,
     );

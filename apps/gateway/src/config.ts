@@ -1,8 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import type { Secret, SettingValues } from '@ideogate/config';
+import { readNamedText, type Secret, type SettingValues } from '@ideogate/config';
 import { type EnvironmentName, isLoopback } from '@ideogate/contract';
 import { type PageOrigins, readPageOrigins } from './page-origins.ts';
-import { readNamedText } from '@ideogate/upstream-keys';
 import { readTrustedProxies, type TrustedProxies } from './trusted-proxies.ts';
 
 type Numbers = SettingValues['gateway'];

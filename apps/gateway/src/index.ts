@@ -8,10 +8,7 @@ export {
 export type { GatewayDeps, Log } from './context.ts';
 export { listen } from './edge/lines.ts';
 export { createGateway } from './gateway.ts';
-export { faultOf } from '@ideogate/contract';
-export type { KeyAgeInSight } from './metrics.ts';
 export { serveOperations } from './routes/operations-port.ts';
-export { checkKey } from './upstream/key-check.ts';
 export { probeUpstream } from './upstream/probe-connection.ts';
 export {
   ideogramEndpoint,

@@ -12,17 +12,25 @@ export interface ClientSecret {
  * The secrets of the named clients, from a file (mode 0600). Secrets that are missing are made (32 random bytes,
  * base64url) and kept; those of clients no longer named stay in the file, so that a client that comes back keeps
  * its secret.
+ * @param scopes of clients by their ids, kept beside the secrets for whoever reads the file; without it none are
  * @throws SecretFileError when others may read the file, or it doesn't hold clients.
  */
-export async function loadOrCreateClients(file: string, ids: readonly string[]): Promise<ClientSecret[]> {
+export async function loadOrCreateClients(
+  file: string,
+  ids: readonly string[],
+  scopes?: ReadonlyMap<string, readonly string[]>,
+): Promise<ClientSecret[]> {
   const text = await readSecretFile(file);
   const secrets = text === undefined ? new Map<string, string>() : parseClients(file, text);
   const missing = ids.filter((id) => !secrets.has(id));
   for (const id of missing) secrets.set(id, randomBytes(32).toString('base64url'));
-  if (missing.length > 0) {
-    const clients = [...secrets].map(([client_id, client_secret]) => ({ client_id, client_secret }));
-    await replaceSecretFile(file, `${JSON.stringify({ clients }, undefined, 2)}\n`);
-  }
+  const clients = [...secrets].map(([client_id, client_secret]) => ({
+    client_id,
+    client_secret,
+    ...(scopes === undefined ? {} : { scopes: scopes.get(client_id) ?? [] }),
+  }));
+  const wanted = `${JSON.stringify({ clients }, undefined, 2)}\n`;
+  if (missing.length > 0 || (scopes !== undefined && wanted !== text)) await replaceSecretFile(file, wanted);
   return ids.map((client_id) => ({ client_id, client_secret: secrets.get(client_id) ?? '' }));
 }
 

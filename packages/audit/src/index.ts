@@ -40,7 +40,7 @@ export { type Gap, type GapPage, listGaps } from './gaps/list-gaps.ts';
 export { type Missing } from './out/batches.ts';
 export { fileTarget } from './out/file-target.ts';
 export { forgetExport } from './out/forget-export.ts';
-export { exportName, httpTarget, isExportUrl } from './out/http-target.ts';
+export { EXPORT_URL_RULE, exportName, httpTarget, isExportUrl } from './out/http-target.ts';
 export { type ExportLag, sendOut, sendOutOnce, sendOutUntil, type SendingOptions } from './out/send-out.ts';
 export { streamTarget } from './out/stream-target.ts';
 export { type ExportTarget, TargetError } from './out/target.ts';

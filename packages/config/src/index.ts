@@ -1,3 +1,5 @@
+export { readAtMost, readNamedFile, readNamedText } from './named-file.ts';
+export { policyPaths, readPolicyFiles } from './policy-files.ts';
 export {
   DEFAULT_SETTINGS,
   type Environment,
@@ -7,10 +9,10 @@ export {
   type SettingFault,
   type SettingOrigin,
   type Settings,
-  SettingsError,
   type UnknownVariable,
 } from './read-settings.ts';
 export { Secret } from './secret.ts';
 export type { NumberSetting } from './setting.ts';
+export { SettingsError } from './settings-error.ts';
 export { type ShownSetting, shownSettings } from './show.ts';
 export { type SettingGroup, SETTINGS, type SettingValues } from './table.ts';

@@ -2,6 +2,7 @@ import { didYouMean } from '@ideogate/contract';
 import { Secret } from './secret.ts';
 import { readSecretFile, SecretFileError } from './secret-file.ts';
 import type { SecretSetting, Setting } from './setting.ts';
+import { SettingsError } from './settings-error.ts';
 import { RELATIONS, type SettingGroup, SETTINGS, type SettingValues } from './table.ts';
 
 /** Variables of a process, by name. An empty one counts as not set. */
@@ -89,7 +90,7 @@ export const DEFAULT_SETTINGS: SettingValues = readSettings({}).values;
 /** @throws SettingsError that lists every fault */
 export function requireSettings(environment: Environment): SettingValues {
   const { values, faults } = readSettings(environment);
-  if (faults.length > 0) throw new SettingsError(faults);
+  if (faults.length > 0) throw new SettingsError(faults.map(({ words }) => `${words}.`));
   return values;
 }
 
@@ -100,15 +101,7 @@ export function requireSettings(environment: Environment): SettingValues {
  */
 export function requireFaultless({ faults }: Settings, ...variables: readonly string[]): void {
   const theirs = faults.filter(({ variable }) => variable !== null && variables.includes(variable));
-  if (theirs.length > 0) throw new SettingsError(theirs);
-}
-
-/** Settings can't be used: every fault, a line and a sentence each. */
-export class SettingsError extends Error {
-  override readonly name = 'SettingsError';
-  constructor(faults: readonly SettingFault[]) {
-    super(faults.map(({ words }) => `${words}.`).join('\n'));
-  }
+  if (theirs.length > 0) throw new SettingsError(theirs.map(({ words }) => `${words}.`));
 }
 
 /** The variable that may name the file of a secret. */

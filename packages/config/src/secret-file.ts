@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { errorCode } from '@ideogate/contract';
 
 /** Bytes: more than any secret that a setting holds. */
 const MAX_BYTES = 65_536;
@@ -42,7 +43,7 @@ function readPrivately(path: string): Buffer {
     return bytes.subarray(0, length);
   } catch (error) {
     if (error instanceof SecretFileError) throw error;
-    throw new SecretFileError(`${path} cannot be read (${codeOf(error)})`);
+    throw new SecretFileError(`${path} cannot be read (${errorCode(error)})`);
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
   }
@@ -52,10 +53,4 @@ function requirePlainFile(path: string, descriptor: number): { readonly mode: nu
   const stat = fstatSync(descriptor);
   if (!stat.isFile()) throw new SecretFileError(`${path} is not a plain file`);
   return stat;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : 'unreadable';
 }

@@ -9,6 +9,7 @@ export type {
 } from './audit-event.ts';
 export { type CallId, parseCallId } from './call-id.ts';
 export { didYouMean } from './did-you-mean.ts';
+export { errorCode } from './error-code.ts';
 export { ENVIRONMENTS, type EnvironmentName, isEnvironmentName } from './environments.ts';
 export { faultOf } from './fault-of.ts';
 export { isLoopback } from './loopback.ts';

@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorCode } from '@ideogate/postgres';
-import { readNamedText } from '@ideogate/upstream-keys';
+import { readNamedText } from '@ideogate/config';
 import { type Kill, parseKill } from './kill.ts';
 
 /** The file of kills cannot be relied on: a gateway that went on without it might forward what was stopped. */

@@ -1,11 +1,4 @@
-import { keyIdOf } from '@ideogate/upstream-keys';
-
-/** The keys of one environment, by id alone, and the secret under which ids are made. */
-export interface KnownKeys {
-  /** Of this installation and environment; never shown. */
-  readonly fingerprintSecret: string;
-  readonly ids: ReadonlySet<string>;
-}
+import { keyIdOf, type KnownKeys } from '@ideogate/upstream-keys';
 
 /** Where a known key begins, and which one it is. */
 interface ExactFind {

@@ -1,4 +1,4 @@
-export { ExactFinder, type KnownKeys } from './exact.ts';
+export { ExactFinder } from './exact.ts';
 export type { Finding } from './finding.ts';
 export {
   GitError,

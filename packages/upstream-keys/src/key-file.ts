@@ -2,7 +2,8 @@ import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { HeldKey } from './held-key.ts';
 import { KeyError } from './key-fault.ts';
-import { readNamedFile } from './named-file.ts';
+import { readNamedFile } from '@ideogate/config';
+import { errorCode } from '@ideogate/contract';
 
 /** More than any key; a larger file is not one. */
 const MAX_BYTES = 4096;
@@ -20,7 +21,7 @@ export function readKeyFile(file: string, name: string, fingerprintSecret: strin
   try {
     bytes = readNamedFile(file, MAX_BYTES);
   } catch (error) {
-    throw new KeyError(`${name}: ${file} cannot be read (${codeOf(error)})`);
+    throw new KeyError(`${name}: ${file} cannot be read (${errorCode(error)})`);
   }
   const ending = bytes.at(-1) === 0x0a ? (bytes.at(-2) === 0x0d ? 2 : 1) : 0;
   const key = Buffer.from(bytes.subarray(0, bytes.length - ending));
@@ -98,12 +99,6 @@ function signOf(file: string): string {
     const { ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
     return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
   } catch (error) {
-    return codeOf(error);
+    return errorCode(error);
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : 'unreadable';
 }

@@ -3,7 +3,8 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { readAtMost, readKeyFile, readNamedFile } from '../src/index.ts';
+import { readAtMost, readNamedFile } from '@ideogate/config';
+import { readKeyFile } from '../src/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ideogate-named-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

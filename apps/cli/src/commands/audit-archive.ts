@@ -1,6 +1,6 @@
+import { requireFaultless, type Settings } from '@ideogate/config';
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { requireFaultless, type Settings } from '@ideogate/config';
 import {
   ArchiveError,
   type ArchivedMonth,
@@ -13,15 +13,17 @@ import {
   type RegisteredArchive,
   removeArchive,
 } from '@ideogate/audit';
+import { auditAction } from '@ideogate/audit/append';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy, type Retention } from '@ideogate/policy';
+import { policyPaths, readPolicyFiles } from '@ideogate/config';
+import { errorCode } from '@ideogate/contract';
 import { CommandError, EXIT } from '../exit-codes.ts';
+import { describeError } from '../describe-error.ts';
+import { ownerUrl } from '../owner-login.ts';
+import { actorOf, type RunningProduct, runningProduct } from '../running-product.ts';
 import { faultOfInputFile } from '../input-file.ts';
 import { readMonth } from '../month.ts';
-import { codeOf, dataFolder, type ReadyFile, readReadyFile } from '../product/data-folder.ts';
-import { policyPaths, readPolicyFiles } from '../product/product-config.ts';
-import { ownerUrl } from '../product/record-owner.ts';
-import { noteDoing } from '../product/record-read.ts';
 import { confirmed, wantsJson, writeJson } from '../terminal.ts';
 
 export interface AuditArchiveOptions {
@@ -36,22 +38,21 @@ export interface AuditArchiveOptions {
 export async function auditArchive(settings: Settings, options: AuditArchiveOptions): Promise<number> {
   const month = options.month === undefined ? null : readMonth(options.month);
   if (options.folder === undefined) requireFaultless(settings, 'IDEOGATE_ARCHIVE_FOLDER');
-  const data = dataFolder(settings);
-  const ready = readReadyFile(data);
-  const owner = ownerUrl(settings, ready);
-  const retention = readRetention(settings, ready);
+  const product = runningProduct(settings);
+  const owner = ownerUrl(settings, product);
+  const retention = readRetention(settings, product);
   const folder = resolve(
-    options.folder ?? settings.values.record.archiveFolder ?? join(data, ready.environment, 'archive'),
+    options.folder ?? settings.values.record.archiveFolder ?? join(product.dir, 'archive'),
   );
   makeFolder(folder);
-  return inWords(async () => {
+  return withWords(async () => {
     const due = await dueMonths(owner, retention, BigInt(Date.now()) * 1000n);
     const archived: ArchivedMonth[] = [];
     for (const one of month === null ? due.toArchive : [month]) {
-      archived.push(await archive(ready, owner, folder, one));
+      archived.push(await archive(product, owner, folder, one));
     }
     const removed = options.removeExpired
-      ? await removeAll(ready, owner, folder, due.expired, options)
+      ? await removeAll(product, owner, folder, due.expired, options)
       : ([] as const);
     if (wantsJson(options)) writeJson(asJson(folder, archived, due.expired, removed));
     else process.stdout.write(`${lines(folder, archived, due.expired, removed, retention).join('\n')}\n`);
@@ -59,15 +60,21 @@ export async function auditArchive(settings: Settings, options: AuditArchiveOpti
   });
 }
 
-function archive(ready: ReadyFile, owner: string, folder: string, month: Month): Promise<ArchivedMonth> {
-  const { environment } = ready;
+function archive(
+  product: RunningProduct,
+  owner: string,
+  folder: string,
+  month: Month,
+): Promise<ArchivedMonth> {
+  const { environment } = product;
   return archiveMonth({
     ownerUrl: owner,
     environment,
     folder,
     month,
     now: () => BigInt(Date.now()) * 1000n,
-    announce: (archived) => noteDoing(ready, 'month-archived', 'audit archive', noticeOf(archived)),
+    announce: (archived) =>
+      auditAction(actorOf(product), 'month-archived', 'audit archive', noticeOf(archived)),
     onStep: (step) => {
       if (process.stderr.isTTY)
         process.stderr.write(step === 'done' ? '\r\x1b[K' : `\r\x1b[K${month}: ${step}`);
@@ -83,7 +90,7 @@ interface Removed {
 }
 
 async function removeAll(
-  ready: ReadyFile,
+  product: RunningProduct,
   owner: string,
   folder: string,
   expired: readonly RegisteredArchive[],
@@ -98,7 +105,8 @@ async function removeAll(
       ownerUrl: owner,
       folder,
       archive,
-      announce: () => noteDoing(ready, 'archive-removed', 'audit archive', { month, file, sha256 }),
+      announce: () =>
+        auditAction(actorOf(product), 'archive-removed', 'audit archive', { month, file, sha256 }),
     });
     removed.push({ month, wasThere });
   }
@@ -115,9 +123,9 @@ export function auditImport(
     throw new CommandError(EXIT.invalidInput, 'Give a file to read back, or --drop to let go of what was.');
   const fault = file === undefined ? null : faultOfInputFile(file, 'regular');
   if (fault !== null) throw new CommandError(EXIT.invalidInput, fault);
-  const ready = readReadyFile(dataFolder(settings));
-  const owner = ownerUrl(settings, ready);
-  return inWords(async () => {
+  const product = runningProduct(settings);
+  const owner = ownerUrl(settings, product);
+  return withWords(async () => {
     if (file === undefined) {
       const dropped = await dropImported(owner);
       if (wantsJson(options)) writeJson({ dropped });
@@ -128,7 +136,7 @@ export function auditImport(
       ownerUrl: owner,
       file,
       announce: (content) =>
-        noteDoing(ready, 'archive-imported', 'audit import', {
+        auditAction(actorOf(product), 'archive-imported', 'audit import', {
           month: content.month,
           sha256: content.sha256,
         }),
@@ -152,12 +160,12 @@ function makeFolder(folder: string): void {
   } catch (error) {
     throw new CommandError(
       EXIT.invalidInput,
-      `${folder} cannot be a folder for archives (${codeOf(error)}).`,
+      `${folder} cannot be a folder for archives (${errorCode(error)}).`,
     );
   }
 }
 
-function readRetention(settings: Settings, { environment }: ReadyFile): Retention {
+function readRetention(settings: Settings, { environment }: RunningProduct): Retention {
   const parsed = parsePolicy(readPolicyFiles(policyPaths(settings)), OPERATIONS);
   if (!parsed.ok) throw new CommandError(EXIT.invalidInput, parsed.faults.map(formatFault));
   const policy = parsed.release.environments.get(environment);
@@ -165,7 +173,7 @@ function readRetention(settings: Settings, { environment }: ReadyFile): Retentio
   throw new CommandError(EXIT.invalidInput, `The policy has no environment ${environment}: add it.`);
 }
 
-async function inWords(work: () => Promise<number>): Promise<number> {
+async function withWords(work: () => Promise<number>): Promise<number> {
   try {
     return await work();
   } catch (error) {
@@ -173,10 +181,11 @@ async function inWords(work: () => Promise<number>): Promise<number> {
       const code = INVALID.has(error.fault) ? EXIT.invalidInput : EXIT.failed;
       throw new CommandError(code, `Nothing was done: ${error.message}.`);
     }
-    if (error instanceof CommandError) throw error;
+    const described = describeError(error);
+    if (described !== null) throw described;
     throw new CommandError(
       EXIT.failed,
-      `It was not done (${codeOf(error)}): are the database up and the folder writable? The same command goes on where it ended.`,
+      `It was not done (${errorCode(error)}): are the database up and the folder writable? The same command goes on where it ended.`,
     );
   }
 }

@@ -1,7 +1,8 @@
+import { requireFaultless, type Settings } from '@ideogate/config';
 import { resolve } from 'node:path';
 import { hostname } from 'node:os';
-import { requireFaultless, type Settings } from '@ideogate/config';
 import {
+  EXPORT_URL_RULE,
   exportName,
   forgetExport,
   type ExportTarget,
@@ -15,11 +16,12 @@ import {
   streamTarget,
   TargetError,
 } from '@ideogate/audit';
+import { auditAction, auditRead } from '@ideogate/audit/append';
+import { errorCode } from '@ideogate/contract';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { codeOf, dataFolder, type ReadyFile, readReadyFile } from '../product/data-folder.ts';
-import { EXPORT_URL_RULE } from '../product/record-export.ts';
-import { ownerUrl } from '../product/record-owner.ts';
-import { noteDoing, noteReading } from '../product/record-read.ts';
+import { describeError } from '../describe-error.ts';
+import { ownerUrl } from '../owner-login.ts';
+import { actorOf, loginOf, type RunningProduct, runningProduct } from '../running-product.ts';
 import { confirmed } from '../terminal.ts';
 
 export interface AuditExportOptions {
@@ -37,21 +39,21 @@ const nowMicros = () => BigInt(Date.now()) * 1000n;
 export async function auditExport(settings: Settings, options: AuditExportOptions): Promise<number> {
   requireOnePlace(options);
   const authorization = readAuthorization(settings);
-  const ready = readReadyFile(dataFolder(settings));
-  if (options.forget === true) return giveUp(settings, ready, options);
-  const { target, name } = targetOf(options, ready, authorization);
-  await noteReading(ready, 'audit export', options);
+  const product = runningProduct(settings);
+  if (options.forget === true) return giveUp(settings, product, options);
+  const { target, name } = targetOf(options, product, authorization);
+  await auditRead(actorOf(product), 'audit export', options);
   const over = new AbortController();
   process.once('SIGINT', () => over.abort());
   process.once('SIGTERM', () => over.abort());
   process.stdout.once('error', () => over.abort());
   const sending: SendingOptions = {
-    readUrl: ready.databaseUrl,
+    readUrl: loginOf(product, 'read'),
     target,
     name,
     now: nowMicros,
-    onFault: (error) => process.stderr.write(`Not sent yet (${faultIn(error)}); trying again.\n`),
-    onMissing: (missing) => process.stderr.write(`${inWords(missing)}\n`),
+    onFault: (error) => process.stderr.write(`Not sent yet (${describeFault(error)}); trying again.\n`),
+    onMissing: (missing) => process.stderr.write(`${describeMissing(missing)}\n`),
   };
   try {
     if (options.follow === true) await sendOutUntil(sending, over.signal);
@@ -61,32 +63,37 @@ export async function auditExport(settings: Settings, options: AuditExportOption
       EXIT.failed,
       error instanceof TargetError
         ? `Nothing was exported: ${error.message}.`
-        : `The export ended early (${codeOf(error)}): is the database up, and can the place be written? The same command goes on.`,
+        : `The export ended early (${errorCode(error)}): is the database up, and can the place be written? The same command goes on.`,
     );
   }
   return EXIT.fine;
 }
 
 /** Forgets how far an export came, so that months may leave without it. */
-async function giveUp(settings: Settings, ready: ReadyFile, options: AuditExportOptions): Promise<number> {
+async function giveUp(
+  settings: Settings,
+  product: RunningProduct,
+  options: AuditExportOptions,
+): Promise<number> {
   const name = exportName(options.to ?? '');
-  const owner = ownerUrl(settings, ready);
+  const owner = ownerUrl(settings, product);
   await confirmed(`Give up the ${name}? Should it be begun again, it sends everything anew.`, options);
   try {
     const known = await forgetExport({
       ownerUrl: owner,
       name,
-      announce: () => noteDoing(ready, 'export-forgotten', 'audit export', { name }),
+      announce: () => auditAction(actorOf(product), 'export-forgotten', 'audit export', { name }),
     });
     process.stdout.write(known ? `The ${name} is forgotten.\n` : `Nothing is known of an ${name}.\n`);
     return EXIT.fine;
   } catch (error) {
-    if (error instanceof CommandError) throw error;
+    const described = describeError(error);
+    if (described !== null) throw described;
     throw new CommandError(
       EXIT.failed,
       error instanceof TargetError
         ? `Nothing was done: ${error.message}.`
-        : `It was not done (${codeOf(error)}): is the database up?`,
+        : `It was not done (${errorCode(error)}): is the database up?`,
     );
   }
 }
@@ -109,12 +116,12 @@ function requireOnePlace({ out, to, cursor, follow, forget }: AuditExportOptions
 
 function targetOf(
   { out, to, cursor, follow }: AuditExportOptions,
-  ready: ReadyFile,
+  product: RunningProduct,
   authorization: string | null,
 ): { readonly target: ExportTarget; readonly name: string } {
   if (to !== undefined)
     return {
-      target: httpTarget({ url: to, authorization, appendUrl: ready.appendDatabaseUrl }),
+      target: httpTarget({ url: to, authorization, appendUrl: loginOf(product, 'append') }),
       name: exportName(to),
     };
   const place = (file: string) => `export ${hostname()} ${resolve(file)}`;
@@ -123,7 +130,7 @@ function targetOf(
     const name = cursor === undefined ? place(`pipe ${process.pid}`) : place(cursor);
     return { target: streamTarget(process.stdout, cursor ?? null), name };
   }
-  const { environment } = ready;
+  const { environment } = product;
   const header = follow === true ? {} : { header: { atMicros: nowMicros(), environment } };
   return { target: fileTarget({ file: out, ...header }), name: place(out) };
 }
@@ -134,11 +141,11 @@ function readAuthorization(settings: Settings): string | null {
 }
 
 /** The network's code where there is one; what the address answered. Neither holds a secret. */
-function faultIn(error: unknown): string {
+function describeFault(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
-  return error.cause instanceof Error ? codeOf(error.cause) : error.message;
+  return error.cause instanceof Error ? errorCode(error.cause) : error.message;
 }
 
-function inWords({ writer, from, to }: Missing): string {
+function describeMissing({ writer, from, to }: Missing): string {
   return `Events ${from} to ${to} of writer ${writer} are not in the database any more: find them in an archive.`;
 }

@@ -1,10 +1,12 @@
 import type { Settings } from '@ideogate/config';
 import { ForgetError, forgetMonth } from '@ideogate/audit';
+import { auditAction } from '@ideogate/audit/append';
+import { errorCode } from '@ideogate/contract';
 import { CommandError, EXIT } from '../exit-codes.ts';
+import { describeError } from '../describe-error.ts';
+import { ownerUrl } from '../owner-login.ts';
+import { actorOf, runningProduct } from '../running-product.ts';
 import { readMonth } from '../month.ts';
-import { codeOf, dataFolder, readReadyFile } from '../product/data-folder.ts';
-import { ownerUrl } from '../product/record-owner.ts';
-import { noteDoing } from '../product/record-read.ts';
 import { confirmed, wantsJson, writeJson } from '../terminal.ts';
 
 export interface AuditForgetOptions {
@@ -16,23 +18,24 @@ export interface AuditForgetOptions {
 /** Destroys the key of a month, and with it what of prompts the month's record holds. */
 export async function auditForget(settings: Settings, options: AuditForgetOptions): Promise<number> {
   const month = readMonth(options.month);
-  const ready = readReadyFile(dataFolder(settings));
-  const owner = ownerUrl(settings, ready);
-  await confirmed(`Destroy for good the key of ${month}, in the record of ${ready.environment}?`, options);
+  const product = runningProduct(settings);
+  const owner = ownerUrl(settings, product);
+  await confirmed(`Destroy for good the key of ${month}, in the record of ${product.environment}?`, options);
   try {
     await forgetMonth({
       ownerUrl: owner,
       month,
       now: () => BigInt(Date.now()) * 1000n,
-      announce: () => noteDoing(ready, 'month-forgotten', 'audit forget', { month }),
+      announce: () => auditAction(actorOf(product), 'month-forgotten', 'audit forget', { month }),
     });
   } catch (error) {
-    if (error instanceof CommandError) throw error;
+    const described = describeError(error);
+    if (described !== null) throw described;
     if (error instanceof ForgetError)
       throw new CommandError(EXIT.invalidInput, `Nothing was done: ${error.message}.`);
     throw new CommandError(
       EXIT.failed,
-      `It is not known to be destroyed (${codeOf(error)}): is the database up? Give the same command again.`,
+      `It is not known to be destroyed (${errorCode(error)}): is the database up? Give the same command again.`,
     );
   }
   if (wantsJson(options)) writeJson({ month, forgotten: true });

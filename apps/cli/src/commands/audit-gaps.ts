@@ -1,9 +1,9 @@
 import type { Settings } from '@ideogate/config';
 import { type Gap, listGaps, openReadPool } from '@ideogate/audit';
-import { parseCallId } from '@ideogate/contract';
+import { auditRead } from '@ideogate/audit/append';
+import { errorCode, parseCallId } from '@ideogate/contract';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { codeOf, dataFolder, readReadyFile } from '../product/data-folder.ts';
-import { noteReading } from '../product/record-read.ts';
+import { actorOf, loginOf, runningProduct } from '../running-product.ts';
 import { wantsJson, writeJson } from '../terminal.ts';
 
 export interface AuditGapsOptions {
@@ -15,22 +15,25 @@ export interface AuditGapsOptions {
 /** Calls whose end isn't in the record, newest first: those closed as gaps, with why, and those that are open. */
 export async function auditGaps(settings: Settings, options: AuditGapsOptions): Promise<number> {
   const page = { limit: readLimit(options.limit), ...readBefore(options.before) };
-  const ready = readReadyFile(dataFolder(settings));
-  await noteReading(ready, 'audit gaps', options);
-  const pool = openReadPool(ready.databaseUrl);
+  const product = runningProduct(settings);
+  await auditRead(actorOf(product), 'audit gaps', options);
+  const pool = openReadPool(loginOf(product, 'read'));
   try {
     const gaps = await listGaps(pool, page);
     if (wantsJson(options)) writeJson(gaps);
-    else process.stdout.write(`${inWords(gaps, page.limit).join('\n')}\n`);
+    else process.stdout.write(`${describeGaps(gaps, page.limit).join('\n')}\n`);
     return EXIT.fine;
   } catch (error) {
-    throw new CommandError(EXIT.failed, `The record cannot be read (${codeOf(error)}): is its database up?`);
+    throw new CommandError(
+      EXIT.failed,
+      `The record cannot be read (${errorCode(error)}): is its database up?`,
+    );
   } finally {
     await pool.end();
   }
 }
 
-function inWords(gaps: readonly Gap[], limit: number): readonly string[] {
+function describeGaps(gaps: readonly Gap[], limit: number): readonly string[] {
   const last = gaps.at(-1);
   if (last === undefined) return ['No gaps: the record has the end of every call.'];
   const more = `More, if there are any: --before ${last.since},${last.callId}`;

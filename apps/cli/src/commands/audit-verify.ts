@@ -1,7 +1,13 @@
+import type { Settings } from '@ideogate/config';
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Settings } from '@ideogate/config';
-import { KeyTextError, parseVerifierKey, type VerifierKey } from '@ideogate/audit/checkpoints';
+import { auditRead } from '@ideogate/audit/append';
+import {
+  KeyTextError,
+  openCheckpointKeys,
+  parseVerifierKey,
+  type VerifierKey,
+} from '@ideogate/audit/checkpoints';
 import {
   InterruptedError,
   NoCheckpointsError,
@@ -11,17 +17,18 @@ import {
   type VerifyOptions,
   type VerifyReport,
 } from '@ideogate/audit/verify';
-import { readNamedText } from '@ideogate/upstream-keys';
-import { CommandError, EXIT } from '../exit-codes.ts';
-import { faultOfInputFile } from '../input-file.ts';
+import { readNamedText } from '@ideogate/config';
+import { errorCode } from '@ideogate/contract';
 import {
   checkpointKeyFile,
-  checkpointKeys,
-  environmentFolder,
-  keptCheckpoints,
-} from '../product/checkpoints.ts';
-import { codeOf, dataFolder, isProductReady, readReadyFile } from '../product/data-folder.ts';
-import { noteReading } from '../product/record-read.ts';
+  currentEnvironmentDir,
+  dataDir,
+  isRunning,
+  keptCheckpointsFile,
+} from '@ideogate/data-dir';
+import { CommandError, EXIT } from '../exit-codes.ts';
+import { actorOf, loginOf, runningProduct } from '../running-product.ts';
+import { faultOfInputFile } from '../input-file.ts';
 import { milliseconds } from '../span.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
 
@@ -66,7 +73,10 @@ async function run(options: VerifyOptions, resume: string | undefined): Promise<
     if (error instanceof NoCheckpointsError)
       throw new CommandError(EXIT.invalidInput, `${error.message}. Nothing is proved.`);
     const what = options.source.kind === 'database' ? 'The record' : 'A file';
-    throw new CommandError(EXIT.failed, `${what} cannot be read (${codeOf(error)}), so nothing is proved.`);
+    throw new CommandError(
+      EXIT.failed,
+      `${what} cannot be read (${errorCode(error)}), so nothing is proved.`,
+    );
   }
 }
 
@@ -101,7 +111,7 @@ async function readRequest(
   return {
     keys,
     source,
-    ...(own ? { environment: readReadyFile(dataFolder(settings)).environment } : {}),
+    ...(own ? { environment: runningProduct(settings).environment } : {}),
     kept: [...checkpoints, ...(own ? ownKept(settings) : [])],
     gapAfterMs,
     now: () => BigInt(Date.now()) * 1000n,
@@ -116,15 +126,15 @@ async function readSource(
 ): Promise<VerifyOptions['source']> {
   if (files.length > 0) return { kind: 'files', files };
   if (database !== undefined) return { kind: 'database', readUrl: database, archives: archive };
-  const ready = readReadyFile(dataFolder(settings));
+  const product = runningProduct(settings);
   const given = { archive: archive.join(' '), checkpoints: checkpoints?.join(' '), key: key?.join(' ') };
-  await noteReading(ready, 'audit verify', given);
-  return { kind: 'database', readUrl: ready.databaseUrl, archives: archive };
+  await auditRead(actorOf(product), 'audit verify', given);
+  return { kind: 'database', readUrl: loginOf(product, 'read'), archives: archive };
 }
 
 /** What the product kept of its checkpoints, apart from its database. */
 function ownKept(settings: Settings): readonly string[] {
-  const file = keptCheckpoints(environmentFolder(settings));
+  const file = keptCheckpointsFile(currentEnvironmentDir(settings));
   // It is made before the first is written into it.
   return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0 ? [file] : [];
 }
@@ -162,10 +172,10 @@ function textsOfKey(key: string, faults: string[]): readonly string[] {
 }
 
 function ownKeys(settings: Settings, faults: string[]): readonly VerifierKey[] {
-  const file = checkpointKeyFile(settings, environmentFolder(settings));
-  if (existsSync(file)) return checkpointKeys(file).inForce();
+  const file = checkpointKeyFile(settings, currentEnvironmentDir(settings));
+  if (existsSync(file)) return openCheckpointKeys(file).inForce();
   // Said by what looks for the running product, in its own words.
-  if (isProductReady(dataFolder(settings)))
+  if (isRunning(dataDir(settings)))
     faults.push(`There is no key in ${file}: give the signer's public key with --key.`);
   else
     faults.push(

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Settings } from '@ideogate/config';
 import {
   type Call,
@@ -11,10 +10,12 @@ import {
   showCall,
   tailCalls,
 } from '@ideogate/audit';
-import { type CallId, parseCallId } from '@ideogate/contract';
+import { auditRead } from '@ideogate/audit/append';
+import { type CallId, errorCode, parseCallId } from '@ideogate/contract';
+import { readInstallationKey } from '@ideogate/data-dir';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { codeOf, dataFolder, loadSecrets, type ReadyFile, readReadyFile } from '../product/data-folder.ts';
-import { noteReading } from '../product/record-read.ts';
+import { describeError } from '../describe-error.ts';
+import { actorOf, loginOf, type RunningProduct, runningProduct } from '../running-product.ts';
 import { milliseconds } from '../span.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
 
@@ -54,10 +55,10 @@ export function auditShow(settings: Settings, id: string, options: { json?: bool
       EXIT.invalidInput,
       `${id} is not a call id: take it from the Ideogate-Call-Id field of an answer.`,
     );
-  return withRecord(settings, 'audit show', { call: callId }, async (pool, ready) => {
+  return withRecord(settings, 'audit show', { call: callId }, async (pool, product) => {
     const call = await showCall(pool, callId);
     if (call === null) throw new CommandError(EXIT.failed, `The record has no call ${id}.`);
-    const prompt = await keptPrompt(settings, ready, callId, call.outcome);
+    const prompt = await keptPrompt(product, callId, call.outcome);
     if (wantsJson(options)) writeJson({ ...call, prompt });
     else
       process.stdout.write(
@@ -75,14 +76,15 @@ export function auditShow(settings: Settings, id: string, options: { json?: bool
 type ShownPrompt = KeptPrompt & { readonly cut?: boolean };
 
 async function keptPrompt(
-  settings: Settings,
-  { environment, appendDatabaseUrl: appendUrl }: ReadyFile,
+  product: RunningProduct,
   callId: CallId,
   outcome: RecordedEvent | null,
 ): Promise<ShownPrompt | null> {
   const sealed = outcome?.promptSealed ?? null;
   if (sealed === null) return null;
-  const { prompt: secret } = loadSecrets(join(dataFolder(settings), environment));
+  const { environment, dir } = product;
+  const secret = readInstallationKey(dir, 'prompt');
+  const appendUrl = loginOf(product, 'append');
   const kept = await readKeptPrompt({ appendUrl, secret, environment, callId, sealed });
   return kept.state === 'readable' ? { ...kept, cut: kept.text.length < (outcome?.promptLength ?? 0) } : kept;
 }
@@ -131,16 +133,20 @@ async function withRecord(
   settings: Settings,
   command: string,
   asked: object,
-  work: (pool: ReturnType<typeof openReadPool>, ready: ReadyFile) => Promise<number>,
+  work: (pool: ReturnType<typeof openReadPool>, product: RunningProduct) => Promise<number>,
 ): Promise<number> {
-  const ready = readReadyFile(dataFolder(settings));
-  await noteReading(ready, command, asked);
-  const pool = openReadPool(ready.databaseUrl);
+  const product = runningProduct(settings);
+  await auditRead(actorOf(product), command, asked);
+  const pool = openReadPool(loginOf(product, 'read'));
   try {
-    return await work(pool, ready);
+    return await work(pool, product);
   } catch (error) {
-    if (error instanceof CommandError) throw error;
-    throw new CommandError(EXIT.failed, `The record cannot be read (${codeOf(error)}): is its database up?`);
+    const described = describeError(error);
+    if (described !== null) throw described;
+    throw new CommandError(
+      EXIT.failed,
+      `The record cannot be read (${errorCode(error)}): is its database up?`,
+    );
   } finally {
     await pool.end();
   }

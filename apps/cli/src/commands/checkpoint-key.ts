@@ -1,14 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Settings } from '@ideogate/config';
-import { KeyFileError, prepareNextKey } from '@ideogate/audit/checkpoints';
+import { setTimeout as delay } from 'node:timers/promises';
+import { KeyFileError, openCheckpointKeys, prepareNextKey } from '@ideogate/audit/checkpoints';
+import { checkpointKeyFile, currentEnvironmentDir } from '@ideogate/data-dir';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { checkpointKeyFile, checkpointKeys, environmentFolder } from '../product/checkpoints.ts';
-import { dataFolder, readReadyFile } from '../product/data-folder.ts';
+import { runningProduct } from '../running-product.ts';
 import { writeJson } from '../terminal.ts';
 
 /** Prints the public keys, the one that signs first. Their owner need not be running. */
 export function showCheckpointKey(settings: Settings, options: { json?: boolean }): number {
-  const texts = checkpointKeys(keyFileOf(settings))
+  const texts = openCheckpointKeys(keyFileOf(settings))
     .publicKeys()
     .map(({ text }) => text);
   if (options.json === true) writeJson(texts);
@@ -21,9 +21,9 @@ const LOOK_MS = 100;
 
 /** Has the running product change its key, and waits until it has. */
 export async function rotateCheckpointKey(settings: Settings): Promise<number> {
-  readReadyFile(dataFolder(settings));
+  runningProduct(settings);
   const file = keyFileOf(settings);
-  const keys = checkpointKeys(file);
+  const keys = openCheckpointKeys(file);
   const next = nextKey(file);
   const until = performance.now() + CHANGE_MS;
   while (keys.current().verifier.text !== next) {
@@ -48,5 +48,5 @@ function nextKey(file: string): string {
 }
 
 function keyFileOf(settings: Settings): string {
-  return checkpointKeyFile(settings, environmentFolder(settings));
+  return checkpointKeyFile(settings, currentEnvironmentDir(settings));
 }

@@ -1,6 +1,12 @@
-import { type SettingOrigin, type Settings, type ShownSetting, shownSettings } from '@ideogate/config';
-import { CommandError, EXIT } from '../exit-codes.ts';
-import { readProductConfig } from '../product/product-config.ts';
+import {
+  type SettingOrigin,
+  type Settings,
+  SettingsError,
+  type ShownSetting,
+  shownSettings,
+} from '@ideogate/config';
+import { EXIT } from '../exit-codes.ts';
+import { readProductConfig } from '../standalone.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
 import { unknownInWords } from '../unknown-settings.ts';
 
@@ -24,7 +30,7 @@ function faultsOf(settings: Settings): readonly string[] {
     readProductConfig(settings);
     return [];
   } catch (error) {
-    if (error instanceof CommandError) return error.message.split('\n');
+    if (error instanceof SettingsError) return error.message.split('\n');
     throw error;
   }
 }

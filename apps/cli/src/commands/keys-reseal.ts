@@ -1,12 +1,17 @@
+import type { Settings } from '@ideogate/config';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Settings } from '@ideogate/config';
-import { KeyError, newAgeIdentity, resealStore } from '@ideogate/upstream-keys';
+import { auditAction } from '@ideogate/audit/append';
+import { currentUser, writePrivateFile } from '@ideogate/data-dir';
+import {
+  KeyError,
+  newAgeIdentity,
+  readIdentityFile,
+  readKeySources,
+  resealStore,
+} from '@ideogate/upstream-keys';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { dataFolder, readReadyFile, writePrivately } from '../product/data-folder.ts';
-import { readKeysIdentity } from '../product/keys-identity.ts';
-import { noteDoing } from '../product/record-read.ts';
-import { whoever } from '../product/whoever.ts';
+import { actorOf, loginOf, runningProduct } from '../running-product.ts';
 import { wantsJson, writeJson } from '../terminal.ts';
 
 export interface KeysResealOptions {
@@ -17,25 +22,22 @@ export interface KeysResealOptions {
 
 /** Seals every key of the store to other recipients. Needs an identity that opens them now. */
 export async function keysReseal(settings: Settings, options: KeysResealOptions): Promise<number> {
-  const data = dataFolder(settings);
-  const ready = readReadyFile(data);
+  const product = runningProduct(settings);
   const file =
-    options.identity ??
-    settings.values.upstreamKeys.identityFile ??
-    join(data, ready.environment, 'keys-identity');
+    options.identity ?? settings.values.upstreamKeys.identityFile ?? join(product.dir, 'keys-identity');
   const recipients = options.to.flatMap((text) => text.split(',')).map((text) => text.trim());
   try {
-    const identity = await readKeysIdentity(file);
-    await noteDoing(ready, 'key-changed', 'keys reseal', {
+    const identity = await readIdentityFile(file);
+    await auditAction(actorOf(product), 'key-changed', 'keys reseal', {
       step: 'resealed',
       to: recipients.join(' ').slice(0, 200),
     });
     const ids = await resealStore({
-      openUrl: ready.keysOpenDatabaseUrl,
-      environment: ready.environment,
+      openUrl: loginOf(product, 'keys-open'),
+      environment: product.environment,
       opener: identity,
       recipients,
-      who: whoever(),
+      who: currentUser(),
     });
     if (wantsJson(options)) writeJson({ resealed: ids, to: recipients });
     else process.stdout.write(`${ids.length} keys are sealed to ${recipients.join(' and ')} now.\n`);
@@ -52,15 +54,15 @@ export async function keysIdentity(
   options: { new?: string; json?: boolean },
 ): Promise<number> {
   let recipients: readonly string[];
-  if (options.new === undefined) recipients = readReadyFile(dataFolder(settings)).keyRecipients ?? [];
+  if (options.new === undefined) recipients = readKeySources(runningProduct(settings).dir).recipients ?? [];
   else {
     if (existsSync(options.new))
       throw new CommandError(
         EXIT.invalidInput,
         `${options.new} is there already: an identity is never overwritten.`,
       );
-    writePrivately(options.new, await newAgeIdentity());
-    ({ recipients } = await readKeysIdentity(options.new));
+    writePrivateFile(options.new, await newAgeIdentity());
+    ({ recipients } = await readIdentityFile(options.new));
   }
   if (options.json === true) writeJson(recipients);
   else process.stdout.write(recipients.map((recipient) => `${recipient}\n`).join(''));

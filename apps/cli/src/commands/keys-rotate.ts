@@ -1,20 +1,31 @@
-import { keyIdOf, type KeySlot, type StoredKey } from '@ideogate/upstream-keys';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Settings } from '@ideogate/config';
-import { CommandError, EXIT } from '../exit-codes.ts';
-import { loadOrCreateSecrets } from '../product/data-folder.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { keyUse, openReadPool } from '@ideogate/audit';
+import { readInstallationKey } from '@ideogate/data-dir';
 import {
-  allFollow,
-  checked,
   type IdleProof,
+  keyIdOf,
+  type KeySlot,
   keysOfSlot,
-  provenIdle,
-  seen,
-  takeStep,
-} from '../product/key-steps.ts';
-import { keyNamed, type KeyWork, readSlot, withKeyStore } from '../product/key-store.ts';
-import { newKeyBytes, putKey } from '../product/new-key.ts';
+  reload,
+  type StoredKey,
+  transition,
+  tryKey,
+  waitForGateways,
+  waitUntilIdle,
+  waitUntilRevoked,
+} from '@ideogate/upstream-keys';
+import { CommandError, EXIT } from '../exit-codes.ts';
+import {
+  addNewKey,
+  keyNamed,
+  type KeyWork,
+  newKeyBytes,
+  readSlot,
+  transitionsOf,
+  withKeyStore,
+} from '../key-store.ts';
+import { loginOf } from '../running-product.ts';
 import { milliseconds } from '../span.ts';
 import { confirmed, wantsJson, writeJson } from '../terminal.ts';
 
@@ -31,7 +42,8 @@ export interface KeysRotateOptions {
 interface Rotation {
   readonly slot: KeySlot;
   readonly from: string | undefined;
-  readonly share: number;
+  /** Of a hundred calls, how many go out with the new key first. */
+  readonly canaryPercent: number;
   readonly canaryMs: number;
   readonly waitMs: number;
 }
@@ -52,7 +64,7 @@ export function keysRotate(settings: Settings, options: KeysRotateOptions): Prom
   const rotation: Rotation = {
     slot: readSlot(options.for),
     from: options.from,
-    share: readShare(options.canary),
+    canaryPercent: readPercent(options.canary),
     canaryMs: readSpan('--canary-time', options.canaryTime),
     waitMs: readSpan('--wait', options.wait),
   };
@@ -61,7 +73,7 @@ export function keysRotate(settings: Settings, options: KeysRotateOptions): Prom
     if (wantsJson(options)) writeJson(rotated);
     else
       process.stdout.write(
-        `${rotated.active} serves the ${rotation.slot} slot of ${work.ready.environment}.\n`,
+        `${rotated.active} serves the ${rotation.slot} slot of ${work.product.environment}.\n`,
       );
     return EXIT.fine;
   });
@@ -69,16 +81,17 @@ export function keysRotate(settings: Settings, options: KeysRotateOptions): Prom
 
 async function rotate(work: KeyWork, rotation: Rotation): Promise<Rotated> {
   const { slot } = rotation;
-  const { active, changing } = await keysOfSlot(work, slot);
+  const by = transitionsOf(work, COMMAND);
+  const { active, changing } = await keysOfSlot(work.store, slot);
   const wanted = changing === undefined ? undefined : await sameAsGiven(work, rotation, changing, active);
   if (changing?.state === 'draining' && active !== undefined) return retire(work, rotation, changing, active);
   const fresh = wanted ?? (await added(work, rotation));
   const verified = fresh.state === 'pending' ? await verify(work, fresh) : fresh;
   await canary(work, rotation, verified, active);
-  const serving = await takeStep(work, COMMAND, seen(await work.store.list(), verified), 'active');
-  const { ms, gateways } = await allFollow(work);
+  const serving = await transition(by, await reload(work.store, verified), 'active');
+  const { ms, gateways } = await waitForGateways(work.store);
   say(`Step 3 of 4: ${serving.id} serves all calls, on ${gatewaysIn(gateways)} after ${ms} ms.`);
-  const old = (await keysOfSlot(work, slot)).changing;
+  const old = (await keysOfSlot(work.store, slot)).changing;
   if (old === undefined) return { slot, active: serving.id, revoked: null, idle: null };
   return retire(work, rotation, old, serving);
 }
@@ -87,7 +100,7 @@ const COMMAND = 'keys rotate';
 
 /** A rotation that goes on must be the one that was begun. */
 async function sameAsGiven(
-  { data, ready }: KeyWork,
+  { product }: KeyWork,
   { from }: Rotation,
   changing: StoredKey,
   active: StoredKey | undefined,
@@ -95,7 +108,7 @@ async function sameAsGiven(
   const coming = changing.state === 'draining' ? active : changing;
   if (from === undefined || from === '-') return changing;
   const bytes = await newKeyBytes(from, '');
-  const id = keyIdOf(bytes, loadOrCreateSecrets(join(data, ready.environment)).fingerprint);
+  const id = keyIdOf(bytes, readInstallationKey(product.dir, 'fingerprint'));
   bytes.fill(0);
   if (id === coming?.id) return changing;
   throw new CommandError(
@@ -105,22 +118,22 @@ async function sameAsGiven(
 }
 
 async function added(work: KeyWork, { slot, from }: Rotation): Promise<StoredKey> {
-  const { data, ready, store } = work;
+  const { product, store } = work;
   if (from === undefined)
     say("Step 1 of 4: make a new key in Ideogram's dashboard. Leave the old one as it is.");
   const bytes = await newKeyBytes(
     from,
-    `Step 2 of 4: paste the new ${slot} key of ${ready.environment} (it is not shown)`,
+    `Step 2 of 4: paste the new ${slot} key of ${product.environment} (it is not shown)`,
   );
-  const id = await putKey(data, ready, store, slot, bytes, COMMAND);
-  return seen(await store.list(), { id, slot });
+  const id = await addNewKey(work, slot, bytes, COMMAND);
+  return reload(store, { id, slot });
 }
 
 async function verify(work: KeyWork, key: StoredKey): Promise<StoredKey> {
-  const { answer, detail } = await checked(work, COMMAND, key);
+  const { answer, detail } = await tryKey(transitionsOf(work, COMMAND), key);
   if (answer === 'accepted') {
     say(`${key.id}: Ideogram takes it (${detail}).`);
-    return seen(await work.store.list(), key);
+    return reload(work.store, key);
   }
   throw new CommandError(
     EXIT.failed,
@@ -133,17 +146,17 @@ async function verify(work: KeyWork, key: StoredKey): Promise<StoredKey> {
 /** Some calls first, where there is a key to go back to. */
 async function canary(
   work: KeyWork,
-  { share, canaryMs }: Rotation,
+  { canaryPercent, canaryMs }: Rotation,
   key: StoredKey,
   active: StoredKey | undefined,
 ): Promise<void> {
-  if (share === 0 || active === undefined) return;
-  await takeStep(work, COMMAND, key, 'verified', { share });
-  say(`${share} % of the calls go out with ${key.id} for ${canaryMs / 1000} s.`);
+  if (canaryPercent === 0 || active === undefined) return;
+  await transition(transitionsOf(work, COMMAND), key, 'verified', { percent: canaryPercent });
+  say(`${canaryPercent} % of the calls go out with ${key.id} for ${canaryMs / 1000} s.`);
   const until = performance.now() + canaryMs;
   while (performance.now() < until) {
     await delay(Math.min(500, canaryMs));
-    requireNotRefused(seen(await work.store.list(), key), active);
+    requireNotRefused(await reload(work.store, key), active);
   }
 }
 
@@ -162,16 +175,17 @@ async function retire(
   draining: StoredKey,
   serving: StoredKey,
 ): Promise<Rotated> {
+  const by = transitionsOf(work, COMMAND);
   let old = draining;
   let idle: IdleProof | null = null;
   if (old.idleAt === null) {
-    idle = await provenIdle(work, old, waitMs);
-    requireNotRefused(seen(await work.store.list(), serving), old);
-    old = await takeStep(work, COMMAND, old, 'draining', { idle: true });
+    idle = await idleOnRecord(work, old, waitMs);
+    requireNotRefused(await reload(work.store, serving), old);
+    old = await transition(by, old, 'draining', { idle: true });
     sayProof(old, idle);
   }
-  await dead(work, COMMAND, old, waitMs);
-  await takeStep(work, COMMAND, old, 'revoked');
+  await revokedByHand(work, COMMAND, old, waitMs);
+  await transition(by, old, 'revoked');
   return { slot, active: serving.id, revoked: old.id, idle };
 }
 
@@ -183,25 +197,21 @@ function sayProof({ id }: StoredKey, { gateways, lastUses }: IdleProof): void {
     );
 }
 
-const RECHECK_MS = 2_000;
+/** Proves by the record that nobody uses a draining key. */
+async function idleOnRecord({ product, store }: KeyWork, key: StoredKey, waitMs: number): Promise<IdleProof> {
+  const pool = openReadPool(loginOf(product, 'read'));
+  try {
+    return await waitUntilIdle(store, key, (since) => keyUse(pool, key.id, since), waitMs);
+  } finally {
+    await pool.end();
+  }
+}
 
 /** Asks for the key to be revoked at Ideogram, and looks until it is. */
-async function dead(work: KeyWork, command: string, old: StoredKey, waitMs: number): Promise<void> {
+async function revokedByHand(work: KeyWork, command: string, old: StoredKey, waitMs: number): Promise<void> {
   say(`Step 4 of 4: revoke ${old.id} in Ideogram's dashboard now.`);
-  const until = performance.now() + waitMs;
-  for (;;) {
-    const { answer, detail } = await checked(work, command, old);
-    if (answer === 'refused') {
-      say(`${old.id} is dead: Ideogram refuses it (${detail}).`);
-      return;
-    }
-    if (performance.now() > until)
-      throw new CommandError(
-        EXIT.failed,
-        `${old.id} is not known to be dead (${detail}): revoke it at Ideogram, then give the same command again.`,
-      );
-    await delay(RECHECK_MS);
-  }
+  const detail = await waitUntilRevoked(transitionsOf(work, command), old, waitMs);
+  say(`${old.id} is dead: Ideogram refuses it (${detail}).`);
 }
 
 export interface KeyOptions {
@@ -213,8 +223,8 @@ export interface KeyOptions {
 export function keysVerify(settings: Settings, id: string, options: KeyOptions): Promise<number> {
   return withKeyStore(settings, async (work) => {
     const key = keyNamed(await work.store.list(), id, options.for);
-    const { answer, detail } = await checked(work, 'keys verify', key);
-    const { state } = seen(await work.store.list(), key);
+    const { answer, detail } = await tryKey(transitionsOf(work, 'keys verify'), key);
+    const { state } = await reload(work.store, key);
     if (wantsJson(options)) writeJson({ id: key.id, slot: key.slot, answer, detail, state });
     else process.stdout.write(`${key.id}: ${answer} (${detail}); it is ${state}.\n`);
     return answer === 'accepted' ? EXIT.fine : EXIT.failed;
@@ -227,13 +237,14 @@ export function keysActivate(
   id: string,
   options: KeyOptions & { share?: string },
 ): Promise<number> {
-  const share = options.share === undefined ? null : readShare(options.share);
+  const percent = options.share === undefined ? null : readPercent(options.share);
   return withKeyStore(settings, async (work) => {
     const key = keyNamed(await work.store.list(), id, options.for);
-    const now = await (share === null
-      ? takeStep(work, 'keys activate', key, 'active')
-      : takeStep(work, 'keys activate', key, 'verified', { share }));
-    const { ms, gateways } = await allFollow(work);
+    const by = transitionsOf(work, 'keys activate');
+    const now = await (percent === null
+      ? transition(by, key, 'active')
+      : transition(by, key, 'verified', { percent }));
+    const { ms, gateways } = await waitForGateways(work.store);
     if (wantsJson(options))
       writeJson({ id: now.id, slot: now.slot, state: now.state, share: now.share, followedAfterMs: ms });
     else
@@ -252,6 +263,7 @@ export function keysRevoke(
 ): Promise<number> {
   const waitMs = readSpan('--wait', options.wait);
   return withKeyStore(settings, async (work) => {
+    const by = transitionsOf(work, 'keys revoke');
     let key = keyNamed(await work.store.list(), id, options.for);
     if (key.state === 'active')
       throw new CommandError(
@@ -261,13 +273,13 @@ export function keysRevoke(
     await confirmed(`Destroy the plain text of ${key.id} for good?`, options);
     if (key.state === 'draining') {
       if (key.idleAt === null) {
-        const proof = await provenIdle(work, key, waitMs);
-        key = await takeStep(work, 'keys revoke', key, 'draining', { idle: true });
+        const proof = await idleOnRecord(work, key, waitMs);
+        key = await transition(by, key, 'draining', { idle: true });
         sayProof(key, proof);
       }
-      await dead(work, 'keys revoke', key, waitMs);
+      await revokedByHand(work, 'keys revoke', key, waitMs);
     }
-    await takeStep(work, 'keys revoke', key, 'revoked');
+    await transition(by, key, 'revoked');
     if (wantsJson(options)) writeJson({ id: key.id, slot: key.slot, state: 'revoked' });
     else process.stdout.write(`${key.id} is revoked; its plain text is destroyed.\n`);
     return EXIT.fine;
@@ -283,9 +295,9 @@ function gatewaysIn(gateways: readonly unknown[]): string {
   return gateways.length === 1 ? 'one gateway' : `${gateways.length} gateways`;
 }
 
-function readShare(text: string): number {
-  const share = /^[0-9]{1,2}$/.test(text) ? Number(text) : -1;
-  if (share >= 0) return share;
+function readPercent(text: string): number {
+  const percent = /^[0-9]{1,2}$/.test(text) ? Number(text) : -1;
+  if (percent >= 0) return percent;
   throw new CommandError(EXIT.invalidInput, 'A share is of a hundred calls: a number from 0 to 99.');
 }
 

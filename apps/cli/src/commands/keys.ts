@@ -1,10 +1,10 @@
 import type { Settings } from '@ideogate/config';
 import { keyUse, lastUseOf, openReadPool } from '@ideogate/audit';
+import { auditRead } from '@ideogate/audit/append';
+import { readKeySources } from '@ideogate/upstream-keys';
 import { EXIT } from '../exit-codes.ts';
-import type { ReadyFile } from '../product/data-folder.ts';
-import { readSlot, withKeyStore } from '../product/key-store.ts';
-import { newKeyBytes, putKey } from '../product/new-key.ts';
-import { noteReading } from '../product/record-read.ts';
+import { addNewKey, newKeyBytes, readSlot, withKeyStore } from '../key-store.ts';
+import { actorOf, loginOf, type RunningProduct } from '../running-product.ts';
 import { wantsJson, writeJson } from '../terminal.ts';
 
 const DAY_MS = 86_400_000;
@@ -18,16 +18,17 @@ export interface KeysAddOptions {
 /** Puts a key into the sealed store, where it waits until it is verified and activated. */
 export function keysAdd(settings: Settings, options: KeysAddOptions): Promise<number> {
   const slot = readSlot(options.for);
-  return withKeyStore(settings, async ({ data, ready, store }) => {
+  return withKeyStore(settings, async (work) => {
+    const { environment } = work.product;
     const bytes = await newKeyBytes(
       options.from,
-      `Paste the ${slot} key of ${ready.environment} (it is not shown)`,
+      `Paste the ${slot} key of ${environment} (it is not shown)`,
     );
-    const id = await putKey(data, ready, store, slot, bytes, 'keys add');
-    if (wantsJson(options)) writeJson({ id, slot, environment: ready.environment, state: 'pending' });
+    const id = await addNewKey(work, slot, bytes, 'keys add');
+    if (wantsJson(options)) writeJson({ id, slot, environment, state: 'pending' });
     else
       process.stdout.write(
-        `${id} is in the ${slot} slot of ${ready.environment}, pending. Next: keys verify ${id}\n`,
+        `${id} is in the ${slot} slot of ${environment}, pending. Next: keys verify ${id}\n`,
       );
     return EXIT.fine;
   });
@@ -48,10 +49,10 @@ interface ListedKey {
 
 /** Every key that is known, with its age and its use. */
 export function keysList(settings: Settings, options: { all?: boolean; json?: boolean }): Promise<number> {
-  return withKeyStore(settings, async ({ ready, store }) => {
-    await noteReading(ready, 'keys list', {});
+  return withKeyStore(settings, async ({ product, store }) => {
+    await auditRead(actorOf(product), 'keys list', {});
     const stored = await store.list();
-    const given = ready.givenKeys.map(({ id, slot, since }) => ({
+    const given = readKeySources(product.dir).configured.map(({ id, slot, since }) => ({
       id,
       slot,
       state: 'given',
@@ -59,7 +60,7 @@ export function keysList(settings: Settings, options: { all?: boolean; json?: bo
       addedAt: since === null ? null : new Date(since),
     }));
     const known = [...given, ...stored.filter(({ state }) => options.all === true || state !== 'revoked')];
-    const listed = await withUse(ready, known);
+    const listed = await withUse(product, known);
     if (wantsJson(options)) writeJson(listed);
     else
       process.stdout.write(
@@ -70,17 +71,17 @@ export function keysList(settings: Settings, options: { all?: boolean; json?: bo
 }
 
 async function withUse(
-  ready: ReadyFile,
+  product: RunningProduct,
   keys: readonly { id: string; slot: string; state: string; share: number; addedAt: Date | null }[],
 ): Promise<readonly ListedKey[]> {
-  const pool = openReadPool(ready.databaseUrl);
+  const pool = openReadPool(loginOf(product, 'read'));
   try {
     const listed: ListedKey[] = [];
     for (const { id, slot, state, share, addedAt } of keys) {
       const ofKey = await keyUse(pool, id, new Date(Date.now() - DAY_MS));
       listed.push({
         id,
-        environment: ready.environment,
+        environment: product.environment,
         slot,
         state,
         share,

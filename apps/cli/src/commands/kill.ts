@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { ENVIRONMENTS, isEnvironmentName } from '@ideogate/contract';
+import { ENVIRONMENTS, errorCode, isEnvironmentName } from '@ideogate/contract';
+import { controlDir, currentUser, dataDir, isRunning } from '@ideogate/data-dir';
+import { isKeyId } from '@ideogate/upstream-keys/key-id';
 import type { KillStore } from '@ideogate/kill-switch';
 import {
   activeKills,
@@ -12,9 +14,8 @@ import {
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Settings } from '@ideogate/config';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { codeOf, controlFolder, dataFolder, isProductReady, readReadyFile } from '../product/data-folder.ts';
-import { isKeyId } from '../product/key-ids.ts';
-import { whoever } from '../product/whoever.ts';
+import { describeError } from '../describe-error.ts';
+import { loginOf, runningProduct } from '../running-product.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
 
 export interface KillOptions {
@@ -50,7 +51,7 @@ export function killKey(settings: Settings, keyId: string, reason: string): Prom
 
 function newKill(kind: KillKind, target: string, reason: string): Kill {
   const at = new Date().toISOString();
-  return { id: randomUUID(), what: 'kill', kind, target, reason, who: whoever(), at };
+  return { id: randomUUID(), what: 'kill', kind, target, reason, who: currentUser(), at };
 }
 
 /** Lifts every kill of this target. */
@@ -63,7 +64,7 @@ export async function lift(settings: Settings, options: KillOptions): Promise<nu
       ...active,
       what: 'revive',
       reason,
-      who: whoever(),
+      who: currentUser(),
       at: new Date().toISOString(),
     }),
   );
@@ -98,7 +99,7 @@ const LOOK_MS = 50;
 
 /** First the sockets, which need no database; then the database, for gateways of other machines and for those to come. */
 async function give(settings: Settings, given: readonly Kill[]): Promise<Given> {
-  const answers = tellGateways(controlFolder(settings), given);
+  const answers = tellGateways(controlDir(settings), given);
   // Loading a client of databases would hold the sockets up; a gateway that stands still must not hold up the database.
   await Promise.race([answers, delay(SOCKETS_FIRST_MS)]);
   const stored = storeKills(settings, given);
@@ -133,7 +134,7 @@ function isWhole(answer: ControlAnswer, names: ReadonlySet<string>): boolean {
 /** Loaded only now: the sockets have the kill by then. */
 async function openStore(settings: Settings): Promise<KillStore> {
   const { openKillStore } = await import('@ideogate/kill-switch');
-  return openKillStore(readReadyFile(dataFolder(settings)).keysDatabaseUrl);
+  return openKillStore(loginOf(runningProduct(settings), 'keys-put'));
 }
 
 async function storeKills(
@@ -155,7 +156,7 @@ async function storeKills(
       await delay(LOOK_MS);
     }
   } catch (error) {
-    return { fault: error instanceof CommandError ? error.message : codeOf(error), gateways: [] };
+    return { fault: describeError(error)?.message ?? errorCode(error), gateways: [] };
   } finally {
     await store?.end();
   }
@@ -164,16 +165,16 @@ async function storeKills(
 /** All that gateways of this machine and the database know. */
 async function knownKills(settings: Settings): Promise<readonly Kill[]> {
   const known = new Map<string, Kill>();
-  for (const answer of await tellGateways(controlFolder(settings), []))
+  for (const answer of await tellGateways(controlDir(settings), []))
     if ('kills' in answer) for (const one of answer.kills) known.set(nameOfKill(one), one);
-  if (!isProductReady(dataFolder(settings))) return [...known.values()];
+  if (!isRunning(dataDir(settings))) return [...known.values()];
   let store: KillStore | undefined;
   try {
     store = await openStore(settings);
     for (const one of await store.kills()) known.set(nameOfKill(one), one);
   } catch (error) {
     process.stderr.write(
-      `The database cannot be asked (${codeOf(error)}): this is what gateways of this machine know.\n`,
+      `The database cannot be asked (${errorCode(error)}): this is what gateways of this machine know.\n`,
     );
   } finally {
     await store?.end();

@@ -1,8 +1,8 @@
 import type { Settings } from '@ideogate/config';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy } from '@ideogate/policy';
+import { policyPaths, readPolicyFiles } from '@ideogate/config';
 import { EXIT } from '../exit-codes.ts';
-import { policyPaths, readPolicyFiles } from '../product/product-config.ts';
 import { wantsJson, writeJson } from '../terminal.ts';
 
 /** Checks policy files, all faults at once; without files, those that `start` would use. */

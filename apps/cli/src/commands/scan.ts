@@ -1,5 +1,4 @@
 import type { Settings } from '@ideogate/config';
-import { openReadPool, recordTexts } from '@ideogate/audit';
 import {
   ExactFinder,
   filesBelow,
@@ -16,11 +15,13 @@ import {
   type Source,
 } from '@ideogate/secret-scan';
 import manifest from '../../package.json' with { type: 'json' };
+import { openReadPool, recordTexts } from '@ideogate/audit';
+import { auditRead } from '@ideogate/audit/append';
+import { errorCode } from '@ideogate/contract';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { installHook } from '../product/commit-hook.ts';
-import { codeOf, dataFolder, readReadyFile } from '../product/data-folder.ts';
-import { knownKeys } from '../product/known-keys.ts';
-import { noteReading } from '../product/record-read.ts';
+import { installHook } from '../commit-hook.ts';
+import { knownToScan } from '../known-keys.ts';
+import { actorOf, loginOf, runningProduct } from '../running-product.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
 import { type Given, killKey } from './kill.ts';
 
@@ -49,7 +50,7 @@ export async function scanFor(
       process.stdout.write(`${await installHook(folder)} looks at every commit from now on.\n`);
       return EXIT.fine;
     }
-    const { keys, notes } = await knownKeys(settings, options.known);
+    const { keys, notes } = await knownToScan(settings, options.known);
     const exact = new ExactFinder(keys);
     for (const note of notes) process.stderr.write(`${note}\n`);
     if (exact.size === 0) process.stderr.write(`${NO_KEYS}\n`);
@@ -66,7 +67,7 @@ export async function scanFor(
     if (error instanceof GitError)
       throw new CommandError(EXIT.failed, `Nothing was scanned: ${error.message}.`);
     if (error instanceof NoFileError) throw new CommandError(EXIT.invalidInput, `${printed(error.message)}.`);
-    if (codeOf(error) === 'ENOENT')
+    if (errorCode(error) === 'ENOENT')
       throw new CommandError(EXIT.invalidInput, `${printed(folder)} is not there.`);
     throw error;
   }
@@ -178,9 +179,9 @@ function filesIn(folder: string, { history, staged }: ScanOptions): AsyncIterabl
 
 /** A page of events is one text of a line each. */
 async function* recordPages(settings: Settings): AsyncGenerator<Named> {
-  const ready = readReadyFile(dataFolder(settings));
-  await noteReading(ready, 'scan', { of: 'record' });
-  const pool = openReadPool(ready.databaseUrl);
+  const product = runningProduct(settings);
+  await auditRead(actorOf(product), 'scan', { of: 'record' });
+  const pool = openReadPool(loginOf(product, 'read'));
   try {
     for await (const events of recordTexts(pool)) {
       const text = events.map(({ texts }) => JSON.stringify(texts)).join('\n');

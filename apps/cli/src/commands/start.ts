@@ -1,9 +1,9 @@
-import { setFlagsFromString } from 'node:v8';
 import type { Settings } from '@ideogate/config';
-import { faultOf } from '@ideogate/gateway';
+import { setFlagsFromString } from 'node:v8';
+import { faultOf } from '@ideogate/contract';
 import { pino } from 'pino';
 import { EXIT } from '../exit-codes.ts';
-import { startProduct } from '../product/start.ts';
+import { startProduct } from '../standalone.ts';
 import { printed } from '../terminal.ts';
 import { unknownInWords } from '../unknown-settings.ts';
 

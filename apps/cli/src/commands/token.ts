@@ -1,14 +1,16 @@
 import type { Settings } from '@ideogate/config';
 import { didYouMean } from '@ideogate/contract';
+import { readClients } from '@ideogate/data-dir';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { dataFolder, readReadyFile } from '../product/data-folder.ts';
+import { runningProduct } from '../running-product.ts';
 
 /** Prints an access token and nothing else (RFC 6749 section 4.4). */
 export async function token(
   settings: Settings,
   options: { client: string; scope?: string },
 ): Promise<number> {
-  const { issuer, clients } = readReadyFile(dataFolder(settings));
+  const { issuer, dir } = runningProduct(settings);
+  const clients = readClients(dir);
   const client = clients.find((candidate) => candidate.client_id === options.client);
   if (client === undefined) {
     const known = clients.map((candidate) => candidate.client_id).join(', ') || 'none';

@@ -8,9 +8,10 @@ import {
   WEBHOOK_STATES,
   type WebhookFilter,
 } from '@ideogate/webhook-inbox';
+import { auditAction } from '@ideogate/audit/append';
+import { errorCode } from '@ideogate/contract';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { codeOf, dataFolder, type ReadyFile, readReadyFile } from '../product/data-folder.ts';
-import { noteDoing } from '../product/record-read.ts';
+import { actorOf, loginOf, type RunningProduct, runningProduct } from '../running-product.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
 
 export interface WebhooksListOptions {
@@ -26,7 +27,7 @@ export async function webhooksList(settings: Settings, options: WebhooksListOpti
   if (state !== undefined && !isWebhookState(state))
     throw new CommandError(EXIT.invalidInput, `--state is one of ${WEBHOOK_STATES.join(', ')}.`);
   const limit = readLimit(options.limit);
-  const webhooks = await withInbox(readReadyFile(dataFolder(settings)), (pool) =>
+  const webhooks = await withInbox(runningProduct(settings), (pool) =>
     listWebhooks(pool, {
       limit,
       ...(state === undefined ? {} : { state }),
@@ -72,23 +73,23 @@ export async function webhooksReplay(
       EXIT.invalidInput,
       `${printed(wrong)} is not an id of a webhook: take it from webhooks list.`,
     );
-  const ready = readReadyFile(dataFolder(settings));
+  const product = runningProduct(settings);
   const filter: WebhookFilter =
     dead === true
       ? { limit: MOST, state: 'dead', ...(endpoint === undefined ? {} : { endpoint }) }
       : { limit: MOST, ids };
-  const found = (await withInbox(ready, (pool) => listWebhooks(pool, filter))).map(({ id }) => id);
+  const found = (await withInbox(product, (pool) => listWebhooks(pool, filter))).map(({ id }) => id);
   const unknown = ids.filter((id) => !found.includes(id));
   if (unknown.length > 0)
     throw new CommandError(EXIT.failed, `Nothing was done: there is no webhook ${unknown.join(', ')}.`);
   if (found.length > 0)
-    await noteDoing(ready, 'webhooks-replayed', 'webhooks replay', {
+    await auditAction(actorOf(product), 'webhooks-replayed', 'webhooks replay', {
       count: String(found.length),
       first: found.at(-1) ?? '',
       last: found[0] ?? '',
       ...(endpoint === undefined ? {} : { endpoint }),
     });
-  const replayed = found.length === 0 ? [] : await withInbox(ready, (pool) => replayWebhooks(pool, found));
+  const replayed = found.length === 0 ? [] : await withInbox(product, (pool) => replayWebhooks(pool, found));
   const gone = found.filter((id) => !replayed.includes(id));
   if (wantsJson(options)) writeJson({ replayed, gone });
   else {
@@ -103,18 +104,18 @@ export async function webhooksReplay(
 const MOST = 10_000;
 
 async function withInbox<T extends readonly unknown[]>(
-  ready: ReadyFile,
+  product: RunningProduct,
   work: (pool: ReturnType<typeof openWebhookPool>) => Promise<T>,
 ): Promise<T | []> {
-  const pool = openWebhookPool(ready.webhookDatabaseUrl);
+  const pool = openWebhookPool(loginOf(product, 'webhook'));
   try {
     return await work(pool);
   } catch (error) {
     // No endpoint was ever set up here, so that what keeps deliveries was never made.
-    if (codeOf(error) === '42P01' || codeOf(error) === '3F000') return [];
+    if (errorCode(error) === '42P01' || errorCode(error) === '3F000') return [];
     throw new CommandError(
       EXIT.failed,
-      `The webhooks cannot be read (${codeOf(error)}): is the database up?`,
+      `The webhooks cannot be read (${errorCode(error)}): is the database up?`,
     );
   } finally {
     await pool.end();

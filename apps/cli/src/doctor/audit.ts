@@ -1,7 +1,7 @@
-import { lastCheckpoint } from '@ideogate/audit/checkpoints';
+import { lastCheckpoint, openCheckpointKeys } from '@ideogate/audit/checkpoints';
+import { checkpointKeyFile } from '@ideogate/data-dir';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { checkpointKeyFile, checkpointKeys } from '../product/checkpoints.ts';
+import { loginOf, type RunningProduct } from '../running-product.ts';
 import { bounded } from './bounded.ts';
 import { fault, type Finding, NOT_RUNNING, ok, unknown } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -17,7 +17,7 @@ export async function audit(surroundings: Surroundings): Promise<readonly Findin
   // Two questions: that one has no answer must not hide what the other's is.
   const parts = [
     async () => [await rowFinding(surroundings)],
-    async () => [await checkpointFinding(surroundings, ready.databaseUrl)],
+    async () => [await checkpointFinding(surroundings, ready)],
   ];
   return (await Promise.all(parts.map((part) => bounded(part, PART_MS)))).flat();
 }
@@ -39,14 +39,17 @@ async function rowFinding({ noted }: Surroundings): Promise<Finding> {
   }
 }
 
-async function checkpointFinding({ settings, data, ready }: Surroundings, readUrl: string): Promise<Finding> {
-  const file = checkpointKeyFile(settings, join(data, ready?.environment ?? ''));
+async function checkpointFinding({ settings }: Surroundings, { dir }: RunningProduct): Promise<Finding> {
+  const file = checkpointKeyFile(settings, dir);
   if (!existsSync(file))
     return unknown(
       'the public key of the signer is not here, so its checkpoints cannot be verified',
       'ideogate audit verify --key KEY',
     );
-  const { stored, verified } = await lastCheckpoint(readUrl, checkpointKeys(file).inForce());
+  const { stored, verified } = await lastCheckpoint(
+    loginOf({ dir }, 'read'),
+    openCheckpointKeys(file).inForce(),
+  );
   if (stored === null || verified === null)
     return fault(
       stored === null

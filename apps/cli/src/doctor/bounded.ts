@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { CommandError } from '../exit-codes.ts';
-import { codeOf } from '../product/data-folder.ts';
+import { errorCode } from '@ideogate/contract';
+import { describeError } from '../describe-error.ts';
 import { type Finding, unknown } from './finding.ts';
 
 /** What a check finds; one that fails or takes too long has found nothing out, and never fails the others. */
@@ -25,7 +25,8 @@ export async function bounded(
 
 /** Words of ours hold no secret; those of a library may. */
 function whyNot(error: unknown): string {
-  if (error instanceof CommandError) return error.message;
-  const code = codeOf(error);
+  const described = describeError(error);
+  if (described !== null) return described.message;
+  const code = errorCode(error);
   return code === 'unreadable' && error instanceof Error ? error.name : code;
 }

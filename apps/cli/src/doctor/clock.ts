@@ -1,6 +1,7 @@
 import { probeDatabase } from '@ideogate/postgres';
 import { DEFAULT_VERIFIER, type TrustedIssuer, type VerifierConfig } from '@ideogate/access-token';
-import { codeOf } from '../product/data-folder.ts';
+import { errorCode } from '@ideogate/contract';
+import { loginOf } from '../running-product.ts';
 import { fault, type Finding, NO_SETTINGS, NOT_RUNNING, ok, unknown, warning } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -14,7 +15,7 @@ const MEND = 'have both machines follow the time by NTP: timedatectl set-ntp tru
 export async function clock({ ready, config }: Surroundings): Promise<readonly Finding[]> {
   const bounds = config?.verifier ?? DEFAULT_VERIFIER;
   return Promise.all([
-    ready === null ? NOT_RUNNING : ofDatabase(ready.databaseUrl, bounds),
+    ready === null ? NOT_RUNNING : ofDatabase(loginOf(ready, 'read'), bounds),
     ...(config === null ? [NO_SETTINGS] : config.issuers.map((issuer) => ofIssuer(issuer, bounds))),
   ]);
 }
@@ -24,7 +25,7 @@ async function ofDatabase(url: string, bounds: Bounds): Promise<Finding> {
     const { aheadMs, boundMs } = await probeDatabase(url);
     return judge("the database's clock", aheadMs, boundMs, bounds);
   } catch (error) {
-    return unknown(`the database's clock cannot be asked (${codeOf(error)})`, 'see that it is up');
+    return unknown(`the database's clock cannot be asked (${errorCode(error)})`, 'see that it is up');
   }
 }
 
@@ -48,7 +49,7 @@ async function ofIssuer({ issuer, keys }: TrustedIssuer, bounds: Bounds): Promis
     return judge(whose, date + 500 - (asked + answered) / 2, boundMs, bounds);
   } catch (error) {
     return unknown(
-      `${whose} cannot be asked (${codeOf(error instanceof Error ? error.cause : error)})`,
+      `${whose} cannot be asked (${errorCode(error instanceof Error ? error.cause : error)})`,
       'see that it is up',
     );
   }

@@ -1,5 +1,7 @@
 import { DATABASE_FAULTS, databaseSafety } from '@ideogate/audit';
-import { codeOf } from '../product/data-folder.ts';
+import { errorCode } from '@ideogate/contract';
+import { findLogin } from '@ideogate/data-dir';
+import { loginOf } from '../running-product.ts';
 import { fault, type Finding, NOT_RUNNING, ok, unknown, warning } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -7,8 +9,8 @@ import type { Surroundings } from './surroundings.ts';
 export async function database({ ready, config }: Surroundings): Promise<readonly Finding[]> {
   if (ready === null) return [NOT_RUNNING];
   const logins = [
-    ['append', ready.appendDatabaseUrl],
-    ['read', ready.databaseUrl],
+    ['append', loginOf(ready, 'append')],
+    ['read', loginOf(ready, 'read')],
   ] as const;
   try {
     const safeties = await Promise.all(
@@ -25,7 +27,7 @@ export async function database({ ready, config }: Surroundings): Promise<readonl
       }),
     );
     const alone =
-      ready.adminDatabaseUrl === null && safeties.some(({ survivesFailover }) => !survivesFailover);
+      findLogin(ready.dir, 'owner') === null && safeties.some(({ survivesFailover }) => !survivesFailover);
     return [
       ...(found.length > 0
         ? found
@@ -40,6 +42,6 @@ export async function database({ ready, config }: Surroundings): Promise<readonl
         : []),
     ];
   } catch (error) {
-    return [unknown(`the database cannot be reached (${codeOf(error)})`, 'see that it is up')];
+    return [unknown(`the database cannot be reached (${errorCode(error)})`, 'see that it is up')];
   }
 }

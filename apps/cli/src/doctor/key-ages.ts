@@ -7,14 +7,19 @@ const DAY_MS = 86_400_000;
 const STANDS_MS = DAY_MS;
 
 /** No key is older than policy lets it be, each has a day by which it is replaced, and no rotation stands still. */
-export async function keyAges({ config, ready, storedKeys }: Surroundings): Promise<readonly Finding[]> {
+export async function keyAges({
+  config,
+  ready,
+  configuredKeys,
+  storedKeys,
+}: Surroundings): Promise<readonly Finding[]> {
   if (config === null) return [NO_SETTINGS];
   if (ready === null) return [NOT_RUNNING];
   const now = new Date();
   const { maxAgeDays = 90, atMaxAge } = config.release.environments.get(config.environment)?.keys ?? {};
   const stored = await storedKeys();
   const inUse = [
-    ...ready.givenKeys.flatMap(({ id, slot, since }) =>
+    ...configuredKeys().flatMap(({ id, slot, since }) =>
       since === null ? [] : [{ id, slot, since: new Date(since) }],
     ),
     ...stored

@@ -1,9 +1,6 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { ENVIRONMENTS } from '@ideogate/contract';
-import { loadSecrets } from '../product/data-folder.ts';
-import { keyClaims } from '../product/key-claims.ts';
-import { idUnder } from '../product/upstream-choice.ts';
+import { environmentDir, hasInstallationKeys, readInstallationKey } from '@ideogate/data-dir';
+import { configuredKeyId, readKeyBindings } from '@ideogate/upstream-keys';
 import { fault, type Finding, NO_SETTINGS, ok, unknown } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -14,25 +11,24 @@ const MEND = "make a key of its own for each in Ideogram's dashboard, then ideog
  * under each secret at hand, and compared with the ids that are known of the others; a sealed one by its own id alone.
  */
 export async function keyEnvironments(surroundings: Surroundings): Promise<readonly Finding[]> {
-  const { config, data, ready, knownElsewhere, storedKeys } = surroundings;
+  const { config, data, configuredKeys, knownElsewhere, storedKeys } = surroundings;
   if (config === null) return [NO_SETTINGS];
   const { environment, upstream } = config;
   if (upstream.kind === 'emulator') return [ok("the emulator's own keys are made for this data folder")];
   const others = knownElsewhere.filter((key) => key.environment !== environment);
-  const given = upstream.kind === 'given' ? upstream.all : [];
-  const secrets = ENVIRONMENTS.filter((name) => existsSync(join(data, name, 'secrets.json'))).map(
-    (name) => loadSecrets(join(data, name)).fingerprint,
-  );
+  const given = upstream.kind === 'configured' ? upstream.all : [];
+  const secrets = ENVIRONMENTS.map((name) => environmentDir(data, name))
+    .filter(hasInstallationKeys)
+    .map((dir) => readInstallationKey(dir, 'fingerprint'));
   const live = (await storedKeys()).filter(({ state }) => state !== 'revoked');
-  const ids = new Map(
-    [...(ready?.givenKeys ?? []), ...live].map(({ id, slot }) => [id, `the ${slot} key ${id}`]),
-  );
+  const ids = new Map([...configuredKeys(), ...live].map(({ id, slot }) => [id, `the ${slot} key ${id}`]));
   for (const secret of secrets)
-    for (const key of given) if (!ids.has(idUnder(key, secret))) ids.set(idUnder(key, secret), key.variable);
+    for (const key of given)
+      if (!ids.has(configuredKeyId(key, secret))) ids.set(configuredKeyId(key, secret), key.variable);
   const shared = others.filter(({ id }) => ids.has(id));
-  const claims = keyClaims(data);
+  const bindings = readKeyBindings(data);
   const claimed = given.flatMap((key) => {
-    const owner = claims.keys[idUnder(key, claims.secret)]?.environment;
+    const owner = bindings.keys[configuredKeyId(key, bindings.secret)]?.environment;
     return owner === undefined || owner === environment ? [] : [{ key, owner }];
   });
   if (shared.length + claimed.length > 0)
@@ -47,7 +43,7 @@ export async function keyEnvironments(surroundings: Surroundings): Promise<reado
         fault(`${key.variable} holds a key that this data folder knows as one of ${owner}`, MEND),
       ),
     ];
-  const kept = Object.values(claims.keys).filter((claim) => claim.environment !== environment).length;
+  const kept = Object.values(bindings.keys).filter((bound) => bound.environment !== environment).length;
   if (others.length + kept === 0)
     return [
       unknown(

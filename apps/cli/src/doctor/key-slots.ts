@@ -1,4 +1,4 @@
-import { idUnder } from '../product/upstream-choice.ts';
+import { configuredKeyId } from '@ideogate/upstream-keys';
 import { fault, type Finding, NO_SETTINGS, ok, warning } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -14,7 +14,7 @@ export async function keySlots({ config, ready, storedKeys }: Surroundings): Pro
   switch (upstream.kind) {
     case 'emulator':
       return [ok('the emulator has a key for each slot')];
-    case 'given': {
+    case 'configured': {
       const { read, write } = upstream.keys;
       if (read.variable === write.variable)
         return [
@@ -23,7 +23,7 @@ export async function keySlots({ config, ready, storedKeys }: Surroundings): Pro
             MEND,
           ),
         ];
-      if (idUnder(read, COMPARED) === idUnder(write, COMPARED))
+      if (configuredKeyId(read, COMPARED) === configuredKeyId(write, COMPARED))
         return [
           warning(
             `${read.variable} and ${write.variable} hold one key: whoever reads could write with it`,

@@ -1,6 +1,6 @@
 import { ENVIRONMENTS } from '@ideogate/contract';
-import { keyIdsIn } from '../product/key-ids.ts';
-import { readNamed } from '../product/known-keys.ts';
+import { keyIdsIn } from '@ideogate/upstream-keys';
+import { readNamed } from '../known-keys.ts';
 
 /** A key of some environment, by its id. */
 export interface KnownElsewhere {

@@ -1,6 +1,7 @@
 import { openReadPool, recordBegins, scopesUsed } from '@ideogate/audit';
 import { isReadScope, isWildcard, parseScope, type ScopePattern } from '@ideogate/contract';
 import { type EnvironmentPolicy, expandPattern, type Release } from '@ideogate/policy';
+import { loginOf } from '../running-product.ts';
 import { bounded } from './bounded.ts';
 import { fault, type Finding, NO_SETTINGS, ok, unknown, warning } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -71,7 +72,7 @@ async function unusedGrants({ ready, noted }: Surroundings, release: Release): P
   if (ready === null || (await noted()) === null)
     return [unknown('which grants are used is in the record, and nothing runs to ask', 'pnpm start')];
   const environment = ready.environment;
-  const pool = openReadPool(ready.databaseUrl);
+  const pool = openReadPool(loginOf(ready, 'read'));
   try {
     const since = new Date(Date.now() - UNUSED_DAYS * DAY_MS);
     const begun = await recordBegins(pool);

@@ -8,6 +8,7 @@ export async function setUp({
   config,
   settingFaults,
   data,
+  configuredKeys,
 }: Surroundings): Promise<readonly Finding[]> {
   const settings = settingFaults.map((words) =>
     fault(`with these settings nothing starts: ${words}`, 'change it as it says'),
@@ -21,13 +22,15 @@ export async function setUp({
     ];
   if (config === null) return settings;
   const { environment, upstream } = config;
-  const from = upstream.kind === 'given' ? [upstream.keys.read.variable, upstream.keys.write.variable] : [];
+  const from =
+    upstream.kind === 'configured' ? [upstream.keys.read.variable, upstream.keys.write.variable] : [];
   const apart = [
     ...(ready.environment === environment
       ? []
       : [`it serves ${ready.environment}, these settings ${environment}`]),
-    ...(isEmulated(ready) === (upstream.kind === 'emulator') &&
-    (upstream.kind !== 'given' || ready.givenKeys.every((key) => from.includes(key.from)))
+    ...(configuredKeys().some(({ from: variable }) => variable === 'emulator') ===
+      (upstream.kind === 'emulator') &&
+    (upstream.kind !== 'configured' || configuredKeys().every((key) => from.includes(key.from)))
       ? []
       : ['its keys come from elsewhere than these settings say']),
   ];
@@ -39,8 +42,4 @@ export async function setUp({
       ),
     ];
   return [ok(`${ready.environment} runs at ${ready.gateway}, with the settings that this command has`)];
-}
-
-function isEmulated({ givenKeys }: { readonly givenKeys: readonly { readonly from: string }[] }): boolean {
-  return givenKeys.some(({ from }) => from === 'emulator');
 }

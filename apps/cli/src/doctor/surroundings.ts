@@ -1,24 +1,29 @@
-import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { findNotice, openReadPool } from '@ideogate/audit';
 import type { Settings } from '@ideogate/config';
-import { ExactFinder, filesBelow, type Finding as Find, type KnownKeys, scan } from '@ideogate/secret-scan';
-import { openKeyStore, type StoredKey } from '@ideogate/upstream-keys';
-import { CommandError } from '../exit-codes.ts';
+import { randomUUID } from 'node:crypto';
+import { findNotice, openReadPool } from '@ideogate/audit';
+import { auditRead } from '@ideogate/audit/append';
+import { errorCode } from '@ideogate/contract';
 import {
-  codeOf,
-  dataFolder,
-  isProductReady,
-  loadSecrets,
-  readReadyFile,
-  type ReadyFile,
-} from '../product/data-folder.ts';
-import { knownKeys } from '../product/known-keys.ts';
-import { type ProductConfig, readProductConfig } from '../product/product-config.ts';
-import { idUnder } from '../product/upstream-choice.ts';
-import { noteReading } from '../product/record-read.ts';
-import { whoever } from '../product/whoever.ts';
+  currentUser,
+  dataDir,
+  environmentDir,
+  hasInstallationKeys,
+  isRunning,
+  readInstallationKey,
+} from '@ideogate/data-dir';
+import { ExactFinder, filesBelow, type Finding as Find, scan } from '@ideogate/secret-scan';
+import {
+  configuredKeyId,
+  type KnownConfiguredKey,
+  type KnownKeys,
+  openKeyStore,
+  readKeySources,
+  type StoredKey,
+} from '@ideogate/upstream-keys';
+import { describeError } from '../describe-error.ts';
+import { knownToScan } from '../known-keys.ts';
+import { actorOf, loginOf, type RunningProduct, runningProduct } from '../running-product.ts';
+import { type ProductConfig, readProductConfig } from '../standalone.ts';
 import { type KnownElsewhere, readKnownElsewhere } from './known-elsewhere.ts';
 
 /** What the checks look at. What takes long is done once, when the first of them asks. */
@@ -28,7 +33,7 @@ export interface Surroundings {
   /** The working folder: where keys must not lie. */
   readonly folder: string;
   /** The running product; null when none answers on this data folder. */
-  readonly ready: ReadyFile | null;
+  readonly ready: RunningProduct | null;
   /** Whether `ready.json` is there though no gateway answers. */
   readonly gone: boolean;
   /** The settings as this command sees them; null when they have faults. */
@@ -37,6 +42,8 @@ export interface Surroundings {
   readonly knownElsewhere: readonly KnownElsewhere[];
   /** What a scan of the working folder finds, by the ids of all known keys. */
   readonly scanned: () => Promise<Scanned>;
+  /** Keys that variables and files gave to the running product, or the emulator's; none when nothing runs. */
+  readonly configuredKeys: () => readonly KnownConfiguredKey[];
   /** Keys of the sealed store; none when nothing runs. */
   readonly storedKeys: () => Promise<readonly StoredKey[]>;
   /** Writes who looks into the record, and reads it back; rejects when the record does not take it. */
@@ -66,8 +73,8 @@ export async function lookAround(
   options: { readonly known?: string },
 ): Promise<Surroundings> {
   const knownElsewhere = readKnownElsewhere(options.known);
-  const data = dataFolder(settings);
-  const said = isProductReady(data) ? readReadyFile(data) : null;
+  const data = dataDir(settings);
+  const said = isRunning(data) ? runningProduct(settings) : null;
   const ready = said !== null && (await answers(said.gateway)) ? said : null;
   const { config, settingFaults } = readConfig(settings, said);
   return {
@@ -80,6 +87,7 @@ export async function lookAround(
     settingFaults,
     knownElsewhere,
     scanned: once(() => scanFolder(settings, folder, options.known, config)),
+    configuredKeys: () => (ready === null ? [] : readKeySources(ready.dir).configured),
     storedKeys: once(() => (ready === null ? Promise.resolve([]) : storedKeys(ready))),
     noted: once(() => (ready === null ? Promise.resolve(null) : note(ready))),
   };
@@ -104,7 +112,7 @@ function codeIn(cause: unknown): unknown {
 /** The environment and the port that the product runs with stand in for those that are not set. */
 function readConfig(
   settings: Settings,
-  said: ReadyFile | null,
+  said: RunningProduct | null,
 ): Pick<Surroundings, 'config' | 'settingFaults'> {
   const isSet = (variable: string) => settings.originOf(variable).kind !== 'default';
   const { general } = settings.values;
@@ -117,7 +125,7 @@ function readConfig(
     const config = readProductConfig({ ...settings, values });
     return { config, settingFaults: [] };
   } catch (error) {
-    const words = error instanceof CommandError ? error.message : `they cannot be read (${codeOf(error)})`;
+    const words = describeError(error)?.message ?? `they cannot be read (${errorCode(error)})`;
     return { config: null, settingFaults: words.split('\n') };
   }
 }
@@ -128,8 +136,8 @@ async function scanFolder(
   known: string | undefined,
   config: ProductConfig | null,
 ): Promise<Scanned> {
-  const { keys, notes } = await knownKeys(settings, known);
-  const all = [...keys, ...givenHere(config)];
+  const { keys, notes } = await knownToScan(settings, known);
+  const all = [...keys, ...configuredHere(config)];
   const exact = new ExactFinder(all);
   const finds: Find[] = [];
   let files = 0;
@@ -141,18 +149,21 @@ async function scanFolder(
 }
 
 /** Keys that variables and files hold are known without a running product too, by their ids under its secret. */
-function givenHere(config: ProductConfig | null): readonly KnownKeys[] {
-  if (config === null || config.upstream.kind !== 'given') return [];
-  const place = join(config.data, config.environment);
-  if (!existsSync(join(place, 'secrets.json'))) return [];
-  const fingerprintSecret = loadSecrets(place).fingerprint;
+function configuredHere(config: ProductConfig | null): readonly KnownKeys[] {
+  if (config === null || config.upstream.kind !== 'configured') return [];
+  const dir = environmentDir(config.data, config.environment);
+  if (!hasInstallationKeys(dir)) return [];
+  const fingerprintSecret = readInstallationKey(dir, 'fingerprint');
   return [
-    { fingerprintSecret, ids: new Set(config.upstream.all.map((key) => idUnder(key, fingerprintSecret))) },
+    {
+      fingerprintSecret,
+      ids: new Set(config.upstream.all.map((key) => configuredKeyId(key, fingerprintSecret))),
+    },
   ];
 }
 
-async function storedKeys(ready: ReadyFile): Promise<readonly StoredKey[]> {
-  const store = await openKeyStore(ready.keysDatabaseUrl);
+async function storedKeys(ready: RunningProduct): Promise<readonly StoredKey[]> {
+  const store = await openKeyStore(loginOf(ready, 'keys-put'));
   try {
     return await store.list();
   } finally {
@@ -162,14 +173,14 @@ async function storedKeys(ready: ReadyFile): Promise<readonly StoredKey[]> {
 
 const CLOCKS_APART_MS = 3_600_000;
 
-async function note(ready: ReadyFile): Promise<Noted> {
+async function note(ready: RunningProduct): Promise<Noted> {
   const run = randomUUID();
   const since = new Date(Date.now() - CLOCKS_APART_MS);
-  await noteReading(ready, 'doctor', { run });
-  const pool = openReadPool(ready.databaseUrl);
+  await auditRead(actorOf(ready), 'doctor', { run });
+  const pool = openReadPool(loginOf(ready, 'read'));
   try {
     const found = await findNotice(pool, { operation: 'doctor', member: 'run', value: run, since });
-    return { who: whoever(), row: found && `${found.writer}, event ${found.seq}` };
+    return { who: currentUser(), row: found && `${found.writer}, event ${found.seq}` };
   } finally {
     await pool.end();
   }

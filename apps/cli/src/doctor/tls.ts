@@ -1,7 +1,7 @@
 import { probeDatabase } from '@ideogate/postgres';
-import { isLoopback } from '@ideogate/contract';
-import { probeUpstream } from '@ideogate/gateway';
-import { codeOf } from '../product/data-folder.ts';
+import { errorCode, isLoopback } from '@ideogate/contract';
+import { loginOf } from '../running-product.ts';
+import { probeUpstream } from '../standalone.ts';
 import { fault, type Finding, NO_SETTINGS, NOT_RUNNING, ok, unknown } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -9,7 +9,7 @@ import type { Surroundings } from './surroundings.ts';
 export async function tls({ config, ready }: Surroundings): Promise<readonly Finding[]> {
   return [
     config === null ? NO_SETTINGS : await upstream(config.gateway.upstream),
-    ready === null ? NOT_RUNNING : await database(ready.databaseUrl),
+    ready === null ? NOT_RUNNING : await database(loginOf(ready, 'read')),
   ];
 }
 
@@ -54,7 +54,7 @@ async function database(url: string): Promise<Finding> {
       ? ok(`the database is on this machine; its certificate was not verified (${agreed.protocol})`)
       : fault(`the connection to the database is not authorised (${agreed.protocol})`, mend);
   } catch (error) {
-    return unknown(`the database cannot be reached (${codeOf(error)})`, 'see that it is up');
+    return unknown(`the database cannot be reached (${errorCode(error)})`, 'see that it is up');
   }
 }
 

@@ -1,9 +1,9 @@
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
-import { isJsonObject, parseStrictJson } from '@ideogate/contract';
+import { errorCode, isJsonObject, parseStrictJson } from '@ideogate/contract';
 import { listWebhooks, openWebhookPool } from '@ideogate/webhook-inbox';
 import { signWebhook, type WebhookSecret } from '@ideogate/webhook';
-import { codeOf, type ReadyFile } from '../product/data-folder.ts';
-import type { WebhookEndpointConfig } from '../product/webhook-endpoints.ts';
+import { loginOf, type RunningProduct } from '../running-product.ts';
+import type { ProductConfig } from '../standalone.ts';
 import { bounded } from './bounded.ts';
 import { fault, type Finding, NO_SETTINGS, NOT_RUNNING, ok, unknown, warning } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -30,8 +30,8 @@ export async function webhooks({ config, ready }: Surroundings): Promise<readonl
 }
 
 async function findingsOf(
-  endpoint: WebhookEndpointConfig,
-  ready: ReadyFile,
+  endpoint: ProductConfig['webhooks'][number],
+  ready: RunningProduct,
   upstream: string,
 ): Promise<readonly Finding[]> {
   const { name, scheme, secrets } = endpoint;
@@ -110,8 +110,8 @@ function judge(name: string, refusable: readonly Tried[], good: Tried | null): F
 }
 
 /** Of Ideogram's own a good one cannot be made; whether one ever came is on record. */
-async function lastOf(name: string, ready: ReadyFile): Promise<readonly Finding[]> {
-  const pool = openWebhookPool(ready.webhookDatabaseUrl);
+async function lastOf(name: string, ready: RunningProduct): Promise<readonly Finding[]> {
+  const pool = openWebhookPool(loginOf(ready, 'webhook'));
   try {
     const [last] = await listWebhooks(pool, { limit: 1, endpoint: name });
     return [
@@ -172,6 +172,6 @@ async function statusOf(url: string, headers: Record<string, string>): Promise<n
     await response.body?.cancel();
     return response.status;
   } catch (error) {
-    return `no answer (${codeOf(error instanceof Error ? error.cause : error)})`;
+    return `no answer (${errorCode(error instanceof Error ? error.cause : error)})`;
   }
 }

@@ -1,7 +1,7 @@
 import { unwatchFile, watchFile } from 'node:fs';
 import type { Server } from 'node:http';
 import { createSecureContext, type Server as TlsServer } from 'node:tls';
-import { readNamedFile } from '@ideogate/upstream-keys';
+import { readNamedFile } from '@ideogate/config';
 import { ConfigError } from '../config.ts';
 import type { Gateway } from '../context.ts';
 

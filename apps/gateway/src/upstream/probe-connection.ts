@@ -3,7 +3,7 @@ import type { GatewayConfig } from '../config.ts';
 import { createConnector } from './egress.ts';
 
 /** How a connection to the upstream was really made. */
-export interface UpstreamConnection {
+interface UpstreamConnection {
   /** Null: plain http, which is for loopback alone. `authorized`: certificate and name were verified. */
   readonly tls: {
     readonly authorized: boolean;

@@ -1,3 +1,4 @@
+export { type Actor, auditAction, auditRead, UnauditedError } from './audit-action.ts';
 export {
   type AuditWriter,
   type AuditWriterOptions,

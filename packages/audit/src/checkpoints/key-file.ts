@@ -8,6 +8,7 @@ import {
   renameSync,
   writeSync,
 } from 'node:fs';
+import { errorCode } from '@ideogate/contract';
 import {
   KeyTextError,
   makeSigningKey,
@@ -44,9 +45,18 @@ export class KeyFileError extends Error {
 /**
  * Opens the key file, and makes it if `name` says whose key it would be.
  * @param name of a key that is made: `ideogate/staging`
- * @throws KeyFileError with words for the operator; a file that can't be read or written throws as the system says
+ * @throws KeyFileError with words for the operator
  */
 export function openCheckpointKeys(file: string, name?: string): CheckpointKeys {
+  try {
+    return openKeys(file, name);
+  } catch (error) {
+    if (error instanceof KeyFileError) throw error;
+    throw new KeyFileError(`${file}: ${errorCode(error)}`);
+  }
+}
+
+function openKeys(file: string, name?: string): CheckpointKeys {
   if (!existsSync(file)) {
     if (name === undefined) throw new KeyFileError(`there is no signing key in ${file}`);
     putKey(file, makeSigningKey(name));

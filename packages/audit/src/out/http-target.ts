@@ -13,6 +13,9 @@ export interface HttpTargetOptions {
 const REQUEST_TIMEOUT_MS = 30_000;
 const PAYLOAD_TOO_LARGE = 413;
 
+/** What `isExportUrl` asks for, in words for people. */
+export const EXPORT_URL_RULE = 'an https URL without credentials in it; plain http only on loopback';
+
 /** Whether the record may be sent there: https, or http on this machine, and no credentials in the address. */
 export function isExportUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;

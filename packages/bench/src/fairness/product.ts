@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { type Client, readClients, type RuntimeFile } from '@ideogate/data-dir';
 import { stopLeftoverPostgres } from '@ideogate/local-postgres';
 import type { Vitals } from './probe.ts';
 import { WEBHOOK_PATH } from './requests.ts';
@@ -51,15 +52,6 @@ const PROBE = new URL('./probe.ts', import.meta.url).href;
 const READY_WITHIN_MS = 60_000;
 const STOPPED_WITHIN_MS = 30_000;
 const VITALS_WITHIN_MS = 15_000;
-
-/** Part of ready.json. */
-interface ReadyFile {
-  readonly gateway: string;
-  readonly issuer: string;
-  readonly emulator: string;
-  readonly metrics: string;
-  readonly clients: readonly { readonly client_id: string; readonly client_secret: string }[];
-}
 
 /** A port that was free may be somebody else's by the time that it is listened on. */
 const TRIES = 3;
@@ -116,8 +108,9 @@ async function tryToStart(
   };
   try {
     const ready = await whenReady(child, join(folder, 'data', 'ready.json'));
-    await setEmulator(ready.emulator);
-    return { ...product(child, ready), stop };
+    await setEmulator(ready.emulator ?? '');
+    const clients = readClients(join(folder, 'data', 'staging'));
+    return { ...product(child, ready, clients), stop };
   } catch (error) {
     const last = readFileSync(logFile, 'utf8').split('\n').slice(-20).join('\n');
     await stop();
@@ -125,9 +118,12 @@ async function tryToStart(
   }
 }
 
-function product(child: ChildProcess, ready: ReadyFile): Omit<RunningProduct, 'stop'> {
-  const secretOf = (client: string) =>
-    ready.clients.find((one) => one.client_id === client)?.client_secret ?? '';
+function product(
+  child: ChildProcess,
+  ready: RuntimeFile,
+  clients: readonly Client[],
+): Omit<RunningProduct, 'stop'> {
+  const secretOf = (client: string) => clients.find((one) => one.client_id === client)?.client_secret ?? '';
   return {
     port: Number(new URL(ready.gateway).port),
     issuerPort: Number(new URL(ready.issuer).port),
@@ -165,12 +161,12 @@ function endpoint(subscriberUrl: string) {
   return { name, scheme: 'standard', secrets, subscriber: { url: subscriberUrl, secrets } };
 }
 
-async function whenReady(child: ChildProcess, file: string): Promise<ReadyFile> {
+async function whenReady(child: ChildProcess, file: string): Promise<RuntimeFile> {
   const until = performance.now() + READY_WITHIN_MS;
   for (;;) {
     if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
     try {
-      const ready = JSON.parse(readFileSync(file, 'utf8')) as ReadyFile; // as: what `start` writes
+      const ready = JSON.parse(readFileSync(file, 'utf8')) as RuntimeFile; // as: what `start` writes
       if ((await fetch(`${ready.gateway}/-/ready`)).ok) return ready;
     } catch {
       // Not yet.

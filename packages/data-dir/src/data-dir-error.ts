@@ -1,0 +1,17 @@
+export type DataDirFault =
+  /** The folder can't be made, or written to. */
+  | 'not-writable'
+  /** No product says that it runs on this folder. */
+  | 'not-running'
+  /** A file in it can't be read, or isn't as Ideogate wrote it. */
+  | 'unreadable';
+
+/** Something is wrong with the data folder. The message names the file and what to do, and shows nothing of what is in it. */
+export class DataDirError extends Error {
+  override readonly name = 'DataDirError';
+  readonly fault: DataDirFault;
+  constructor(fault: DataDirFault, message: string) {
+    super(message);
+    this.fault = fault;
+  }
+}

@@ -1,0 +1,21 @@
+export type RotationFault =
+  /** What was given can't be a key, or the store can't take it. */
+  | 'not-put'
+  /** The gateway takes its keys from variables and files. */
+  | 'not-sealed'
+  /** The key is in another state by now, or gone. */
+  | 'moved-on'
+  /** No gateway acts on the store, or not all do. */
+  | 'not-followed'
+  /** The key is in use still, or Ideogram takes it still. */
+  | 'in-use';
+
+/** A step of a key's life was not taken, and why; the same command goes on where it was. Never shows a key. */
+export class RotationError extends Error {
+  override readonly name = 'RotationError';
+  readonly fault: RotationFault;
+  constructor(fault: RotationFault, message: string) {
+    super(message);
+    this.fault = fault;
+  }
+}
