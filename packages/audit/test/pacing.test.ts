@@ -19,19 +19,19 @@ describe('a decision that waits for its commit', () => {
     ],
     [
       'waits longer where many come, as long as they come',
-      { lastBatch: { took: 1, events: 20 }, waiting: 5, cameAt: 106, now: 107, waits: 1 },
+      { lastBatch: { took: 1, events: 20 }, waiting: 5, cameAt: 105, now: 106, waits: 2 },
     ],
     [
       'but not longer than batches are kept apart',
       { lastBatch: { took: 1, events: 20 }, waiting: 5, cameAt: 109.5, now: 109.5, waits: 0.5 },
     ],
     [
-      'goes when two milliseconds brought no other: those who call may all wait for their answers',
-      { lastBatch: { took: 1, events: 20 }, waiting: 5, cameAt: 103, now: 105, waits: 0 },
+      'goes when three milliseconds brought no other: those who call may all wait for their answers',
+      { lastBatch: { took: 1, events: 20 }, waiting: 5, cameAt: 103, now: 106, waits: 0 },
     ],
     [
-      'goes as the tenth of those that wait',
-      { lastBatch: { took: 1, events: 20 }, waiting: 10, cameAt: 102, now: 102, waits: 0 },
+      'goes as the twelfth of those that wait',
+      { lastBatch: { took: 1, events: 20 }, waiting: 12, cameAt: 102, now: 102, waits: 0 },
     ],
     [
       'goes at once where commits are slow, and gather enough by themselves',
