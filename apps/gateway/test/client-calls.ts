@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { IdeogramImageModel } from '@aigne/ideogram';
 import axios from 'axios';
 import FormDataPackage from 'form-data';
 import { IdeogramAPI } from 'ideogram-api';
@@ -208,26 +207,6 @@ export const IDEOGRAM_API: Readonly<Record<string, ClientCall>> = {
     answer: await ideogramApi(place).upscale({ image: IMAGE, prompt: 'sharper', detail: 80, seed: SEED }),
   }),
   describe: async (place) => ({ answer: await ideogramApi(place).describe({ image: IMAGE }) }),
-};
-
-/** `@aigne/ideogram` keeps only the origin of its base URL. */
-export function aigneIdeogram(place: Place): IdeogramImageModel {
-  return new IdeogramImageModel({ apiKey: place.credential, baseURL: place.url });
-}
-
-const OPTIONS = { prompt: 'a lighthouse', modelOptions: { renderingSpeed: 'TURBO', seed: SEED } };
-
-export const AIGNE_IDEOGRAM: Readonly<Record<string, ClientCall>> = {
-  'generate, one image asked for': async (place) => ({
-    answer: await aigneIdeogram(place).invoke({ ...OPTIONS, n: 1, outputFileType: 'url' }),
-  }),
-  remix: async (place) => ({
-    answer: await aigneIdeogram(place).invoke({
-      ...OPTIONS,
-      image: [{ type: 'file', data: IMAGE.toString('base64'), mimeType: 'image/png' }],
-      outputFileType: 'url',
-    }),
-  }),
 };
 
 function eachForm(

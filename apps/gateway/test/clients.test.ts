@@ -8,8 +8,6 @@ import { FAKE_KEYS, type Received, selfSigned, startTestGateway, type TestGatewa
 import axios from 'axios';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
-  AIGNE_IDEOGRAM,
-  aigneIdeogram,
   AXIOS,
   type ClientCall,
   curl,
@@ -68,7 +66,6 @@ const CLIENTS: readonly (readonly [
   ['fetch', 'plain', FETCH],
   ['axios with form-data', 'plain', AXIOS],
   ['ideogram-api from npm', 'secure', IDEOGRAM_API],
-  ['@aigne/ideogram from npm', 'plain', AIGNE_IDEOGRAM],
   ['curl', 'plain', curlCalls(imageFile)],
 ];
 const CASES = CLIENTS.flatMap(([client, door, calls]) =>
@@ -217,13 +214,6 @@ describe("a client's own error tells why the gateway refused", () => {
     await expect(call).rejects.toMatchObject({
       response: { status: 403, data: { message: why, error: why } },
     });
-  });
-
-  test('@aigne/ideogram: error.message, after one call', async () => {
-    through.plain.forget();
-    const call = aigneIdeogram(refused(through.plain)).invoke({ prompt: 'a lighthouse' });
-    await expect(call).rejects.toThrow(await sentence());
-    expect(through.plain.sent()).toHaveLength(1);
   });
 
   test('ideogram-api: its log for a 403, whose error is a sentence of its own', async () => {

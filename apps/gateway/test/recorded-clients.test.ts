@@ -19,3 +19,15 @@ test.each(recordedRequests())(
     expect(await answerTo(gateway.port, withToken(bytes, token, host))).toEqual(plain);
   },
 );
+
+test('@aigne/ideogram, whose error ends with the body of a refusal, says why the gateway refused', async () => {
+  const token = await gateway.token('reader');
+  const host = `127.0.0.1:${gateway.port}`;
+  const generate = recordedRequests().find(
+    ({ client, call }) => client === 'aigne-ideogram' && call === 'generate',
+  );
+  const { status, body } = await answerTo(gateway.port, withToken(generate?.bytes ?? Buffer.of(), token, host));
+  expect(status).toBe(403);
+  const why: unknown = expect.stringContaining('write:generate');
+  expect(JSON.parse(body)).toMatchObject({ detail: why, message: why, error: why });
+});
