@@ -26,7 +26,10 @@ test('@aigne/ideogram, whose error ends with the body of a refusal, says why the
   const generate = recordedRequests().find(
     ({ client, call }) => client === 'aigne-ideogram' && call === 'generate',
   );
-  const { status, body } = await answerTo(gateway.port, withToken(generate?.bytes ?? Buffer.of(), token, host));
+  const { status, body } = await answerTo(
+    gateway.port,
+    withToken(generate?.bytes ?? Buffer.of(), token, host),
+  );
   expect(status).toBe(403);
   const why: unknown = expect.stringContaining('write:generate');
   expect(JSON.parse(body)).toMatchObject({ detail: why, message: why, error: why });

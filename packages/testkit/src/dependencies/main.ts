@@ -1,0 +1,4 @@
+import { writeFileSync } from 'node:fs';
+import { dependenciesPage, PAGE } from './table.ts';
+
+writeFileSync(PAGE, dependenciesPage());
