@@ -9,15 +9,6 @@ import { type Expected, growsWithin } from './expected.ts';
 import { type FixedPoints, shortened } from './fixed-points.ts';
 import { hashOfForm, originOf } from './origins.ts';
 
-function placeOf({ writer, seq }: EventOfLine): string {
-  return `${writer} ${seq}`;
-}
-
-/** Whether an event is the next one of a run. */
-function goesOn(run: ChainState['replayedRun'], { seq, prevHash }: EventOfLine): boolean {
-  return run !== null && seq === run.seq + 1 && prevHash === run.hash;
-}
-
 /** Whose event comes next, most often: a chain, and what checkpoints say of it. */
 interface Followed {
   readonly writer: string;
@@ -311,4 +302,13 @@ export class EventCheck {
     const [oldest] = this.#recent.keys();
     if (oldest !== undefined) this.#recent.delete(oldest);
   }
+}
+
+function placeOf({ writer, seq }: EventOfLine): string {
+  return `${writer} ${seq}`;
+}
+
+/** Whether an event is the next one of a run. */
+function goesOn(run: ChainState['replayedRun'], { seq, prevHash }: EventOfLine): boolean {
+  return run !== null && seq === run.seq + 1 && prevHash === run.hash;
 }

@@ -96,7 +96,7 @@ export class CheckpointLog {
   }
 
   /** To be called when there are no more. */
-  end(): void {
+  finish(): void {
     this.#forgeUnproved(this.#unproved.splice(0));
     const { last, heads, all } = this.#end;
     if (last !== undefined && all) this.#requireDigest(last, heads.values());
@@ -122,19 +122,13 @@ export class CheckpointLog {
     return this.numbers()[this.#times.findIndex((at) => at >= time)];
   }
 
-  first(): Checkpoint | undefined {
+  get first(): Checkpoint | undefined {
     return this.#first;
   }
 
-  /** The last verified one that isn't younger than what is verified. */
-  last(): Checkpoint | undefined {
-    return (this.#endBeforeYounger ?? this.#end).last;
-  }
-
-  /** The heads known, and whether they are those of all chains at the last checkpoint. */
-  heads(): { readonly all: boolean; readonly known: ReadonlyMap<string, Head> } {
-    const { all, heads } = this.#endBeforeYounger ?? this.#end;
-    return { all, known: heads };
+  /** What is known after the last verified one that isn't younger than what is verified. */
+  get end(): Readonly<End> {
+    return this.#endBeforeYounger ?? this.#end;
   }
 
   /** The number of the last verified one, be it younger; 0 when there is none. */
@@ -201,7 +195,7 @@ export class CheckpointLog {
 
   #isYounger({ number, atMicros }: Checkpoint): boolean {
     const { madeAt = null, beside } = this.#options;
-    return madeAt !== null && Number(atMicros) > madeAt && number > (beside?.last()?.number ?? 0);
+    return madeAt !== null && Number(atMicros) > madeAt && number > (beside?.end.last?.number ?? 0);
   }
 
   /** Two environments may sign with one key, and then a signature alone doesn't tell them apart. */

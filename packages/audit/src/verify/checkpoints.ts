@@ -94,7 +94,7 @@ export class Checkpoints {
       throw new NoCheckpointsError(
         `${file} holds no checkpoint${unreadable || ', which are lines {"checkpoint":"…"}, as they are sent'}`,
       );
-    log.end();
+    log.finish();
   }
 
   /** Puts together what the places say, and says where they contradict one another. */
@@ -124,7 +124,7 @@ export class Checkpoints {
 
   /** The log that goes furthest, of those that know where all chains stood. */
   lastOfAll(): CheckpointLog | undefined {
-    return newest(this.logs().filter((log) => log.heads().all));
+    return newest(this.logs().filter((log) => log.end.all));
   }
 
   /** The one checkpoint whose word on all chains has still to be compared: of a log that began in the middle. */
@@ -148,7 +148,7 @@ export class Checkpoints {
    * say what an event must be, if it is there.
    */
   get upTo(): number {
-    return Math.max(0, ...this.logs().map((log) => log.last()?.number ?? 0));
+    return Math.max(0, ...this.logs().map((log) => log.end.last?.number ?? 0));
   }
 
   /** How many verified checkpoints there are, wherever they are, and not younger. */
@@ -200,7 +200,6 @@ export class Checkpoints {
 
 /** The log that goes furthest, of those that have any verified checkpoint. */
 function newest(logs: readonly CheckpointLog[]): CheckpointLog | undefined {
-  return logs
-    .filter((log) => log.last() !== undefined)
-    .toSorted((a, b) => (b.last()?.number ?? 0) - (a.last()?.number ?? 0))[0];
+  const number = (log: CheckpointLog) => log.end.last?.number ?? 0;
+  return logs.filter((log) => number(log) > 0).toSorted((a, b) => number(b) - number(a))[0];
 }

@@ -6,7 +6,7 @@ import { classifyChain, movedUpBy } from './classify-chain.ts';
 import { type Expected, growsWithin } from './expected.ts';
 import { Findings, range } from './findings.ts';
 import type { FixedPoint } from './fixed-points.ts';
-import type { OpenDecisions } from './open-decisions.ts';
+import type { DecisionsState, OpenDecision } from './open-decisions.ts';
 
 /** What the first pass saw. */
 export interface Seen {
@@ -16,7 +16,7 @@ export interface Seen {
   /** What is wrong with the files that the events were read from. */
   readonly findings: Findings;
   readonly events: number;
-  readonly decisions: OpenDecisions;
+  readonly decisions: DecisionsState;
 }
 
 /** Which ends of calls may be elsewhere. */
@@ -59,8 +59,8 @@ export function classify(
     findings.add('removed', null, null, `there is ${what}, and so no proof of anything`);
   }
   // In a record that isn't whole it may be the decision that is missing, which is told already.
-  if (whole && findings.count === 0) checkStrays(decisions, decidedFrom, findings);
-  const open = checkDecisions(decisions, mayEnd, findings);
+  if (whole && findings.count === 0) checkStrays(decisions.strays, decidedFrom, findings);
+  const open = checkDecisions(decisions.open, mayEnd, findings);
   return { findings, notes, open, tail: tailOf(chains, expected) };
 }
 
@@ -82,7 +82,7 @@ function checkEnds(
   findings: Findings,
 ): string | null {
   const keptOnly = checkpoints.keptOnly();
-  const last = checkpoints.own.last()?.number ?? 0;
+  const last = checkpoints.own.end.last?.number ?? 0;
   const short = shortChains(chains, expected);
   for (const { writer, has, point } of short) {
     if (keptOnly.has(point.number)) continue;
@@ -146,10 +146,8 @@ function checkChainHeads(
   checkpoints: Checkpoints,
   findings: Findings,
 ): string | null {
-  const log = checkpoints.unproved();
-  const last = log?.last();
-  if (log === undefined || last === undefined) return null;
-  const { known } = log.heads();
+  const { last, heads: known } = checkpoints.unproved()?.end ?? {};
+  if (last === undefined || known === undefined) return null;
   const heads = new Map<string, Head>();
   let quiet = true;
   for (const [writer, { chainHeadAt, head }] of chains) {
@@ -168,9 +166,13 @@ function checkChainHeads(
 }
 
 /** Tells which calls nobody told the end of. @returns of how many it may still be told, or elsewhere */
-function checkDecisions(decisions: OpenDecisions, mayEnd: CallEnds['mayEnd'], findings: Findings): number {
+function checkDecisions(
+  decisions: readonly OpenDecision[],
+  mayEnd: CallEnds['mayEnd'],
+  findings: Findings,
+): number {
   let open = 0;
-  for (const { callId, writer, seq, at } of decisions.open()) {
+  for (const { callId, writer, seq, at } of decisions) {
     const time = isoFromMicros(BigInt(at));
     if (mayEnd(at)) open += 1;
     else findings.add('gap', writer, seq, `call ${callId} was allowed at ${time} and has no outcome`);
@@ -179,8 +181,8 @@ function checkDecisions(decisions: OpenDecisions, mayEnd: CallEnds['mayEnd'], fi
 }
 
 /** Tells which events say how a call ended for a second time, or of one that their writer didn't let go on. */
-function checkStrays(decisions: OpenDecisions, decidedFrom: number, findings: Findings): void {
-  for (const { callId, writer, seq, at } of decisions.strays()) {
+function checkStrays(strays: readonly OpenDecision[], decidedFrom: number, findings: Findings): void {
+  for (const { callId, writer, seq, at } of strays) {
     if (at < decidedFrom) continue;
     const what = `event ${seq} tells how call ${callId} ended`;
     const why = 'which its writer did not let go on, or had told the end of';

@@ -24,20 +24,21 @@ const NONE: DecisionsState = { open: [], unknownEarly: [], unknownClosed: [], st
  * half: the calls that were in flight at one time, the gaps, and the outcomes that belong to no call.
  */
 export class OpenDecisions {
-  readonly #open = new Map<string, OpenDecision>();
+  readonly #open: Map<string, OpenDecision>;
   /** Calls that were closed as unknown, and whose decision hasn't been seen or had its outcome. */
   readonly #unknownEarly: Set<string>;
   /** Calls that were closed as unknown, with the writer of their decision: its outcome may follow. */
   readonly #unknownClosed: Map<string, string>;
-  readonly #strays = new Map<string, OpenDecision>();
+  /** Outcomes of calls whose end was told already, or that their writer didn't let go on. */
+  readonly #strays: Map<string, OpenDecision>;
   #unknown: number;
 
-  constructor(state: DecisionsState = NONE) {
-    for (const decision of state.open) this.#open.set(decision.callId, decision);
-    for (const outcome of state.strays) this.#strays.set(outcome.callId, outcome);
-    this.#unknownEarly = new Set(state.unknownEarly);
-    this.#unknownClosed = new Map(state.unknownClosed);
-    this.#unknown = state.unknown;
+  constructor({ open, unknownEarly, unknownClosed, strays, unknown }: DecisionsState = NONE) {
+    this.#open = new Map(open.map((decision) => [decision.callId, decision]));
+    this.#strays = new Map(strays.map((outcome) => [outcome.callId, outcome]));
+    this.#unknownEarly = new Set(unknownEarly);
+    this.#unknownClosed = new Map(unknownClosed);
+    this.#unknown = unknown;
   }
 
   take({ kind, callId, result, writer, seq, at }: EventOfLine): void {
@@ -47,20 +48,7 @@ export class OpenDecisions {
     else if (kind === 'outcome') this.#ended({ callId, writer, seq, at });
   }
 
-  open(): Iterable<OpenDecision> {
-    return this.#open.values();
-  }
-
-  /** Outcomes of calls whose end was told already, or that their writer didn't let go on. */
-  strays(): Iterable<OpenDecision> {
-    return this.#strays.values();
-  }
-
-  /** How many were closed with an outcome that says that nobody knows. */
-  get unknown(): number {
-    return this.#unknown;
-  }
-
+  /** `unknown`: how many were closed with an outcome that says that nobody knows. */
   state(): DecisionsState {
     return {
       open: [...this.#open.values()],

@@ -71,7 +71,13 @@ export class Reading {
   seen(): Seen {
     this.#check.end();
     const { chains, dropped } = this.#check;
-    return { chains, dropped, findings: this.#findings, events: this.#events, decisions: this.#decisions };
+    return {
+      chains,
+      dropped,
+      findings: this.#findings,
+      events: this.#events,
+      decisions: this.#decisions.state(),
+    };
   }
 
   /** A part that takes no reading. */

@@ -116,11 +116,10 @@ export class Verification {
 
   /** @param how `environment`: what the place says, for where no checkpoint does */
   expected(checkpoints: Checkpoints, how: Pick<Expected, 'repeats' | 'months' | 'environment'>): Expected {
-    const first = checkpoints.own.first();
+    const { first } = checkpoints.own;
     const whole = how.months === null;
-    const unproved = whole ? checkpoints.unproved()?.last() : undefined;
-    const lastOfAll = whole ? checkpoints.lastOfAll() : undefined;
-    const last = lastOfAll?.last();
+    const unproved = whole ? checkpoints.unproved()?.end.last : undefined;
+    const { last, heads } = (whole ? checkpoints.lastOfAll()?.end : undefined) ?? {};
     return {
       ...how,
       environment: checkpoints.environment ?? how.environment,
@@ -129,13 +128,9 @@ export class Verification {
       upTo: checkpoints.upTo,
       chainHeadsAt: unproved === undefined ? null : Number(unproved.atMicros),
       last:
-        lastOfAll === undefined || last === undefined
+        last === undefined || heads === undefined
           ? null
-          : {
-              number: last.number,
-              heads: lastOfAll.heads().known,
-              lateBefore: Number(last.atMicros) - LATE,
-            },
+          : { number: last.number, heads, lateBefore: Number(last.atMicros) - LATE },
     };
   }
 
@@ -158,7 +153,7 @@ export class Verification {
     const { findings, notes, open, tail } = classify(seen, checkpoints, expected, ends);
     const faults = [...this.findings.all(), ...findings.all()].slice(0, MAX_FINDINGS);
     const count = this.findings.count + findings.count;
-    const times = checkpoints.logs().flatMap((log) => log.last()?.atMicros ?? []);
+    const times = checkpoints.logs().flatMap((log) => log.end.last?.atMicros ?? []);
     const [last] = times.toSorted((a, b) => Number(b - a));
     return {
       ok: count === 0,

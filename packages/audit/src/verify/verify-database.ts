@@ -38,7 +38,7 @@ async function verifySnapshot(
   checkClosed(verification, months);
   const checkpoints = verification.checkpoints({ place: DATABASE, complete: true });
   for await (const { number, note } of snapshot.checkpoints()) checkpoints.takeOwn(number, note);
-  checkpoints.own.end();
+  checkpoints.own.finish();
   for (const file of kept) await checkpoints.takeKept(file);
   for (const { place: file, month } of headers)
     await checkpoints.takeKept({ file, readLater: months.some((archived) => archived.month === month) });

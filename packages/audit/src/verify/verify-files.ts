@@ -28,7 +28,7 @@ export async function verifyFiles(
     lastAt = Math.max(lastAt, taken.lastAt);
     if (month !== null) checkNumbers(verification, place, taken.numbers);
   }
-  checkpoints.own.end();
+  checkpoints.own.finish();
   const madeAt = timeOf(headers, lastAt);
   for (const file of kept) await checkpoints.takeKept({ ...file, madeAt });
   const { younger } = checkpoints;
