@@ -66,11 +66,10 @@ async function makePlace(session: Session): Promise<void> {
   });
   for (const view of VIEWS) {
     // With nothing else on the search path, Postgres names every table with its schema.
-    const { rows } = await session.query({
-      text: 'SELECT pg_get_viewdef($1::regclass) AS definition',
-      values: [`ideogate.${view}`],
-    });
-    const [row] = rows as { definition: string }[]; // as: the column selected above
+    const [row] = await session.rows<{ definition: string }>(
+      'SELECT pg_get_viewdef($1::regclass) AS definition',
+      [`ideogate.${view}`],
+    );
     const definition = (row?.definition ?? '').replaceAll(/\bideogate\./g, `${SCHEMA}.`);
     await session.query({
       text: `CREATE VIEW ${SCHEMA}.${view} WITH (security_invoker = true) AS ${definition}`,

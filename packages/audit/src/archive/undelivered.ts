@@ -15,8 +15,8 @@ export async function requireDelivered(
 ): Promise<void> {
   const table = tableOf(month);
   // A chain is found by its first event, wherever that is by now, and its part of the month by two looks into an index.
-  const { rows } = await session.query({
-    text: `WITH writers AS (
+  const [first] = await session.rows<{ reader: string; chains: number; events: string }>(
+    `WITH writers AS (
         SELECT writer FROM ideogate.audit_event WHERE seq = 1
         UNION SELECT writer FROM ${table} WHERE seq = 1
         UNION SELECT writer FROM ideogate.archive_chain
@@ -34,9 +34,8 @@ export async function requireDelivered(
       LEFT JOIN ideogate.chain_position p ON p.reader = r.reader AND p.writer = e.writer
       WHERE coalesce(p.seq, 0) < e.last_seq
       GROUP BY r.reader ORDER BY r.reader`,
-    values: [[...others]],
-  });
-  const [first] = rows as { reader: string; chains: number; events: string }[]; // as: the columns selected above
+    [[...others]],
+  );
   if (first === undefined) return;
   const url = first.reader.replace(/^export /, '');
   throw new ArchiveError(

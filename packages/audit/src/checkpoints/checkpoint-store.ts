@@ -84,25 +84,23 @@ export async function checkpointsBefore(
   number: number,
   atMost: number,
 ): Promise<readonly StoredCheckpoint[]> {
-  const { rows } = await reader.query({
-    text: `SELECT number::text AS place, note FROM ideogate.checkpoint WHERE number < $1
+  const list = await reader.rows<{ place: string; note: string }>(
+    `SELECT number::text AS place, note FROM ideogate.checkpoint WHERE number < $1
       ORDER BY number DESC LIMIT $2`,
-    values: [number, atMost],
-  });
-  const list = rows as { place: string; note: string }[]; // as: the columns selected above
+    [number, atMost],
+  );
   return list.map(({ place, note }) => ({ number: Number(place), note }));
 }
 
 /** The first number after this one that no checkpoint has. */
 export async function freeNumberAfter(reader: Session, number: number): Promise<number> {
-  const { rows } = await reader.query({
-    text: `SELECT (min(number) + 1)::text AS free
+  const [row] = await reader.rows<{ free: string }>(
+    `SELECT (min(number) + 1)::text AS free
       FROM (SELECT $1::bigint AS number UNION ALL SELECT number FROM ideogate.checkpoint WHERE number > $1) taken
       WHERE number < ${END_OF_NUMBERS} AND NOT EXISTS (
         SELECT FROM ideogate.checkpoint next WHERE next.number = taken.number + 1)`,
-    values: [number],
-  });
-  const [row] = rows as { free: string }[]; // as: the column selected above
+    [number],
+  );
   return Number(row?.free);
 }
 

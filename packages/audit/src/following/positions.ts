@@ -12,12 +12,11 @@ export type Positions = ReadonlyMap<string, Position>;
 
 /** How far a reader has come. @param session of the read login */
 export async function positionsOf(session: Session, reader: string): Promise<Positions> {
-  const { rows } = await session.query({
-    text: `SELECT writer, seq::text AS seq, (extract(epoch FROM at) * 1000000)::bigint::text AS at_micros
+  const list = await session.rows<{ writer: string; seq: string; at_micros: string }>(
+    `SELECT writer, seq::text AS seq, (extract(epoch FROM at) * 1000000)::bigint::text AS at_micros
       FROM ideogate.chain_position WHERE reader = $1`,
-    values: [reader],
-  });
-  const list = rows as { writer: string; seq: string; at_micros: string }[]; // as: the columns selected above
+    [reader],
+  );
   return new Map(
     list.map(({ writer, seq, at_micros }) => [writer, { seq: Number(seq), atMicros: BigInt(at_micros) }]),
   );

@@ -191,11 +191,10 @@ async function callsEndWithin(
   writers: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
   if (writers.length === 0) return new Map();
-  const { rows } = await session.query({
-    text: `SELECT writer, detail FROM ideogate.audit_event
+  const list = await session.rows<{ writer: string; detail: string }>(
+    `SELECT writer, detail FROM ideogate.audit_event
       WHERE seq = 1 AND writer = ANY ($1::uuid[]) AND kind = 'notice' AND detail IS NOT NULL`,
-    values: [writers],
-  });
-  const list = rows as { writer: string; detail: string }[]; // as: the columns selected above
+    [writers],
+  );
   return new Map(list.map(({ writer, detail }) => [writer, boundIn(detail) ?? 0]));
 }

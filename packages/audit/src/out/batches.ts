@@ -93,10 +93,9 @@ const MAX_CHECKPOINTS = 100;
 
 /** The number of the last checkpoint; 0 when there is none. */
 export async function lastCheckpoint(session: Session): Promise<number> {
-  const { rows } = await session.query({
-    text: 'SELECT coalesce(max(number), 0)::text AS last FROM ideogate.checkpoint',
-  });
-  const [row] = rows as { last: string }[]; // as: the column selected above
+  const [row] = await session.rows<{ last: string }>(
+    'SELECT coalesce(max(number), 0)::text AS last FROM ideogate.checkpoint',
+  );
   return Number(row?.last ?? 0);
 }
 
@@ -107,12 +106,11 @@ export async function readCheckpoints(
   upTo: number,
   limit: number,
 ): Promise<Batch> {
-  const { rows } = await session.query({
-    text: `SELECT c.number::text AS place, note FROM ideogate.checkpoint c
+  const list = await session.rows<{ place: string; note: string }>(
+    `SELECT c.number::text AS place, note FROM ideogate.checkpoint c
       WHERE c.number > $1 AND c.number <= $2 ORDER BY c.number LIMIT $3`,
-    values: [after, upTo, Math.min(limit, MAX_CHECKPOINTS)],
-  });
-  const list = rows as { place: string; note: string }[]; // as: the columns selected above
+    [after, upTo, Math.min(limit, MAX_CHECKPOINTS)],
+  );
   const last = list.at(-1);
   return {
     lines: list.map(({ note }) => checkpointLine(note)),

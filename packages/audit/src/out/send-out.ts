@@ -252,8 +252,8 @@ class Sending {
 /** The time of the oldest event that is to be read, microseconds since the Unix epoch. */
 async function oldestOf(session: Session, backlog: readonly Backlog[]): Promise<bigint | null> {
   if (backlog.length === 0) return null;
-  const { rows } = await session.query({
-    text: `SELECT (extract(epoch FROM min(e.at)) * 1000000)::bigint::text AS at_micros
+  const [row] = await session.rows<{ at_micros: string | null }>(
+    `SELECT (extract(epoch FROM min(e.at)) * 1000000)::bigint::text AS at_micros
       FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS f (chain, after, after_micros)
       CROSS JOIN LATERAL (
         SELECT at FROM ideogate.audit_event
@@ -261,12 +261,11 @@ async function oldestOf(session: Session, backlog: readonly Backlog[]): Promise<
           AND at >= 'epoch'::timestamptz + f.after_micros * interval '1 microsecond'
         ORDER BY seq LIMIT 1
       ) e`,
-    values: [
+    [
       backlog.map(({ writer }) => writer),
       backlog.map(({ from }) => from.seq),
       backlog.map(({ from }) => from.atMicros.toString()),
     ],
-  });
-  const [row] = rows as { at_micros: string | null }[]; // as: the column selected above
+  );
   return row === undefined || row.at_micros === null ? null : BigInt(row.at_micros);
 }
