@@ -1,11 +1,12 @@
 import type { SharedResource } from './admission/shared-pool.ts';
 import type { LastCheckpoint } from '@ideogate/audit/checkpoints';
+import type { Reason } from '@ideogate/contract';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Call } from './call.ts';
 
 export interface Metrics {
   readonly registry: Registry;
-  refused(reason: string): void;
+  refused(reason: Reason): void;
   /** The upstream refused a key. */
   keyRefused(id: string): void;
   ended(call: Call, ending: { result: string }): void;

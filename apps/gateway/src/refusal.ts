@@ -1,4 +1,4 @@
-import type { ProblemCode } from '@ideogate/contract';
+import type { ProblemCode, Reason } from '@ideogate/contract';
 import type { RequestFault } from '@ideogate/request-body';
 
 /** A step's word that the call goes no further. What it can be is in `packages/contract/src/problems.ts`. */
@@ -6,7 +6,7 @@ export interface Refusal {
   /** What the caller is told; null when there is nobody left to tell. */
   readonly problem: ProblemCode | null;
   /** The exact reason, for the record only. */
-  readonly reason: string;
+  readonly reason: Reason;
   /** One sentence for the caller; never reflects a token, a prompt or an address. */
   readonly detail?: string;
   /** Header fields of the answer (`Allow`, `Retry-After`, `WWW-Authenticate`). */

@@ -15,6 +15,7 @@ export { faultOf } from './fault-of.ts';
 export { isLoopback } from './loopback.ts';
 export type { Bound, Capability, ContentType, Field, Method, Operation, PriceRule } from './operation.ts';
 export { isProblemCode, PROBLEMS, type Problem, type ProblemCode } from './problems.ts';
+export { type NetworkReason, networkReason, type Reason, REASONS } from './reasons.ts';
 export {
   isReadScope,
   isWildcard,

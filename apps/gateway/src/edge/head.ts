@@ -1,3 +1,5 @@
+import type { Reason } from '@ideogate/contract';
+
 /** What the header section says about framing and expectations, or why it cannot be trusted. */
 export interface Head {
   readonly hasBody: boolean;
@@ -11,11 +13,11 @@ export interface Head {
 
 export interface HeadFault {
   readonly problem: 'invalid-request' | 'headers-too-large' | 'expectation-failed' | 'upgrade-refused';
-  readonly reason: string;
+  readonly reason: Reason;
 }
 
 /** Fields that may appear once (RFC 9110 section 5.3); Node keeps the first of two in silence. */
-const SINGLE = new Set([
+const SINGLE = [
   'content-encoding',
   'content-length',
   'content-type',
@@ -28,11 +30,11 @@ const SINGLE = new Set([
   'max-forwards',
   'referer',
   'transfer-encoding',
-]);
+] as const;
 /** Nothing is decided on these, and proxies and tracing libraries add a second one: neither counts then. */
 const DROPPED_WHEN_REPEATED = new Set(['traceparent', 'user-agent']);
 /** Fields that a `Connection` may not take off: what was decided on them would not be what is forwarded. */
-const DECIDED_ON = new Set([...SINGLE, ...DROPPED_WHEN_REPEATED, 'api-key', 'authorization']);
+const DECIDED_ON = new Set<string>([...SINGLE, ...DROPPED_WHEN_REPEATED, 'api-key', 'authorization']);
 /** A full stop at its end says that the name is whole, as resolvers with search lists want it (RFC 3986 section 3.2.2). */
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 /** Other ways to say the same over the same connection: who offers one takes an answer without it. */
@@ -56,7 +58,8 @@ export function readRawHead(
   const upgrades: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] ?? '').toLowerCase();
-    if (SINGLE.has(name) && seen.has(name)) return malformed(`repeated-${name}`);
+    const single = seen.has(name) ? SINGLE.find((field) => field === name) : undefined;
+    if (single !== undefined) return malformed(`repeated-${single}`);
     if (DROPPED_WHEN_REPEATED.has(name) && seen.has(name)) dropped.push(name);
     const value = rawHeaders[i + 1] ?? '';
     seen.set(name, value);
@@ -107,6 +110,6 @@ function listed(value: string): string[] {
     .filter((member) => member !== '');
 }
 
-function malformed(reason: string): HeadFault {
+function malformed(reason: Reason): HeadFault {
   return { problem: 'invalid-request', reason };
 }

@@ -1,3 +1,5 @@
+import type { Reason } from '@ideogate/contract';
+
 /** A request target read in the only way it can be read: path, and query without its question mark. */
 export interface Target {
   readonly path: string;
@@ -26,14 +28,14 @@ const ABSOLUTE = /^(https?):\/\/([^/?#]*)(.*)$/i;
 export function parseTarget(
   raw: string,
   isOwnHost: (scheme: string, authority: string) => boolean = () => false,
-): Target | { readonly fault: string } {
+): Target | { readonly fault: Reason } {
   const [, scheme, authority = '', rest = ''] = ABSOLUTE.exec(raw) ?? [];
   if (scheme === undefined) return parseOriginForm(raw);
   if (!isOwnHost(scheme.toLowerCase(), authority)) return { fault: 'other-host' };
   return parseOriginForm(rest.startsWith('/') ? rest : `/${rest}`);
 }
 
-function parseOriginForm(raw: string): Target | { readonly fault: string } {
+function parseOriginForm(raw: string): Target | { readonly fault: Reason } {
   const mark = raw.indexOf('?');
   const path = mark === -1 ? raw : raw.slice(0, mark);
   const query = mark === -1 ? '' : raw.slice(mark + 1);
@@ -41,7 +43,7 @@ function parseOriginForm(raw: string): Target | { readonly fault: string } {
   return fault === null ? { path, query, originForm: raw } : { fault };
 }
 
-function pathFault(path: string): string | null {
+function pathFault(path: string): Reason | null {
   if (!path.startsWith('/')) return 'not-origin-form';
   if (path.includes('//')) return 'double-slash';
   if (path.includes(';')) return 'path-parameter';

@@ -1,6 +1,13 @@
 import { createHmac, type KeyObject } from 'node:crypto';
 import type { Genuine } from '@ideogate/access-token';
-import type { Capability, DecisionEvent, OutcomeEvent, OutcomeResult } from '@ideogate/contract';
+import type {
+  Capability,
+  DecisionEvent,
+  OutcomeEvent,
+  OutcomeResult,
+  ProblemCode,
+  Reason,
+} from '@ideogate/contract';
 import { PROBLEMS } from '@ideogate/contract';
 import { priceOf, promptOf } from '@ideogate/ideogram';
 import { type Call, callerIsGone } from '../call.ts';
@@ -84,8 +91,8 @@ function eventBase(call: Call, gateway: Gateway) {
 /** How a forwarded call ended. */
 export interface Ending {
   readonly result: OutcomeResult;
-  readonly problem: string | null;
-  readonly reason: string | null;
+  readonly problem: ProblemCode | null;
+  readonly reason: Reason | null;
   /** Status the caller got, or null. */
   readonly status: number | null;
 }

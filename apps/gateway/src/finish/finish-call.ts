@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { storedBytes } from '@ideogate/audit/append';
-import { type DecisionEvent, faultOf, PROBLEMS, type ProblemCode } from '@ideogate/contract';
+import { type DecisionEvent, faultOf, PROBLEMS, type ProblemCode, type Reason } from '@ideogate/contract';
 import { addressKey } from '../admission/admit.ts';
 import { type Call, callerIsGone, type UpstreamEnd } from '../call.ts';
 import type { Gateway } from '../context.ts';
@@ -61,7 +61,7 @@ function isFinal({ problem, reason }: Refusal): boolean {
 }
 
 /** What an unauthenticated peer can make any number of is counted, and summed in the record: it has no row of its own. */
-export function countWithoutRow(reason: string, gateway: Gateway): void {
+export function countWithoutRow(reason: Reason, gateway: Gateway): void {
   gateway.metrics.refused(reason);
   gateway.record.countRefusal(reason);
 }
@@ -221,7 +221,7 @@ function endingOf(call: Call, end: UpstreamEnd): Ending {
   const status = call.response?.headersSent ? call.response.statusCode : statusOf(call.interruption);
   const ended = (
     result: Ending['result'],
-    reason: string | null,
+    reason: Reason | null,
     problem: Ending['problem'] = null,
   ): Ending => ({
     result,

@@ -9,7 +9,7 @@ import type { Gateway } from '../context.ts';
 import { sendContinue } from '../edge/send-continue.ts';
 import { readWhole } from '../edge/read-whole.ts';
 import { refuse } from '../finish/finish-call.ts';
-import { faultOf } from '@ideogate/contract';
+import { faultOf, type Reason } from '@ideogate/contract';
 import { CLIENT_DISCONNECTED, type Refusal } from '../refusal.ts';
 import type { IncomingWebhooks, WebhookEndpoint } from '../webhook-endpoints.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
@@ -164,7 +164,7 @@ function notVerified(reason: WebhookFault): Refusal {
   };
 }
 
-function unavailable(reason: string): Refusal {
+function unavailable(reason: Reason): Refusal {
   return { problem: 'webhook-unavailable', reason, headers: { 'retry-after': '5' } };
 }
 

@@ -1,3 +1,4 @@
+import type { Reason } from '@ideogate/contract';
 import { type Genuine, looksLikeApiKey, readCredential, type Rejected } from '@ideogate/access-token';
 import type { Gateway } from '../context.ts';
 import type { Refusal } from '../refusal.ts';
@@ -59,7 +60,7 @@ const WITHOUT_TOKEN: Readonly<
 };
 
 /** Never with the key itself, in the answer or on record: it is a secret of somebody's. */
-function apiKey(gateway: Gateway, reason: string): Refusal {
+function apiKey(gateway: Gateway, reason: Reason): Refusal {
   return {
     ...challenge(gateway, 'invalid-token', reason, 'invalid_token'),
     detail:
@@ -108,7 +109,7 @@ function timeOf(seconds: number): string {
 export function challenge(
   gateway: Gateway,
   problem: NonNullable<Refusal['problem']>,
-  reason: string,
+  reason: Reason,
   error?: 'invalid_token' | 'invalid_request' | 'insufficient_scope',
   scope?: string,
 ): Refusal {

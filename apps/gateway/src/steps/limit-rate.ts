@@ -1,4 +1,5 @@
 import { readCredential } from '@ideogate/access-token';
+import type { Reason } from '@ideogate/contract';
 import { addressKey } from '../admission/admit.ts';
 import { type Call, callerIsGone } from '../call.ts';
 import type { Gateway } from '../context.ts';
@@ -52,7 +53,7 @@ function subjectOf(token: { readonly issuer: string; readonly subject: string } 
 
 /** Which limit it was, whose, how many, and when there is room again. */
 function tooMany(
-  reason: string,
+  reason: Reason,
   who: string,
   whose: string,
   limit: number,

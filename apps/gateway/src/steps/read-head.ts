@@ -1,11 +1,12 @@
 import { METHODS } from 'node:http';
+import type { Reason } from '@ideogate/contract';
 import { pageOriginOf } from '../edge/cross-origin.ts';
 import { type HeadFault, readRawHead } from '../edge/head.ts';
 import { requestLineFault } from '../edge/request-lines.ts';
 import type { Refusal } from '../refusal.ts';
 import type { Step } from '../step.ts';
 
-const DETAILS: Readonly<Record<string, string>> = {
+const DETAILS: Readonly<Partial<Record<Reason, string>>> = {
   'missing-host': 'The Host field is missing.',
   'invalid-host': 'The Host field is not a host with an optional port.',
   protocol: 'The request line does not say HTTP/1.1 or HTTP/1.0.',
@@ -64,6 +65,6 @@ export const readHead: Step = (call, gateway) => {
  */
 const DOUBTFUL = new WeakSet<object>();
 
-function refusedHead(problem: HeadFault['problem'], reason: string): Refusal {
+function refusedHead(problem: HeadFault['problem'], reason: Reason): Refusal {
   return { problem, reason, detail: DETAILS[reason] ?? 'A header field that may appear once is repeated.' };
 }

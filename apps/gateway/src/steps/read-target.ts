@@ -1,3 +1,4 @@
+import type { Reason } from '@ideogate/contract';
 import { parseTarget } from '../edge/target.ts';
 import type { Step } from '../step.ts';
 
@@ -27,7 +28,7 @@ export const readTarget: Step = (call, gateway) => {
   return null;
 };
 
-const DETAILS: Readonly<Record<string, string>> = {
+const DETAILS: Readonly<Partial<Record<Reason, string>>> = {
   'not-origin-form': 'The target must be a path that begins with a slash.',
   'other-host': 'The target names another host: this gateway is no proxy to others.',
   'double-slash': 'The path holds two slashes in a row: leave out the empty segment.',

@@ -2,6 +2,7 @@ import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { Socket } from 'node:net';
 import { getCACertificates } from 'node:tls';
+import { networkReason, type Reason } from '@ideogate/contract';
 import { buildConnector } from 'undici';
 import type { EgressProxy, GatewayConfig } from '../config.ts';
 import { UpstreamProblem } from './upstream-problem.ts';
@@ -62,7 +63,7 @@ function openTunnel(
     () => tunnel.destroy(new UpstreamProblem('upstream-timeout', 'proxy-connect')),
     milliseconds,
   );
-  const fail = (reason: string) => reject(new UpstreamProblem('upstream-unreachable', reason));
+  const fail = (reason: Reason) => reject(new UpstreamProblem('upstream-unreachable', reason));
   tunnel.once('connect', ({ statusCode }, socket: Socket, early: Buffer) => {
     clearTimeout(bound);
     // Bytes before ours would be the proxy's own word in the upstream's place.
@@ -71,11 +72,11 @@ function openTunnel(
       return;
     }
     socket.destroy();
-    fail(statusCode === 200 ? 'proxy-invalid' : `proxy-status-${statusCode}`);
+    fail(statusCode === 200 ? 'proxy-invalid' : `proxy-status-${statusCode ?? 0}`);
   });
   tunnel.once('response', ({ statusCode }) => {
     tunnel.destroy();
-    fail(`proxy-status-${statusCode}`);
+    fail(`proxy-status-${statusCode ?? 0}`);
   });
   tunnel.once('upgrade', (_answer, socket) => {
     socket.destroy();
@@ -84,7 +85,7 @@ function openTunnel(
   tunnel.on('error', (error: NodeJS.ErrnoException) => {
     clearTimeout(bound);
     if (error instanceof UpstreamProblem) reject(error);
-    else fail(`proxy-${error.code?.toLowerCase().replaceAll('_', '-') ?? 'unknown'}`);
+    else fail(networkReason(error.code ?? null, 'proxy-'));
   });
   tunnel.once('close', () => clearTimeout(bound));
   tunnel.end();

@@ -1,5 +1,5 @@
 import { errors } from 'undici';
-import type { ProblemCode } from '@ideogate/contract';
+import { networkReason, type ProblemCode, type Reason } from '@ideogate/contract';
 import type { Call } from '../call.ts';
 import type { Refusal } from '../refusal.ts';
 import { BodyRefused, InspectedBody } from './inspected-body.ts';
@@ -9,10 +9,10 @@ export class UpstreamProblem extends Error {
   override readonly name = 'UpstreamProblem';
   readonly problem: ProblemCode;
   /** For the record: finer than the problem, and never an address. */
-  readonly reason: string;
+  readonly reason: Reason;
   /** What its caller is told. */
   readonly refusal: Refusal;
-  constructor(problem: ProblemCode, reason: string, more: Omit<Refusal, 'problem' | 'reason'> = {}) {
+  constructor(problem: ProblemCode, reason: Reason, more: Omit<Refusal, 'problem' | 'reason'> = {}) {
     super(`${problem}: ${reason}`);
     this.problem = problem;
     this.reason = reason;
@@ -48,10 +48,7 @@ export function problemOfError(error: unknown, call: Call, wentOut: boolean): Up
     return new UpstreamProblem('upstream-ended-early', 'body-length');
   // A status below 100 fails in undici's own check.
   if (code === 'ERR_ASSERTION') return new UpstreamProblem('upstream-invalid', 'malformed-answer');
-  return new UpstreamProblem(
-    wentOut ? 'upstream-ended-early' : 'upstream-unreachable',
-    code === null ? 'unknown' : code.toLowerCase().replaceAll('_', '-'),
-  );
+  return new UpstreamProblem(wentOut ? 'upstream-ended-early' : 'upstream-unreachable', networkReason(code));
 }
 
 function bodyErrorOf({ body }: Call): Error | null {
