@@ -1,13 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Genuine, Verified } from '@ideogate/access-token';
-import type { CallId, Operation, ScopeName } from '@ideogate/contract';
+import type { CallId, Capability, Operation, ScopeName } from '@ideogate/contract';
+import type { ReadAnswer } from '@ideogate/ideogram';
 import type { UpstreamKey } from '@ideogate/upstream-keys';
-import type { Lease } from './admission/shared-pool.ts';
-import type { Origin } from './edge/caller-address.ts';
-import type { Refusal } from './refusal.ts';
-import type { Answer } from './upstream/answer.ts';
-import type { UpstreamProblem } from './upstream/upstream-problem.ts';
+import type { Refusal, ToldRefusal } from './refusal.ts';
+
+/** Where a call came from: whose limit counts, and what is put on record. Addresses are canonical. */
+export interface Origin {
+  /** Who called: the nearest hop that is no listed proxy; null when not even the peer is known. */
+  readonly address: string | null;
+  /** The listed proxy that brought it; null when it came straight, or from the proxy itself. */
+  readonly proxy: string | null;
+}
 
 /** What policy allowed, kept for the record and for the steps after it. */
 interface Allowed {
@@ -18,27 +23,41 @@ interface Allowed {
   readonly release: string;
 }
 
+/** What has come back from the upstream so far. */
+export interface Answer {
+  readonly status: number;
+  /** Monotonic time of the answer's head, milliseconds. */
+  readonly startedAt: number;
+  /** JSON, as every operation answers. */
+  readonly json: boolean;
+  bytes: number;
+  /** What its JSON says, once it has ended and if it was small enough to read; else null. */
+  read: ReadAnswer | null;
+}
+
+/** The upstream gave nothing that can be passed on, or the caller's own body broke a rule on its way there. */
+export interface FailedExchange {
+  readonly failed: Refusal;
+  readonly byBody: boolean;
+}
+
 /**
  * `complete`: all of it came. `cut`: it ended too soon. `slow`: its time was up. `large`: it broke its bound. `leak`: it
  * held a key. `coding`: it could not be decoded. `left`: let go, for nobody waits.
  */
-export type UpstreamEnd =
-  | 'complete'
-  | 'cut'
-  | 'slow'
-  | 'large'
-  | 'leak'
-  | 'coding'
-  | 'left'
-  | { readonly failed: Refusal; readonly byBody: boolean };
+export type UpstreamEnd = 'complete' | 'cut' | 'slow' | 'large' | 'leak' | 'coding' | 'left' | FailedExchange;
 
-/** What endings may ask of an exchange with the upstream. */
+/** What may be asked of an exchange with the upstream while it is under way. */
 interface OpenExchange {
   clientDisconnected(): void;
-  cancel(reason: UpstreamProblem): void;
+  /** Ends it, whatever its state. */
+  stop(why: ToldRefusal): void;
 }
 
-/** One call, from its first byte to its outcome. Steps fill it in, in the order of `request-path.ts`. */
+/**
+ * One call, from its first byte to its outcome. What is not known of it yet is null; what it has got to is one of the types
+ * below, and each step of `request-path.ts` takes the one that has what it needs.
+ */
 export interface Call {
   readonly id: CallId;
   /** Monotonic arrival time, milliseconds. */
@@ -49,13 +68,13 @@ export interface Call {
   readonly proxy: string | null;
   readonly request: IncomingMessage | null;
   readonly response: ServerResponse | null;
-  method: string | null;
+  readonly method: string | null;
   /** The request line as it came, without its line end; null where it was not seen. */
   requestLine: string | null;
   /** The request target as it is forwarded: byte for byte as received, but for a scheme and host before it. */
-  target: string;
-  path: string | null;
-  query: string;
+  readonly target: string;
+  readonly path: string | null;
+  readonly query: string;
   /** Trace id of the caller's `traceparent`, 32 hex digits. */
   traceId: string | null;
   /** Origin of the web page that calls, where that may; null for all others. */
@@ -65,13 +84,15 @@ export interface Call {
   hasBody: boolean;
   /** Of the body, as received and as forwarded; null without one. */
   contentType: string | null;
-  token: Verified | null;
+  readonly token: Verified | null;
   /** A genuine token that may not be used, for the record; null with a good one, and without. */
   refusedToken: Genuine | null;
-  operation: Operation | null;
+  readonly operation: Operation | null;
   /** A v2 call with exactly `?dry_run=true`: priced, never run. */
-  quote: boolean;
-  allowed: Allowed | null;
+  readonly quote: boolean;
+  /** Which key the call uses: a priced quote changes nothing, so it never gets the write key. */
+  readonly capability: Capability;
+  readonly allowed: Allowed | null;
   /** The key it goes out with, to its end; null before it is picked, and where Ideogram wants none. */
   key: UpstreamKey | null;
   /** Request fields that price and record need, by path. */
@@ -83,7 +104,8 @@ export interface Call {
   /** The whole body went to the upstream: from here on a paid call may have been bought. */
   bodySent: boolean;
   bytesSent: number;
-  decidedAt: number | null;
+  /** Monotonic time at which its decision was committed, milliseconds. */
+  readonly decidedAt: number | null;
   /** What came back from the upstream; null before it is asked. */
   answer: Answer | null;
   /** The exchange with the upstream; null before the call goes out. */
@@ -99,11 +121,55 @@ export interface Call {
   /** Refused, or its outcome written: later endings are echoes of the first. */
   ended: boolean;
   /** What it holds of what callers share, or waits for; given back with its end. */
-  readonly leases: Lease[];
+  readonly leases: { release(): void }[];
   /** Where it stands among the calls in flight; null when it is none of them. */
   inFlightIndex: number | null;
 }
 
+/** A request that Node's parser could read. */
+export interface Received extends Call {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly method: string;
+}
+
+/** Its head and its target have one meaning each. */
+export interface Arrived extends Received {
+  readonly path: string;
+}
+
+/** It is known who calls. */
+export interface Authenticated extends Arrived {
+  readonly token: Verified;
+}
+
+/** It is known what is asked for. */
+export interface Matched extends Authenticated {
+  readonly operation: Operation;
+}
+
+/** Policy allows it. */
+export interface Authorized extends Matched {
+  readonly allowed: Allowed;
+}
+
+/** Its decision is committed: it may go out. */
+export interface Decided extends Authorized {
+  readonly decidedAt: number;
+}
+
+/** The call itself, with what was found out about it. */
+export function learn<Known extends Call, Found extends Partial<Call>>(
+  call: Known,
+  found: Found,
+): Known & Found {
+  return Object.assign(call, found);
+}
+
+/** Whether its decision is committed. Only a call that was authorized can have one. */
+export function isDecided(call: Call): call is Decided {
+  return call.decidedAt !== null;
+}
 export function newCall(
   id: CallId,
   arrivedAt: number,
@@ -132,6 +198,7 @@ export function newCall(
     refusedToken: null,
     operation: null,
     quote: false,
+    capability: 'none',
     allowed: null,
     key: null,
     fields: NO_FIELDS,
@@ -158,16 +225,16 @@ const NO_FIELDS: ReadonlyMap<string, string | number | boolean> = new Map();
 const CALL: unique symbol = Symbol('call');
 
 interface Named {
-  [CALL]?: Call;
+  [CALL]?: Arrived;
 }
 
-/** Ties a call to its request, so that every later hook finds the same one. */
-export function rememberCall(request: IncomingMessage & Named, call: Call): void {
-  request[CALL] = call;
+/** Ties a call to its request, so that every hook of the application finds it. */
+export function rememberCall(call: Arrived): void {
+  Object.assign(call.request, { [CALL]: call } satisfies Named);
 }
 
 /** @throws Error when the request never passed the listener, which would be a fault of ours. */
-export function callOf(request: object & Named): Call {
+export function callOf(request: object & Named): Arrived {
   const call = request[CALL];
   if (call === undefined) throw new Error('a request reached the application without passing the listener');
   return call;

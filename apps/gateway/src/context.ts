@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import type { TokenVerifier } from '@ideogate/access-token';
 import type { CheckpointWatch } from '@ideogate/audit/checkpoints';
 import type { AuditWriter } from '@ideogate/audit/append';
-import type { CallId } from '@ideogate/contract';
+import type { CallId, Reason } from '@ideogate/contract';
 import type { Router } from '@ideogate/ideogram';
 import type { KillSwitch } from '@ideogate/kill-switch';
 import type { Release } from '@ideogate/policy';
@@ -11,7 +11,7 @@ import type { KeyRing } from '@ideogate/upstream-keys';
 import type { Admission } from './admission/admission.ts';
 import type { AnonymousRowBudget } from './admission/anonymous-row-budget.ts';
 import type { RateLimits } from './admission/rate-limits.ts';
-import type { Call } from './call.ts';
+import type { Arrived, Call, Received } from './call.ts';
 import type { GatewayConfig } from './config.ts';
 import type { ExportInSight, KeyAgeInSight, Metrics } from './metrics.ts';
 import type { Refusal } from './refusal.ts';
@@ -54,6 +54,16 @@ export interface GatewayDeps {
   readonly webhooks?: IncomingWebhooks;
 }
 
+/** What becomes of a call that came in: the listener stands below the steps, and is handed their ways. */
+export interface Arrivals {
+  /** Walks the steps of an arrival. */
+  arrive(call: Received): Promise<Arrived | Refusal>;
+  /** Walks those for what could not be read as a request. */
+  limitUnread(call: Call): Promise<Call | Refusal>;
+  /** Ends a call that goes no further. Never rejects. */
+  refuse(call: Call, refusal: Refusal): Promise<void>;
+}
+
 /** What the steps work with. */
 export interface Gateway extends GatewayDeps {
   readonly config: GatewayConfig;
@@ -68,7 +78,10 @@ export interface Gateway extends GatewayDeps {
   readonly webhookUrls: WebhookUrls;
   /** Whether an authority in a target, under its scheme, is the gateway's own. */
   readonly isOwnHost: (scheme: string, authority: string) => boolean;
+  readonly arrivals: Arrivals;
   newCallId(): CallId;
+  /** What an unauthenticated peer can make any number of is counted, and summed in the record: it has no row of its own. */
+  countWithoutRow(reason: Reason): void;
   remember(call: Call): void;
   forget(call: Call): void;
   /** Ends a call whose body is still coming: its answer goes out on its connection, which closes with it. */

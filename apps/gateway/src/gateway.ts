@@ -7,7 +7,7 @@ import { createAdmission, resourcesOf } from './admission/admission.ts';
 import { releaseLeases } from './admission/admit.ts';
 import { createAnonymousRowBudget } from './admission/anonymous-row-budget.ts';
 import { createRateLimits } from './admission/rate-limits.ts';
-import { callOf } from './call.ts';
+import { callOf, isDecided } from './call.ts';
 import { CallsInFlight } from './edge/calls-in-flight.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Gateway, GatewayDeps } from './context.ts';
@@ -16,15 +16,16 @@ import { createListener, interruptUpload, onClientError } from './edge/listener.
 import { followSockets } from './edge/sockets.ts';
 import { isSystemPath } from './edge/system-paths.ts';
 import { ownHosts } from './edge/target.ts';
-import { cutAnswer, cutForStop, failForwarded, refuse } from './finish/finish-call.ts';
+import { cutAnswer } from './edge/cut-answer.ts';
+import { cutForStop, failForwarded, refuse } from './finish/finish-call.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { answerOptions, systemRoutes, pageMethodRefusal } from './routes/system.ts';
 import { webhookRoutes, webhookUrlsOf } from './routes/webhooks.ts';
 import { forwarding } from './upstream/http-proxy.ts';
 import { createProbes, type Probes } from './routes/probes.ts';
-import type { Refusal } from './refusal.ts';
-import { DECISION, walk } from './request-path.ts';
-import { refuseBodyOnGet } from './steps/refuse-body-on-get.ts';
+import { isRefusal, type Refusal } from './refusal.ts';
+import { ARRIVAL, DECISION, SYSTEM_PAGE, UNREAD } from './request-path.ts';
+import { failureOf } from './upstream/upstream-problem.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -92,8 +93,17 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     metadataUrl: metadataUrlOf(config.identifier),
     webhookUrls: webhookUrlsOf(config.identifier, deps.webhooks),
     isOwnHost: ownHosts(config.identifier),
+    arrivals: {
+      arrive: (call) => ARRIVAL.walk(call, ready()),
+      limitUnread: (call) => UNREAD.walk(call, ready()),
+      refuse: (call, refusal) => refuse(call, refusal, ready()),
+    },
     newCallId: () => randomUUIDv7() as CallId, // as: it makes what the brand says
     remember: (call) => calls.add(call),
+    countWithoutRow(reason) {
+      metrics.refused(reason);
+      deps.record.countRefusal(reason);
+    },
     forget(call) {
       calls.delete(call);
       releaseLeases(call);
@@ -112,36 +122,36 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   app.decorate('ideogateProbes', probes);
   app.addHook('onRequest', async (request, reply) => {
     const call = callOf(request.raw);
-    const own = call.path !== null && isSystemPath(call.path);
+    const own = isSystemPath(call.path);
     const preflight = isPreflight(call);
     // Nothing of Ideogram's is asked, so that it is a page of ours, and has no row.
     if (preflight && call.pageOrigin !== null) return reply.code(204).headers(preflightFields(call)).send();
-    const refusal = preflight
+    const answer = preflight
       ? preflightRefusal(config.pageOrigins)
       : own
-        ? (pageMethodRefusal(call) ?? (await walk([refuseBodyOnGet], call, ready())))
-        : await walk(DECISION, call, ready());
-    if (refusal === null) {
+        ? (pageMethodRefusal(call) ?? (await SYSTEM_PAGE.walk(call, ready())))
+        : await DECISION.walk(call, ready());
+    if (!isRefusal(answer)) {
       if (own && call.method === 'OPTIONS') return answerOptions(call, reply);
       if (!own) metrics.decided(performance.now() - call.arrivedAt);
       return;
     }
     reply.hijack();
-    await refuse(call, refusal, ready());
+    await refuse(call, answer, ready());
   });
   app.setErrorHandler(async (error, request, reply) => {
     reply.hijack();
     const call = callOf(request.raw);
     // Its very ending failed: the connection is all that is left to end, or the call would wait for ever.
     if (call.ended) cutAnswer(call);
-    else if (call.decidedAt === null)
+    else if (!isDecided(call))
       await refuse(call, { problem: 'internal-error', reason: 'unexpected' }, ready());
-    else failForwarded(call, error, ready());
+    else failForwarded(call, failureOf(error), ready());
   });
   app.setNotFoundHandler(async (request, reply) => {
     reply.hijack();
     const call = callOf(request.raw);
-    const own = call.path !== null && isSystemPath(call.path);
+    const own = isSystemPath(call.path);
     await refuse(call, own ? { problem: 'unknown-operation', reason: 'unknown-page' } : UNREACHABLE, ready());
   });
   await app.register(systemRoutes, { gateway, probes });

@@ -2,14 +2,14 @@ import type { SharedResource } from './admission/shared-pool.ts';
 import type { LastCheckpoint } from '@ideogate/audit/checkpoints';
 import type { Reason } from '@ideogate/contract';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Call } from './call.ts';
+import type { Decided } from './call.ts';
 
 export interface Metrics {
   readonly registry: Registry;
   refused(reason: Reason): void;
   /** The upstream refused a key. */
   keyRefused(id: string): void;
-  ended(call: Call, ending: { result: string }): void;
+  ended(call: Decided, ending: { result: string }): void;
   decided(milliseconds: number): void;
   /** How a claim on a pool went, and how long it waited, milliseconds. */
   claimed(pool: SharedResource['name'], how: string, waitedMs: number): void;
@@ -216,9 +216,8 @@ export function createMetrics(watched: Watched): Metrics {
     refused: (reason) => refusals.inc({ reason }),
     keyRefused: (key) => keyRefusals.inc({ key }),
     ended(call, ending) {
-      outcomes.inc({ operation: call.operation?.id ?? 'none', result: ending.result });
-      if (call.answer !== null && call.decidedAt !== null)
-        upstream.observe((call.answer.startedAt - call.decidedAt) / 1000);
+      outcomes.inc({ operation: call.operation.id, result: ending.result });
+      if (call.answer !== null) upstream.observe((call.answer.startedAt - call.decidedAt) / 1000);
     },
     decided: (milliseconds) => decision.observe(milliseconds / 1000),
     claimed(pool, how, waitedMs) {

@@ -15,6 +15,19 @@ export interface Refusal {
   readonly members?: Readonly<Record<string, string | number | null>>;
 }
 
+/** A refusal that there is somebody to tell. */
+export type ToldRefusal = Refusal & { readonly problem: ProblemCode };
+
+/** Whether there is somebody to tell. */
+export function isTold(refusal: Refusal): refusal is ToldRefusal {
+  return refusal.problem !== null;
+}
+
+/** Whether a step, or all of them, answered with a refusal. */
+export function isRefusal(answer: object): answer is Refusal {
+  return 'problem' in answer;
+}
+
 /** The caller left before the call was decided. */
 export const CLIENT_DISCONNECTED: Refusal = { problem: null, reason: 'caller-left' };
 

@@ -1,7 +1,6 @@
-import type { ProblemCode } from '@ideogate/contract';
 import type { Call } from '../call.ts';
 import type { PageOrigins } from '../page-origins.ts';
-import type { Refusal } from '../refusal.ts';
+import type { ToldRefusal } from '../refusal.ts';
 
 /*
  * Calls from web pages (the Fetch standard's CORS). @fastify/cors answers by itself and sets its fields on fastify's
@@ -45,7 +44,7 @@ export function pageFields({ pageOrigin }: Call): Record<string, string> {
   };
 }
 
-export function preflightRefusal(pageOrigins: PageOrigins): Refusal & { problem: ProblemCode } {
+export function preflightRefusal(pageOrigins: PageOrigins): ToldRefusal {
   const which =
     pageOrigins.size === 0 ? 'pages may not call this gateway' : 'this page is not among those that may call';
   return {

@@ -9,14 +9,14 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { didYouMean, faultOf } from '@ideogate/contract';
-import { type Call, newCall, rememberCall } from '../call.ts';
+import { type Call, learn, newCall, rememberCall } from '../call.ts';
 import type { CallsInFlight } from './calls-in-flight.ts';
-import { answerOnSocket, countWithoutRow, cutAnswer, refuse } from '../finish/finish-call.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { Gateway } from '../context.ts';
 import { isProbe } from './system-paths.ts';
-import { CLIENT_DISCONNECTED, type Refusal } from '../refusal.ts';
-import { ARRIVAL, walk } from '../request-path.ts';
+import { CLIENT_DISCONNECTED, isRefusal, type Refusal } from '../refusal.ts';
+import { answerOnSocket } from './answer-on-socket.ts';
+import { cutAnswer } from './cut-answer.ts';
 import { followCertificate } from './certificate.ts';
 import { READ_AHEAD } from './lines.ts';
 import { letConnectionsIn, originOf } from './connections.ts';
@@ -72,7 +72,7 @@ export function createListener(
     proxyHeaderMs: limits.headersMs,
     onSurplus: (socket) => refuseSocket(socket, gateway()),
     onProxyFault(socket, fault) {
-      countWithoutRow(fault, gateway());
+      gateway().countWithoutRow(fault);
       socket.destroy();
     },
   });
@@ -110,22 +110,25 @@ async function admit(
   // Its connection is closing with the answer to a fault: what comes late, or behind that, is not acted on.
   if (SEEN.has(request.socket)) return;
   const origin = originOfRequest(originOf(request.socket), request.rawHeaders, gateway.config.trustedProxies);
-  const call = newCall(gateway.newCallId(), performance.now(), origin, request, response);
+  const call = learn(newCall(gateway.newCallId(), performance.now(), origin, request, response), {
+    request,
+    response,
+    method: request.method ?? '',
+  });
   // Now: what comes next on this connection has a line of its own.
   call.requestLine = takeRequestLine(request);
   // RFC 9112 section 6.1: never chunks to a caller of HTTP/1.0, not even to one that says it would take them.
   if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false;
-  rememberCall(request, call);
   gateway.remember(call);
   const ahead = PROGRESS.get(request.socket)?.calls.at(-1);
   trackRequest(call, request.socket);
   response.once('close', () => leftWithoutEnding(call, gateway));
   if (ahead !== undefined) await itsTurn(ahead, request.socket);
-  const refusal = (await walk(ARRIVAL, call, gateway)) ?? (isProbe(call) ? null : gateway.admissionRefusal());
-  if (refusal !== null) {
-    await refuse(call, refusal, gateway);
-    return;
-  }
+  const arrived = await gateway.arrivals.arrive(call);
+  if (isRefusal(arrived)) return gateway.arrivals.refuse(call, arrived);
+  const refusal = isProbe(arrived) ? null : gateway.admissionRefusal();
+  if (refusal !== null) return gateway.arrivals.refuse(call, refusal);
+  rememberCall(arrived);
   application(request, response);
 }
 
@@ -137,7 +140,7 @@ function refuseSocket(socket: Socket, gateway: Gateway): void {
     detail: `This address holds ${gateway.config.limits.maxSocketsPerAddress} connections, the limit of each address. Close one, or use it again.`,
     headers: { 'retry-after': '1' },
   };
-  countWithoutRow(refusal.reason, gateway);
+  gateway.countWithoutRow(refusal.reason);
   socket.on('error', () => socket.destroy());
   // Before TLS there are no words that the peer would understand.
   if (gateway.config.listen.tls !== null) socket.destroy();
@@ -170,7 +173,7 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
   if (SEEN.has(socket)) return;
   if (!PROGRESS.has(socket)) {
     // TLS was never agreed on, so that no call began: counted, and without a row.
-    countWithoutRow('tls-handshake', gateway);
+    gateway.countWithoutRow('tls-handshake');
     socket.destroy();
     return;
   }
@@ -184,7 +187,7 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
   stopFollowing(socket);
   if (!bringsMore(socket) && error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     // Connected and never asked for anything: no call, whose row would let idle sockets fill the record.
-    countWithoutRow('idle-connection', gateway);
+    gateway.countWithoutRow('idle-connection');
     socket.destroy();
     return;
   }
@@ -296,10 +299,11 @@ function turnAway(
   socket.on('error', () => socket.destroy());
   const call = newCall(gateway.newCallId(), performance.now(), origin, request, null);
   gateway.remember(call);
-  walk(ARRIVAL.slice(0, 2), call, gateway)
+  gateway.arrivals
+    .limitUnread(call)
     .then(async (limited) => {
-      const final = limited ?? refusal;
-      await refuse(call, final, gateway);
+      const final = isRefusal(limited) ? limited : refusal;
+      await gateway.arrivals.refuse(call, final);
       // Answers come in the order of the requests: those ahead on this connection go first.
       await Promise.all(ahead.map(closed));
       answerOnSocket(call, final, socket, gateway);

@@ -1,8 +1,8 @@
-import { PROBLEMS, type ProblemCode } from '@ideogate/contract';
+import { PROBLEMS } from '@ideogate/contract';
 import type { Call } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import { pageFields } from './cross-origin.ts';
-import type { Refusal } from '../refusal.ts';
+import type { ToldRefusal } from '../refusal.ts';
 
 /** A refusal as it goes on the wire: status, fields and body (RFC 9457). */
 export interface ProblemAnswer {
@@ -14,11 +14,7 @@ export interface ProblemAnswer {
 /**
  * `message` and `error` repeat the sentence because that is where Ideogram clients look.
  */
-export function problemAnswer(
-  refusal: Refusal & { readonly problem: ProblemCode },
-  call: Call,
-  { config }: Gateway,
-): ProblemAnswer {
+export function problemAnswer(refusal: ToldRefusal, call: Call, { config }: Gateway): ProblemAnswer {
   const { status, title, remedy } = PROBLEMS[refusal.problem];
   const sentence = refusal.detail ?? `${title}.`;
   const body = JSON.stringify({

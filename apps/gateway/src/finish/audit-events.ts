@@ -1,34 +1,22 @@
 import { createHmac, type KeyObject } from 'node:crypto';
 import type { Genuine } from '@ideogate/access-token';
-import type {
-  Capability,
-  DecisionEvent,
-  OutcomeEvent,
-  OutcomeResult,
-  ProblemCode,
-  Reason,
-} from '@ideogate/contract';
+import type { DecisionEvent, OutcomeEvent, OutcomeResult, ProblemCode, Reason } from '@ideogate/contract';
 import { PROBLEMS } from '@ideogate/contract';
 import { priceOf, promptOf } from '@ideogate/ideogram';
-import { type Call, callerIsGone } from '../call.ts';
+import { type Authorized, type Call, callerIsGone, type Decided } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import type { Refusal } from '../refusal.ts';
 
-/** Which key a call uses: a priced quote changes nothing, so it never gets the write key. */
-export function capabilityOf(call: Call): Capability {
-  return call.quote ? 'read' : (call.operation?.capability ?? 'none');
-}
-
 /** The event written before anything is forwarded. */
-export function decisionEvent(call: Call, gateway: Gateway): DecisionEvent {
+export function decisionEvent(call: Authorized, gateway: Gateway): DecisionEvent {
   return {
     ...decisionBase(call, gateway),
     result: 'allowed',
     problem: null,
     reason: null,
     status: null,
-    level: call.allowed?.level ?? null,
-    rule: call.allowed?.rule ?? null,
+    level: call.allowed.level,
+    rule: call.allowed.rule,
     keyId: call.key?.id ?? null,
   };
 }
@@ -98,7 +86,7 @@ export interface Ending {
 }
 
 /** The event written when both sides of a forwarded call are done. */
-export function outcomeEvent(call: Call, ending: Ending, gateway: Gateway): OutcomeEvent {
+export function outcomeEvent(call: Decided, ending: Ending, gateway: Gateway): OutcomeEvent {
   const { answer } = call;
   const upstreamStatus = answer?.status ?? null;
   const read = answer?.read ?? { images: null, safe: null, made: [] };
@@ -111,8 +99,7 @@ export function outcomeEvent(call: Call, ending: Ending, gateway: Gateway): Outc
     upstreamStatus,
     bytesSent: call.bytesSent,
     bytesReceived: answer?.bytes ?? 0,
-    firstByteMs:
-      answer === null || call.decidedAt === null ? null : Math.round(answer.startedAt - call.decidedAt),
+    firstByteMs: answer === null ? null : Math.round(answer.startedAt - call.decidedAt),
     durationMs: Math.round(performance.now() - call.arrivedAt),
     images: read.images,
     costUsdMicros: costOf(call, read.images),
@@ -125,8 +112,8 @@ export function outcomeEvent(call: Call, ending: Ending, gateway: Gateway): Outc
 }
 
 /** USD micros; 0 when the upstream never got the whole call, null when nobody can say. */
-function costOf(call: Call, images: number | null): number | null {
-  if (!call.bodySent || call.operation === null) return 0;
+function costOf(call: Decided, images: number | null): number | null {
+  if (!call.bodySent) return 0;
   if (call.answer === null) return call.quote || call.operation.price.kind === 'free' ? 0 : null;
   return priceOf(call.operation, call.fields, { status: call.answer.status, images, dryRun: call.quote });
 }

@@ -1,18 +1,14 @@
-import type { Duplex } from 'node:stream';
-import { STATUS_CODES } from 'node:http';
-import { TLSSocket } from 'node:tls';
 import { storedBytes } from '@ideogate/audit/append';
 import { type DecisionEvent, faultOf, PROBLEMS, type ProblemCode, type Reason } from '@ideogate/contract';
 import { addressKey } from '../admission/admit.ts';
-import { type Call, callerIsGone, type UpstreamEnd } from '../call.ts';
+import { type Call, callerIsGone, type Decided, type FailedExchange, type UpstreamEnd } from '../call.ts';
 import type { Gateway } from '../context.ts';
+import { cutAnswer } from '../edge/cut-answer.ts';
+import { problemAnswer } from '../edge/problem-document.ts';
 import { isSystemPath } from '../edge/system-paths.ts';
 import { logCall, MOST_LOG_LINE_BYTES } from './log-call.ts';
-import { problemAnswer } from '../edge/problem-document.ts';
 import { type Ending, outcomeEvent, refusalEvent } from './audit-events.ts';
-import type { Refusal } from '../refusal.ts';
-import { UpstreamProblem } from '../upstream/upstream-problem.ts';
-import { BodyRefused } from '../upstream/inspected-body.ts';
+import { isTold, type Refusal } from '../refusal.ts';
 
 /** Ends a call that goes no further: its row first (bounded wait), then its answer. */
 export async function refuse(call: Call, refusal: Refusal, gateway: Gateway): Promise<void> {
@@ -29,7 +25,7 @@ async function endRefused(call: Call, refusal: Refusal, gateway: Gateway): Promi
   const final = isFinal(refusal) ? refusal : (call.interruption ?? refusal);
   const row = hasRow(call, final) ? refusalEvent(call, final, gateway) : null;
   const told = final.reason !== 'address-rate' && mayBeTold(call, row, gateway);
-  if (final.reason === 'address-rate' || (row !== null && !told)) countWithoutRow(final.reason, gateway);
+  if (final.reason === 'address-rate' || (row !== null && !told)) gateway.countWithoutRow(final.reason);
   else {
     gateway.metrics.refused(final.reason);
     if (row !== null) await gateway.record.refuse(row);
@@ -60,12 +56,6 @@ function isFinal({ problem, reason }: Refusal): boolean {
   return problem === 'record-unavailable' || reason === 'address-rate';
 }
 
-/** What an unauthenticated peer can make any number of is counted, and summed in the record: it has no row of its own. */
-export function countWithoutRow(reason: Reason, gateway: Gateway): void {
-  gateway.metrics.refused(reason);
-  gateway.record.countRefusal(reason);
-}
-
 /** Floods over the address limit are summed; a record that cannot be written has no row to give. */
 function hasRow(call: Call, refusal: Refusal): boolean {
   if (isFinal(refusal)) return false;
@@ -83,12 +73,12 @@ function isTokenFault(problem: ProblemCode | null): boolean {
 function answer(call: Call, refusal: Refusal, gateway: Gateway): void {
   const { request, response } = call;
   if (response === null) return;
-  if (refusal.problem === null || response.headersSent || callerIsGone(call)) {
+  if (!isTold(refusal) || response.headersSent || callerIsGone(call)) {
     // What was written in this turn of the loop still goes: cut is what comes after it.
     setImmediate(() => cutAnswer(call));
     return;
   }
-  const { status, fields, body } = problemAnswer({ ...refusal, problem: refusal.problem }, call, gateway);
+  const { status, fields, body } = problemAnswer(refusal, call, gateway);
   const mistrusted =
     DOUBTFUL_FRAMING.has(refusal.problem) ||
     call.interruption !== null ||
@@ -96,17 +86,6 @@ function answer(call: Call, refusal: Refusal, gateway: Gateway): void {
   response.writeHead(status, mistrusted ? { ...fields, connection: 'close' } : fields);
   response.end(call.method === 'HEAD' ? undefined : body);
   if (request !== null && !request.complete && !mistrusted) discardRest(call, gateway);
-}
-
-/**
- * Ends an answer before it is whole. To a caller of HTTP/1.0 the end of the connection is the end of the answer, so that
- * only a reset says that there was more (RFC 9112 section 8); over TLS the end that was not announced does.
- */
-export function cutAnswer({ request, response }: Call): void {
-  const socket = response?.socket ?? null;
-  if (request?.httpVersion === '1.0' && socket !== null && !(socket instanceof TLSSocket))
-    socket.resetAndDestroy();
-  response?.destroy();
 }
 
 /** Nobody can say where the next request on such a connection begins: it is closed (RFC 9112 section 9.6). */
@@ -138,50 +117,26 @@ function discardRest(call: Call, gateway: Gateway): void {
   request.resume();
 }
 
-/** Answers on a bare socket, where the parser gave us no response to write to. */
-export function answerOnSocket(call: Call, refusal: Refusal, socket: Duplex, gateway: Gateway): void {
-  if (refusal.problem === null || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const { status, fields, body } = problemAnswer({ ...refusal, problem: refusal.problem }, call, gateway);
-  const head = Object.entries({ ...fields, connection: 'close' }).map(
-    ([name, value]) => `${name}: ${value}\r\n`,
-  );
-  const content = call.method === 'HEAD' ? '' : body;
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${content}`, () =>
-    socket.destroy(),
-  );
-}
-
 /** From here on the call is the upstream's; its outcome is written when both sides are done. */
-export function watchCaller(call: Call, gateway: Gateway): void {
-  const { response } = call;
-  if (response === null) return;
-  response.once('close', () => callerDone(call, gateway));
+export function watchCaller(call: Decided, gateway: Gateway): void {
+  call.response.once('close', () => callerDone(call, gateway));
 }
 
-function callerDone(call: Call, gateway: Gateway): void {
-  call.callerEnd ??= call.response?.writableFinished ? 'served' : 'left';
+function callerDone(call: Decided, gateway: Gateway): void {
+  call.callerEnd ??= call.response.writableFinished ? 'served' : 'left';
   if (call.callerEnd === 'left') call.exchange?.clientDisconnected();
   settle(call, gateway);
 }
 
-export function upstreamDone(call: Call, how: UpstreamEnd, gateway: Gateway): void {
+export function upstreamDone(call: Decided, how: UpstreamEnd, gateway: Gateway): void {
   call.upstreamEnd ??= how;
   settle(call, gateway);
 }
 
 /** The upstream gave nothing that can be passed on: the caller gets a problem in its place. */
-export function failForwarded(call: Call, error: unknown, gateway: Gateway): void {
-  const byBody = error instanceof BodyRefused;
-  const failed: Refusal = byBody
-    ? error.refusal
-    : error instanceof UpstreamProblem
-      ? error.refusal
-      : { problem: 'internal-error', reason: 'forwarding' };
-  call.upstreamEnd ??= { failed, byBody };
-  answer(call, failed, gateway);
+export function failForwarded(call: Decided, failure: FailedExchange, gateway: Gateway): void {
+  call.upstreamEnd ??= failure;
+  answer(call, failure.failed, gateway);
   settle(call, gateway);
 }
 
@@ -198,12 +153,12 @@ const BROKEN = {
 export type BrokenEnd = keyof typeof BROKEN | Exclude<UpstreamEnd, string>;
 
 /** The answer broke off: a caller who has had none of it yet still gets a problem in its place. */
-export function breakAnswer(call: Call, end: BrokenEnd, gateway: Gateway): void {
+export function breakAnswer(call: Decided, end: BrokenEnd, gateway: Gateway): void {
   answer(call, typeof end === 'object' ? end.failed : BROKEN[end], gateway);
 }
 
 /** The outcome, once, when the upstream's side and the caller's side are both done. */
-function settle(call: Call, gateway: Gateway): void {
+function settle(call: Decided, gateway: Gateway): void {
   if (call.ended || call.upstreamEnd === null || call.callerEnd === null) return;
   call.ended = true;
   try {
@@ -217,8 +172,8 @@ function settle(call: Call, gateway: Gateway): void {
   }
 }
 
-function endingOf(call: Call, end: UpstreamEnd): Ending {
-  const status = call.response?.headersSent ? call.response.statusCode : statusOf(call.interruption);
+function endingOf(call: Decided, end: UpstreamEnd): Ending {
+  const status = call.response.headersSent ? call.response.statusCode : statusOf(call.interruption);
   const ended = (
     result: Ending['result'],
     reason: Reason | null,
@@ -269,5 +224,5 @@ export function cutForStop(call: Call): void {
   call.cutByStop = true;
   // First the caller's side: an answer now would only say that the call was cut, on a connection that is going.
   cutAnswer(call);
-  call.exchange?.cancel(new UpstreamProblem('shutting-down', 'gateway-stopped'));
+  call.exchange?.stop({ problem: 'shutting-down', reason: 'gateway-stopped' });
 }

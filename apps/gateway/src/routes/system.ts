@@ -2,16 +2,13 @@ import { didYouMean, isProblemCode, PROBLEMS } from '@ideogate/contract';
 import { decide } from '@ideogate/policy';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { callerKey, PARSING_LATE } from '../admission/admit.ts';
-import { type Call, callOf } from '../call.ts';
+import { type Arrived, callOf } from '../call.ts';
 import { pageFields } from '../edge/cross-origin.ts';
 import { HEALTH, READY } from '../edge/system-paths.ts';
 import { refuse } from '../finish/finish-call.ts';
 import type { Gateway } from '../context.ts';
-import type { Refusal } from '../refusal.ts';
-import { walk } from '../request-path.ts';
-import { admitAddress, admitCaller } from '../steps/admit.ts';
-import { authenticate } from '../steps/authenticate.ts';
-import { limitBySubject } from '../steps/limit-rate.ts';
+import { isRefusal, type Refusal } from '../refusal.ts';
+import { AUTHENTICATION } from '../request-path.ts';
 import type { Probes } from './probes.ts';
 import { isWebhookPath } from './webhooks.ts';
 import { HTML_FIELDS, prefersHtml, problemListPage, problemPage } from './problem-pages.ts';
@@ -71,14 +68,12 @@ export async function systemRoutes(
   }));
 
   page('/-/whoami', async (request, reply) => {
-    const call = callOf(request.raw);
-    const refusal = await walk([admitAddress, authenticate, admitCaller, limitBySubject], call, gateway);
-    if (refusal !== null) {
+    const call = await AUTHENTICATION.walk(callOf(request.raw), gateway);
+    if (isRefusal(call)) {
       reply.hijack();
-      return refuse(call, refusal, gateway);
+      return refuse(callOf(request.raw), call, gateway);
     }
     const { token } = call;
-    if (token === null) return reply.callNotFound();
     const caller = { issuer: token.issuer, subject: token.subject };
     // Deciding of every operation takes a while: it is the caller's own time.
     const answer = await gateway.admission.parsing.run(callerKey(call), () => {
@@ -135,21 +130,21 @@ export async function systemRoutes(
 /**
  * Pages are read, and webhooks are posted. Asked before any route or parser: what the body holds makes no difference.
  */
-export function pageMethodRefusal(call: Call): Refusal | null {
+export function pageMethodRefusal(call: Arrived): Refusal | null {
   const allow = pageMethods(call);
-  if (allow.split(', ').includes(call.method ?? '')) return null;
+  if (allow.split(', ').includes(call.method)) return null;
   return { problem: 'method-not-allowed', reason: 'own-page-method', headers: { allow } };
 }
 
 /** Which methods a page takes, asked before any route or parser as the page itself is (RFC 9110 section 9.3.7). */
-export function answerOptions(call: Call, reply: FastifyReply): FastifyReply {
+export function answerOptions(call: Arrived, reply: FastifyReply): FastifyReply {
   const fields = { allow: pageMethods(call), 'cache-control': 'no-store', 'ideogate-call-id': call.id };
   return reply.code(204).headers(fields).send();
 }
 
 /** The value of `Allow` (RFC 9110 section 10.2.1). */
-function pageMethods({ path }: Call): string {
-  return path !== null && isWebhookPath(path) ? 'POST' : 'GET, HEAD, OPTIONS';
+function pageMethods({ path }: Arrived): string {
+  return isWebhookPath(path) ? 'POST' : 'GET, HEAD, OPTIONS';
 }
 
 function unknownProblem(code: string): Refusal {

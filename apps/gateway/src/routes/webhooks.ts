@@ -1,16 +1,15 @@
 import { createHash } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import { readWebhookHead, type WebhookFault } from '@ideogate/webhook';
 import type { FastifyInstance } from 'fastify';
 import { addressKey, admit, whileUploading } from '../admission/admit.ts';
 import { Lease } from '../admission/shared-pool.ts';
-import { type Call, callOf } from '../call.ts';
+import { type Arrived, callOf } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import { sendContinue } from '../edge/send-continue.ts';
 import { readWhole } from '../edge/read-whole.ts';
 import { refuse } from '../finish/finish-call.ts';
 import { faultOf, type Reason } from '@ideogate/contract';
-import { CLIENT_DISCONNECTED, type Refusal } from '../refusal.ts';
+import type { Refusal } from '../refusal.ts';
 import type { IncomingWebhooks, WebhookEndpoint } from '../webhook-endpoints.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 
@@ -44,14 +43,12 @@ export async function webhookRoutes(app: FastifyInstance, options: { gateway: Ga
 }
 
 async function receive(
-  call: Call,
+  call: Arrived,
   name: string,
   gateway: Gateway,
   events: KeyedMutex,
 ): Promise<Refusal | null> {
-  const { request, response } = call;
   const { webhooks } = gateway;
-  if (request === null || response === null) return CLIENT_DISCONNECTED;
   const endpoint = webhooks?.endpoints.get(name);
   if (webhooks === undefined || endpoint === undefined)
     return { problem: 'unknown-operation', reason: 'unknown-page' };
@@ -67,17 +64,17 @@ async function receive(
     const lease = await admit(call, pool, `webhooks from ${addressKey(call)}`, units, revocation);
     if (!(lease instanceof Lease)) return lease;
   }
-  return take(call, request, endpoint, webhooks, gateway, events);
+  return take(call, endpoint, webhooks, gateway, events);
 }
 
 async function take(
-  call: Call,
-  request: IncomingMessage,
+  call: Arrived,
   endpoint: WebhookEndpoint,
   webhooks: IncomingWebhooks,
   gateway: Gateway,
   events: KeyedMutex,
 ): Promise<Refusal | null> {
+  const { request } = call;
   const { headers } = request;
   const keys = await endpoint.keysFor(headers);
   if (keys === 'unavailable') return unavailable('webhook-keys');
@@ -103,7 +100,7 @@ async function take(
 }
 
 async function keep(
-  call: Call,
+  call: Arrived,
   { name, scheme, attempts }: WebhookEndpoint,
   { id, timestamp, body }: { readonly id: string; readonly timestamp: number | null; readonly body: Buffer },
   { inbox }: IncomingWebhooks,
@@ -132,7 +129,7 @@ async function keep(
     },
   });
   if (written === 'late') return unavailable('webhook-record');
-  const contentType = call.request?.headers['content-type'] ?? null;
+  const contentType = call.request.headers['content-type'] ?? null;
   const put = await inbox.put({
     endpoint: name,
     eventId: id,

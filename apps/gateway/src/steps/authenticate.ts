@@ -1,15 +1,15 @@
 import type { Reason } from '@ideogate/contract';
 import { type Genuine, looksLikeApiKey, readCredential, type Rejected } from '@ideogate/access-token';
+import { type Arrived, type Authenticated, learn } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import type { Refusal } from '../refusal.ts';
-import type { Step } from '../step.ts';
+import type { Step } from './path.ts';
 
 /**
  * Step 4: exactly one credential, verified. The record learns why one failed. The caller learns it where that helps no
  * forger: what was no token at all, and what the holder of a genuine token could know (REQUIREMENTS B.24).
  */
-export const authenticate: Step = async (call, gateway) => {
-  if (call.request === null) return { problem: 'internal-error', reason: 'no-request' };
+export const authenticate: Step<Arrived, Authenticated> = async (call, gateway) => {
   const credential = readCredential(call.request.rawHeaders, call.query);
   if (!credential.ok) {
     const detail = WITHOUT_TOKEN[credential.reason];
@@ -25,10 +25,7 @@ export const authenticate: Step = async (call, gateway) => {
   const { token } = credential;
   const verdict = gateway.verifier.verify(token);
   const verified = verdict instanceof Promise ? await verdict : verdict;
-  if (verified.ok) {
-    call.token = verified;
-    return null;
-  }
+  if (verified.ok) return learn(call, { token: verified });
   if (verified.kind === 'unavailable') {
     const retryAfter = String(verified.retryAfterSeconds ?? 1);
     return { problem: 'keys-unavailable', reason: verified.reason, headers: { 'retry-after': retryAfter } };

@@ -3,20 +3,18 @@ import { type BodyReader, checkQuery, openBody, type RequestFault } from '@ideog
 import { admit, callerKey, PARSING_LATE, whileUploading } from '../admission/admit.ts';
 import { readPieces } from '../admission/read-pieces.ts';
 import { Lease } from '../admission/shared-pool.ts';
-import type { Call } from '../call.ts';
+import type { Authorized } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import { sendContinue } from '../edge/send-continue.ts';
 import { readWhole } from '../edge/read-whole.ts';
-import { CLIENT_DISCONNECTED, type Refusal, refusalOf } from '../refusal.ts';
-import type { Step } from '../step.ts';
+import { type Refusal, refusalOf } from '../refusal.ts';
+import type { Check } from './path.ts';
 import { UpstreamProblem } from '../upstream/upstream-problem.ts';
 import { InspectedBody } from '../upstream/inspected-body.ts';
 import { killSwitchRefusal } from '../admission/kill-switch.ts';
 
 /** Step 7, first half: what the query may hold. */
-export const checkQueryBounds: Step = (call, gateway) => {
-  if (call.operation === null || call.allowed === null)
-    return { problem: 'internal-error', reason: 'undecided' };
+export const checkQueryBounds: Check<Authorized> = (call, gateway) => {
   const fault = checkQuery(call.operation, call.allowed.level, call.query, gateway.webhookUrls);
   return fault === null ? null : refusalOf(fault, call.allowed);
 };
@@ -25,10 +23,8 @@ export const checkQueryBounds: Step = (call, gateway) => {
  * Step 7, second half: a JSON body is read whole and checked before the decision is written; a multipart body is
  * checked while it streams, after it.
  */
-export const readBody: Step = async (call, gateway) => {
+export const readBody: Check<Authorized> = async (call, gateway) => {
   const { operation, allowed, request } = call;
-  if (operation === null || allowed === null || request === null)
-    return { problem: 'internal-error', reason: 'undecided' };
   takeContentType(call);
   if (!call.hasBody) return absentBody(call);
   const reader = openBody(
@@ -43,7 +39,7 @@ export const readBody: Step = async (call, gateway) => {
       webhookUrls: gateway.webhookUrls,
     },
   );
-  if ('problem' in reader) return refusalOf(reader, call.allowed);
+  if ('problem' in reader) return refusalOf(reader, allowed);
   if (reader.kind === 'none')
     return { problem: 'invalid-body', reason: 'body-not-taken', detail: 'The operation takes no body.' };
   if (reader.kind === 'json') return readJson(call, reader, gateway);
@@ -67,7 +63,7 @@ const UPLOAD_BYTES = 131_072;
 
 /** Before the first byte is read, so that no two half-read bodies wait for each other's memory. */
 function reserveMemory(
-  call: Call,
+  call: Authorized,
   bytes: number,
   { admission, interrupt }: Gateway,
 ): Promise<Lease | Refusal> {
@@ -76,25 +72,23 @@ function reserveMemory(
 }
 
 /** From here on it is read from the call: fastify would fail after the decision on a type that it can't read. */
-function takeContentType(call: Call): void {
-  if (call.request === null) return;
+function takeContentType(call: Authorized): void {
   call.contentType = call.request.headers['content-type'] ?? null;
   delete call.request.headers['content-type'];
 }
 
 /** Without a body nothing can be absent by default: a bounded call must show what it asks for. */
-function absentBody(call: Call): Refusal | null {
+function absentBody(call: Authorized): Refusal | null {
   // Nothing is there that it could describe.
   call.contentType = null;
-  const bounded = call.allowed?.level === 'limited' && (call.operation?.contentTypes.length ?? 0) > 0;
+  const bounded = call.allowed.level === 'limited' && call.operation.contentTypes.length > 0;
   return bounded
     ? { problem: 'invalid-body', reason: 'body-missing', detail: 'The operation needs a body.' }
     : null;
 }
 
-async function readJson(call: Call, reader: BodyReader, gateway: Gateway): Promise<Refusal | null> {
-  const { request, response } = call;
-  if (request === null || response === null) return CLIENT_DISCONNECTED;
+async function readJson(call: Authorized, reader: BodyReader, gateway: Gateway): Promise<Refusal | null> {
+  const { request } = call;
   const { maxJsonBytes } = gateway.config.limits;
   if ((call.bodyLength ?? 0) > maxJsonBytes) return tooLarge(maxJsonBytes);
   const lease = await reserveMemory(call, call.bodyLength ?? maxJsonBytes, gateway);

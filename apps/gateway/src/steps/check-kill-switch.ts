@@ -1,5 +1,6 @@
 import { killSwitchRefusal } from '../admission/kill-switch.ts';
-import type { Step } from '../step.ts';
+import type { Authenticated } from '../call.ts';
+import type { Check } from './path.ts';
 
 /** After the key is picked and before the decision: what an order stops goes no further. */
-export const checkKillSwitch: Step = killSwitchRefusal;
+export const checkKillSwitch: Check<Authenticated> = killSwitchRefusal;

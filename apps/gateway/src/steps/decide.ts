@@ -1,11 +1,11 @@
 import { decide } from '@ideogate/policy';
-import type { Step } from '../step.ts';
+import type { Step } from './path.ts';
+import { type Authorized, learn, type Matched } from '../call.ts';
 import { challenge } from './authenticate.ts';
 
 /** Step 6: policy's word, a pure function of release, environment, caller, token and operation. */
-export const decideByPolicy: Step = (call, gateway) => {
+export const decideByPolicy: Step<Matched, Authorized> = (call, gateway) => {
   const { token, operation } = call;
-  if (token === null || operation === null) return { problem: 'internal-error', reason: 'undecidable' };
   const decision = decide(gateway.release, {
     environment: gateway.config.environment,
     caller: { issuer: token.issuer, subject: token.subject },
@@ -14,10 +14,7 @@ export const decideByPolicy: Step = (call, gateway) => {
     operation,
     quote: call.quote,
   });
-  if (decision.allow) {
-    call.allowed = { ...decision, release: gateway.release.id };
-    return null;
-  }
+  if (decision.allow) return learn(call, { allowed: { ...decision, release: gateway.release.id } });
   const members = {
     scope: decision.scope,
     rule: decision.rule,

@@ -1,17 +1,18 @@
 import { didYouMean, type Method } from '@ideogate/contract';
+import { type Authenticated, learn, type Matched } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import type { Refusal } from '../refusal.ts';
-import type { Step } from '../step.ts';
+import type { Step } from './path.ts';
 
 /** Step 5: what is not in the catalogue is refused, whatever the token says. */
-export const findOperation: Step = (call, gateway) => {
-  const route = call.path === null ? undefined : gateway.router.find(call.path);
-  if (route === undefined) return unknownPath(call.path ?? '', gateway);
+export const findOperation: Step<Authenticated, Matched> = (call, gateway) => {
+  const route = gateway.router.find(call.path);
+  if (route === undefined) return unknownPath(call.path, gateway);
   const operation = route.methods.get(call.method as Method); // as: a method the map does not know is simply not found
   if (operation === undefined) {
     const methods = [...route.methods.keys()];
     const allow = methods.join(', ');
-    const near = methods.length === 1 ? methods[0] : didYouMean(call.method ?? '', methods);
+    const near = methods.length === 1 ? methods[0] : didYouMean(call.method, methods);
     return {
       problem: 'method-not-allowed',
       reason: 'unknown-method',
@@ -19,9 +20,8 @@ export const findOperation: Step = (call, gateway) => {
       headers: { allow },
     };
   }
-  call.operation = operation;
-  call.quote = operation.dryRun && call.query === 'dry_run=true';
-  return null;
+  const quote = operation.dryRun && call.query === 'dry_run=true';
+  return learn(call, { operation, quote, capability: quote ? 'read' : operation.capability });
 };
 
 /** The catalogue is no secret: who is off by a few letters is told which path is near. */

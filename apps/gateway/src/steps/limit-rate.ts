@@ -1,18 +1,18 @@
 import { readCredential } from '@ideogate/access-token';
 import type { Reason } from '@ideogate/contract';
 import { addressKey } from '../admission/admit.ts';
-import { type Call, callerIsGone } from '../call.ts';
+import { type Authenticated, type Call, callerIsGone } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import { isProbe } from '../edge/system-paths.ts';
 import type { Refusal } from '../refusal.ts';
-import type { Step } from '../step.ts';
+import type { Check } from './path.ts';
 
 /**
  * Step 2: a limit per address before anything is read. What it stops is counted, and has no row. Who asks whether the
  * gateway lives is not counted; and whoever proves to be a caller goes on, so that the others at its address, as
  * behind a proxy that isn't listed, can't shut it out.
  */
-export const limitByAddress: Step = async (call, gateway) => {
+export const limitByAddress: Check<Call> = async (call, gateway) => {
   if (isProbe(call)) return null;
   const wait = await gateway.rateLimits.byAddress(call.address ?? 'unknown');
   if (wait === null || (await isProvenCaller(call, gateway))) return null;
@@ -21,7 +21,7 @@ export const limitByAddress: Step = async (call, gateway) => {
 };
 
 /** After authentication: a limit per caller, so that one service cannot crowd out the others. */
-export const limitBySubject: Step = async (call, gateway) => {
+export const limitBySubject: Check<Authenticated> = async (call, gateway) => {
   const wait = await gateway.rateLimits.bySubject(subjectOf(call.token));
   if (wait === null) return null;
   const { perSubject, windowMs } = gateway.config.rates;
@@ -47,8 +47,8 @@ async function isProvenCaller(call: Call, { verifier, rateLimits, admission }: G
   return verified.ok && (await rateLimits.byProvenCaller(subjectOf(verified))) === null;
 }
 
-function subjectOf(token: { readonly issuer: string; readonly subject: string } | null): string {
-  return `${token?.issuer} ${token?.subject}`;
+function subjectOf(token: { readonly issuer: string; readonly subject: string }): string {
+  return `${token.issuer} ${token.subject}`;
 }
 
 /** Which limit it was, whose, how many, and when there is room again. */

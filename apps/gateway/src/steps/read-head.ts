@@ -4,7 +4,8 @@ import { pageOriginOf } from '../edge/cross-origin.ts';
 import { type HeadFault, readRawHead } from '../edge/head.ts';
 import { requestLineFault } from '../edge/request-lines.ts';
 import type { Refusal } from '../refusal.ts';
-import type { Step } from '../step.ts';
+import type { Received } from '../call.ts';
+import type { Check } from './path.ts';
 
 const DETAILS: Readonly<Partial<Record<Reason, string>>> = {
   'missing-host': 'The Host field is missing.',
@@ -25,9 +26,8 @@ const DETAILS: Readonly<Partial<Record<Reason, string>>> = {
 };
 
 /** Step 3, first half: one meaning for the header section, or refusal. */
-export const readHead: Step = (call, gateway) => {
+export const readHead: Check<Received> = (call, gateway) => {
   const { request } = call;
-  if (request === null) return null;
   if (DOUBTFUL.has(request.socket)) return refusedHead('invalid-request', 'after-doubtful-head');
   const lineFault = requestLineFault(call.requestLine, request);
   if (lineFault !== null) {
@@ -35,14 +35,13 @@ export const readHead: Step = (call, gateway) => {
     return refusedHead('invalid-request', lineFault);
   }
   const { maxHeaderCount, maxBodyBytes } = gateway.config.limits;
-  const head = readRawHead(request.rawHeaders, request.httpVersion, request.method ?? '', maxHeaderCount);
+  const head = readRawHead(request.rawHeaders, request.httpVersion, call.method, maxHeaderCount);
   if ('reason' in head) {
     DOUBTFUL.add(request.socket);
     return refusedHead(head.problem, head.reason);
   }
   // Node knows methods of other protocols, for which fastify has no route and no words.
-  if (!METHODS.includes(request.method ?? ''))
-    return { problem: 'method-not-implemented', reason: 'unknown-method' };
+  if (!METHODS.includes(call.method)) return { problem: 'method-not-implemented', reason: 'unknown-method' };
   for (const name of head.dropped) delete request.headers[name];
   call.traceId = head.traceId;
   call.pageOrigin = pageOriginOf(call, gateway.config.pageOrigins);

@@ -1,9 +1,10 @@
 import type { Reason } from '@ideogate/contract';
 import { parseTarget } from '../edge/target.ts';
-import type { Step } from '../step.ts';
+import { type Arrived, learn, type Received } from '../call.ts';
+import type { Step } from './path.ts';
 
 /** Step 3, second half: one meaning for the target, or refusal. What was matched is what is forwarded. */
-export const readTarget: Step = (call, gateway) => {
+export const readTarget: Step<Received, Arrived> = (call, gateway) => {
   const { maxTargetBytes } = gateway.config.limits;
   if (call.target.length > maxTargetBytes) {
     return {
@@ -20,12 +21,9 @@ export const readTarget: Step = (call, gateway) => {
       detail: DETAILS[target.fault] ?? 'Send the path exactly as the API reference spells it.',
     };
   }
-  call.target = target.originForm;
   // What routes the call must read what was decided on, and not a host before it.
-  if (call.request !== null) call.request.url = target.originForm;
-  call.path = target.path;
-  call.query = target.query;
-  return null;
+  call.request.url = target.originForm;
+  return learn(call, { target: target.originForm, path: target.path, query: target.query });
 };
 
 const DETAILS: Readonly<Partial<Record<Reason, string>>> = {

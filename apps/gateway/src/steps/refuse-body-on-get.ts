@@ -1,17 +1,17 @@
 import { sendContinue } from '../edge/send-continue.ts';
 import { readWhole } from '../edge/read-whole.ts';
-import { CLIENT_DISCONNECTED, type Refusal } from '../refusal.ts';
-import type { Step } from '../step.ts';
+import type { Refusal } from '../refusal.ts';
+import type { Received } from '../call.ts';
+import type { Check } from './path.ts';
 
 /**
  * A GET may say `Transfer-Encoding: chunked` and then send nothing, as clients do that are given an empty stream for a
  * body: its content is empty, and so it has none (RFC 9110 section 9.3.1). A byte or more has no meaning there, and is
  * refused.
  */
-export const refuseBodyOnGet: Step = async (call) => {
-  const { request, response, method } = call;
+export const refuseBodyOnGet: Check<Received> = async (call) => {
+  const { request, method } = call;
   if (!call.hasBody || (method !== 'GET' && method !== 'HEAD')) return null;
-  if (request === null || response === null) return CLIENT_DISCONNECTED;
   sendContinue(call);
   const body = await readWhole(request, 0, BODY_ON_GET);
   if (!Buffer.isBuffer(body)) return body;

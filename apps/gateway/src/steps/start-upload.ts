@@ -1,11 +1,12 @@
 import { sendContinue } from '../edge/send-continue.ts';
-import type { Step } from '../step.ts';
+import type { Decided } from '../call.ts';
+import type { Check } from './path.ts';
 import { InspectedBody } from '../upstream/inspected-body.ts';
 
 /** The upload begins only now: `100 Continue` comes after the decision (RFC 9110 section 10.1.1). */
-export const startUpload: Step = (call) => {
-  const { request, response, body } = call;
-  if (request === null || response === null || !(body instanceof InspectedBody)) return null;
+export const startUpload: Check<Decided> = (call) => {
+  const { request, body } = call;
+  if (!(body instanceof InspectedBody)) return null;
   sendContinue(call);
   request.pipe(body);
   // `pipe` does not carry an abort on: without this the upstream would wait for the rest for ever.

@@ -1,10 +1,8 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { type Dispatcher, Pool } from 'undici';
 import { admit, callerKey, whileUploading } from '../admission/admit.ts';
 import { Lease } from '../admission/shared-pool.ts';
-import type { Call } from '../call.ts';
+import { type Call, type Decided, isDecided } from '../call.ts';
 import type { Gateway } from '../context.ts';
-import { capabilityOf } from '../finish/audit-events.ts';
 import { createConnector } from './egress.ts';
 import { faultOf } from '@ideogate/contract';
 import { Exchange, type HeadCallback } from './exchange.ts';
@@ -12,18 +10,10 @@ import { requestFields } from './headers.ts';
 import { problemOfError, UpstreamProblem } from './upstream-problem.ts';
 import { InspectedBody } from './inspected-body.ts';
 
-/** Carries the call through http-proxy's header object down to the dispatcher; no header can have this name. */
-const CALL: unique symbol = Symbol('call');
-
-/** The header object that http-proxy passes on: empty but for the call it belongs to. */
-export function markedHeaders(call: Call): IncomingHttpHeaders {
-  const marked: IncomingHttpHeaders & { readonly [CALL]: Call } = { [CALL]: call };
-  return marked;
-}
-
 /** The last thing between Ideogate and Ideogram: sets the key beneath every hook and log, and sends once. */
 export interface UpstreamDispatcher {
-  request(request: { readonly headers: { readonly [CALL]?: Call } }, onHead: HeadCallback): void;
+  /** @param onHead told once: the head of an answer that may be passed on, or why there is none */
+  send(call: Call, onHead: HeadCallback): void;
   destroy(): Promise<void>;
 }
 
@@ -41,11 +31,9 @@ export function createDispatcher(gateway: Gateway): UpstreamDispatcher {
   // Apart, so that no number of slow pictures stands before a read.
   const connections = { read: open(upstream.readConnections), write: open(upstream.connections) };
   return {
-    request(request, onHead) {
-      const call = request.headers[CALL];
-      if (call === undefined) throw new Error('a request without a call reached the dispatcher');
+    send(call, onHead) {
       // The last guard of the first invariant: whatever led here, nothing goes out without a committed decision.
-      if (call.decidedAt === null) {
+      if (!isDecided(call)) {
         onHead(new UpstreamProblem('internal-error', 'undecided'));
         return;
       }
@@ -67,7 +55,7 @@ export function createDispatcher(gateway: Gateway): UpstreamDispatcher {
  * back is the exchange's to check.
  */
 async function send(
-  call: Call,
+  call: Decided,
   exchange: Exchange,
   connections: { readonly read: Pool; readonly write: Pool },
   gateway: Gateway,
@@ -77,7 +65,7 @@ async function send(
     await body.worthSending();
     if (body.errored !== null) exchange.cancel(problemOfError(body.errored, call, false));
   }
-  const kind = capabilityOf(call) === 'write' ? 'write' : 'read';
+  const kind = call.capability === 'write' ? 'write' : 'read';
   const pool = gateway.admission[`${kind}Connections`];
   if (exchange.isOver) return;
   const lease = await admit(call, pool, callerKey(call), 1, whileUploading(call, pool, gateway.interrupt));

@@ -1,12 +1,13 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { AnswerReader } from '@ideogate/ideogram';
 import type { LeakScan } from '@ideogate/upstream-keys';
 import type { Dispatcher } from 'undici';
-import type { Call } from '../call.ts';
-import { type BrokenEnd, breakAnswer, cutAnswer, upstreamDone } from '../finish/finish-call.ts';
+import type { Answer, Decided } from '../call.ts';
+import { cutAnswer } from '../edge/cut-answer.ts';
+import { type BrokenEnd, breakAnswer, upstreamDone } from '../finish/finish-call.ts';
+import type { ToldRefusal } from '../refusal.ts';
 import type { Gateway } from '../context.ts';
 import { killSwitchRefusal } from '../admission/kill-switch.ts';
-import type { Answer } from './answer.ts';
 import { codingsOf, DecodedCopy } from './coded-answer.ts';
 import { problemOfError, UpstreamProblem } from './upstream-problem.ts';
 import { BodyRefused } from './inspected-body.ts';
@@ -26,7 +27,7 @@ export type HeadCallback = (
  * record even when the caller of a paid call has gone.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
-  readonly #call: Call;
+  readonly #call: Decided;
   readonly #gateway: Gateway;
   readonly #onHead: HeadCallback;
   readonly #scan: LeakScan;
@@ -44,7 +45,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #onOver: () => void = () => undefined;
   #unread = 0;
 
-  constructor(call: Call, gateway: Gateway, onHead: HeadCallback) {
+  constructor(call: Decided, gateway: Gateway, onHead: HeadCallback) {
     this.#call = call;
     this.#gateway = gateway;
     this.#onHead = onHead;
@@ -96,7 +97,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     };
     this.#call.answer = answer;
     const { operation } = this.#call;
-    if (answer.json && operation !== null) this.#reader = new AnswerReader(operation, status);
+    if (answer.json) this.#reader = new AnswerReader(operation, status);
     const problem = this.#problemOfHead(status, headers);
     if (problem !== null) {
       controller.abort(problem);
@@ -113,8 +114,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const { answer, response } = this.#call;
-    if (this.#over || answer === null || response === null) return;
+    const { answer } = this.#call;
+    if (this.#over || answer === null) return;
     answer.bytes += chunk.length;
     if (answer.bytes > this.#gateway.config.limits.maxAnswerBytes) return this.#breakOff('large');
     const safe = this.#scan.push(chunk);
@@ -137,14 +138,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Sends on what is safe of a chunk. */
   #pass(controller: Dispatcher.DispatchController, chunk: Buffer, safe: Buffer): void {
     const { response } = this.#call;
-    if (this.#callerGone || response === null) {
+    if (this.#callerGone) {
       this.#unread += chunk.length;
       if (this.#unread > this.#gateway.config.limits.maxBodyBytes) this.#letGo();
       else controller.resume();
       return;
     }
     if (safe.length > 0) {
-      this.#sendHead(response);
+      this.#sendHead();
       if (!response.write(safe)) {
         controller.pause();
         response.once('drain', () => controller.resume());
@@ -227,8 +228,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (answer === null) return;
     this.#end();
     answer.read = this.#reader?.end() ?? null;
-    if (!this.#callerGone && response !== null) {
-      this.#sendHead(response);
+    if (!this.#callerGone) {
+      this.#sendHead();
       response.end(rest);
     }
     upstreamDone(this.#call, 'complete', this.#gateway);
@@ -246,7 +247,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#over || this.#callerGone) return;
     this.#callerGone = true;
     const { bodySent, operation } = this.#call;
-    if (this.#controller === null || !bodySent || operation?.capability !== 'write') this.#letGo();
+    if (this.#controller === null || !bodySent || operation.capability !== 'write') this.#letGo();
     else this.#controller.resume();
   }
 
@@ -261,6 +262,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#cancelled = reason;
     if (this.#controller !== null) this.#controller.abort(reason);
     else this.#fail(reason);
+  }
+
+  /** Ends it for a reason that lies in neither side. */
+  stop(why: ToldRefusal): void {
+    this.cancel(new UpstreamProblem(why.problem, why.reason, why));
   }
 
   /** The call has had its time: the upstream's answer, or a caller who does not take what is left of it. */
@@ -303,7 +309,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#call.bytesSent = 0;
       if (body !== null && !Buffer.isBuffer(body)) body.destroy();
     }
-    if (response === null || response.closed) clearTimeout(this.#whole);
+    if (response.closed) clearTimeout(this.#whole);
     else response.once('close', () => clearTimeout(this.#whole));
   }
 
@@ -312,11 +318,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#controller?.abort(this.#cancelled);
   }
 
-  #sendHead(response: ServerResponse): void {
+  #sendHead(): void {
+    const { request, response } = this.#call;
     if (response.headersSent || this.#head === null) return;
     const { status, fields } = this.#head;
     // The rest of an unread request would be taken for the next one (RFC 9112 section 9.3).
-    const close = this.#call.request?.complete === false;
+    const close = !request.complete;
     response.writeHead(status, close ? { ...fields, connection: 'close' } : fields);
   }
 
@@ -328,7 +335,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { keys, config, metrics } = this.#gateway;
     if (keys.inHeaders(Object.values(headers))) return new UpstreamProblem('upstream-leak', 'key-in-header');
     const { key, operation } = this.#call;
-    if (operation?.keyRefusedStatus.includes(status)) {
+    if (operation.keyRefusedStatus.includes(status)) {
       if (key !== null) {
         metrics.keyRefused(key.id);
         keys.refused(key);

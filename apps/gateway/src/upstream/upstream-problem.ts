@@ -1,6 +1,6 @@
 import { errors } from 'undici';
 import { networkReason, type ProblemCode, type Reason } from '@ideogate/contract';
-import type { Call } from '../call.ts';
+import type { Call, FailedExchange } from '../call.ts';
 import type { Refusal } from '../refusal.ts';
 import { BodyRefused, InspectedBody } from './inspected-body.ts';
 
@@ -49,6 +49,14 @@ export function problemOfError(error: unknown, call: Call, wentOut: boolean): Up
   // A status below 100 fails in undici's own check.
   if (code === 'ERR_ASSERTION') return new UpstreamProblem('upstream-invalid', 'malformed-answer');
   return new UpstreamProblem(wentOut ? 'upstream-ended-early' : 'upstream-unreachable', networkReason(code));
+}
+
+/** What an exchange that failed comes to, for the caller and for the record. */
+export function failureOf(error: unknown): FailedExchange {
+  if (error instanceof BodyRefused) return { failed: error.refusal, byBody: true };
+  const failed: Refusal =
+    error instanceof UpstreamProblem ? error.refusal : { problem: 'internal-error', reason: 'forwarding' };
+  return { failed, byBody: false };
 }
 
 function bodyErrorOf({ body }: Call): Error | null {
