@@ -77,7 +77,30 @@ export const ARROWS: Readonly<Record<string, { readonly to: readonly string[]; r
  * Inside an app, from the top down: a file imports what stands in its own line or in one below it. A folder ends with a
  * slash.
  */
-const FLOORS: Readonly<Record<string, readonly string[]>> = {};
+const FLOORS: Readonly<Record<string, readonly string[]>> = {
+  'apps/gateway': [
+    'index.ts',
+    'main.ts',
+    'startup/',
+    'gateway.ts',
+    'routes/',
+    'request-path.ts',
+    'steps/',
+    'upstream/',
+    'finish/',
+    'edge/',
+    'context.ts',
+    'metrics.ts',
+    'admission/',
+    'config.ts',
+    'webhook-endpoints.ts',
+    'page-origins.ts',
+    'trusted-proxies.ts',
+    'call.ts',
+    'refusal.ts',
+    'ip-address.ts',
+  ],
+};
 
 /** Libraries that only their owners import, so that what they can do is done in one place. */
 const OWNERS: readonly {
@@ -135,9 +158,6 @@ const SECOND_ENTRIES: Readonly<Record<string, string>> = {
 /** Equipment of tests and measurements reaches for everything; nothing that is shipped reaches for it. */
 const UNSHIPPED = ['packages/testkit', 'packages/bench'];
 
-/** Where circles of files are still being taken apart. */
-const AWAITING = ['^apps/gateway/'];
-
 const SHIPPED_PACKAGES = `packages/(?!(${UNSHIPPED.map((path) => path.slice('packages/'.length)).join('|')})/)`;
 
 const error = 'error' as const;
@@ -157,12 +177,13 @@ const floorRules = Object.entries(FLOORS).flatMap(([folder, floors]) => {
   const paths = floors.map((floor) => `^${folder}/src/${floor}${floor.endsWith('/') ? '' : '$'}`);
   const why = 'a file imports what stands on its own floor or below';
   return [
-    ...paths.map((path, at) => ({
-      name: `above ${folder}/src/${floors[at] ?? ''}`,
+    // why not the first: nothing stands above it, and no path at all would be every path
+    ...paths.slice(1).map((path, at) => ({
+      name: `above ${folder}/src/${floors[at + 1] ?? ''}`,
       comment: why,
       severity: error,
       from: { path },
-      to: { path: paths.slice(0, at) },
+      to: { path: paths.slice(0, at + 1) },
     })),
     {
       name: `a file of ${folder} stands on no floor`,
@@ -201,7 +222,7 @@ const otherRules = [
     name: 'circle',
     comment: 'files that import one another in a circle can only be read all at once',
     severity: error,
-    from: { pathNot: AWAITING },
+    from: {},
     to: { circular: true },
   },
   {

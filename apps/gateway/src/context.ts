@@ -55,7 +55,7 @@ export interface GatewayDeps {
 }
 
 /** What becomes of a call that came in: the listener stands below the steps, and is handed their ways. */
-export interface Arrivals {
+interface Arrivals {
   /** Walks the steps of an arrival. */
   arrive(call: Received): Promise<Arrived | Refusal>;
   /** Walks those for what could not be read as a request. */

@@ -116,6 +116,7 @@ describe('a sample that breaks a rule is caught:', () => {
       "import 'left-pad';",
       'not among the dependencies',
     ],
+    ['a file has no floor', 'apps/gateway', "import 'jose';", 'a file of apps/gateway stands on no floor'],
     ['a file imports itself by another', 'packages/policy', "import './circle.ts';", 'circle'],
   ];
   let checkout: string;

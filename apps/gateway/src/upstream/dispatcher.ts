@@ -1,4 +1,4 @@
-import { type Dispatcher, Pool } from 'undici';
+import { Pool } from 'undici';
 import { admit, callerKey, whileUploading } from '../admission/admit.ts';
 import { Lease } from '../admission/shared-pool.ts';
 import { type Call, type Decided, isDecided } from '../call.ts';
@@ -77,6 +77,5 @@ async function send(
   if (exchange.isOver) return;
   const headers = requestFields(call);
   call.key?.setHeader(headers);
-  const method = call.method as Dispatcher.HttpMethod; // as: the catalogue's methods are all HTTP methods
-  connections[kind].dispatch({ path: call.target, method, headers, body }, exchange);
+  connections[kind].dispatch({ path: call.target, method: call.method, headers, body }, exchange);
 }
