@@ -57,6 +57,8 @@ test.each([
       appendUrl: database.appendUrl,
       readUrl: database.readUrl,
       opening: OPENING,
+      // A busy machine takes longer for so many rows than a call waits.
+      commitTimeoutMs: 20_000,
       now: nowMicros,
     });
     const before = await sizeOnDisk();

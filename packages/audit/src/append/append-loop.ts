@@ -213,6 +213,7 @@ export class AppendLoop {
     return entries;
   }
 
+  /** Whatever has to be decided on a batch in its transaction is decided here: what is hashed is final. */
   #reserve({ session, slices: [entries, ...rest] }: In<'reserving'>): State {
     if (entries === undefined) return { name: 'idle', session };
     if (entries.length === 0) return { name: 'reserving', session, slices: rest };
