@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { copyFile, mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -191,6 +191,81 @@ describe('migrations', () => {
       await migrate(early.url);
       for (const table of [`ideogate.${month}`, 'ideogate_imported.audit_event', 'ideogate.audit_event'])
         expect((await client.query(`SELECT prompt_sealed, proxy FROM ${table}`)).rows).toEqual([]);
+    } finally {
+      await client.end();
+      await early.drop();
+    }
+  });
+
+  test('the recipe of migrations/README.md brings a column to every month, and to the view', async () => {
+    const early = await createDatabase();
+    const client = new Client({ connectionString: early.url });
+    try {
+      const folder = new URL('../../../migrations/', import.meta.url);
+      const recipe = /```sql\s+(SELECT ideogate\.add_record_column\('tenant', .*?;)/.exec(
+        await readFile(new URL('README.md', folder), 'utf8'),
+      )?.[1];
+      const later = await mkdtemp(join(tmpdir(), 'migrations-'));
+      await cp(folder, later, { recursive: true });
+      await writeFile(join(later, '9999_tenant.sql'), recipe ?? 'no recipe');
+      const view = join(later, 'views/audit_call.sql');
+      await writeFile(
+        view,
+        (await readFile(view, 'utf8')).replace('  d.proxy\n', '  d.proxy,\n  d.tenant\n'),
+      );
+
+      await migrate(early.url);
+      const [month] = await topUpPartitions(early.url, nowMicros());
+      await client.connect();
+      await client.query(`ALTER TABLE ideogate.audit_event DETACH PARTITION ideogate.${month};
+        CREATE SCHEMA ideogate_imported;
+        CREATE TABLE ideogate_imported.audit_event (LIKE ideogate.audit_event);`);
+      expect(await migrate(early.url, pathToFileURL(`${later}/`))).toEqual(['9999_tenant.sql']);
+      for (const table of [`ideogate.${month}`, 'ideogate_imported.audit_event', 'ideogate.audit_call'])
+        expect((await client.query(`SELECT tenant FROM ${table}`)).rows).toEqual([]);
+      expect(await asLogin(early.url, 'SET ROLE ideogate_read; SELECT tenant FROM ideogate.audit_call')).toBe(
+        'ok',
+      );
+    } finally {
+      await client.end();
+      await early.drop();
+    }
+  });
+
+  test('a database of the numbered files alone gets the views, as they were, and an older version leaves newer ones', async () => {
+    const early = await createDatabase();
+    const client = new Client({ connectionString: early.url });
+    const definitions = async () => {
+      const { rows } = await client.query<Record<string, string>>(
+        `SELECT relname, pg_get_viewdef(oid) AS text, relacl::text, reloptions::text FROM pg_class
+         WHERE relnamespace = 'ideogate'::regnamespace AND relkind = 'v' ORDER BY relname`,
+      );
+      return rows;
+    };
+    try {
+      const folder = new URL('../../../migrations/', import.meta.url);
+      const before = await mkdtemp(join(tmpdir(), 'migrations-'));
+      await cp(folder, before, { recursive: true });
+      await rm(join(before, 'views'), { recursive: true });
+      await migrate(early.url, pathToFileURL(`${before}/`));
+      await client.connect();
+      const numbered = await definitions();
+      expect(numbered.map(({ relname }) => relname)).toEqual(['audit_call', 'audit_entry', 'audit_notice']);
+      await migrate(early.url);
+      expect(await definitions()).toEqual(numbered);
+
+      const newer = await mkdtemp(join(tmpdir(), 'migrations-'));
+      await cp(folder, newer, { recursive: true });
+      const view = join(newer, 'views/audit_notice.sql');
+      await writeFile(
+        view,
+        (await readFile(view, 'utf8')).replace('  seq\n', '  seq,\n  hash AS seen_by_newer\n'),
+      );
+      await migrate(early.url, pathToFileURL(`${newer}/`));
+      const seen = { relname: 'audit_notice', text: expect.stringContaining('seen_by_newer') as unknown };
+      expect(await definitions()).toContainEqual(expect.objectContaining(seen));
+      await migrate(early.url);
+      expect(await definitions()).toContainEqual(expect.objectContaining(seen));
     } finally {
       await client.end();
       await early.drop();

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { inTransaction, type Session } from '@ideogate/postgres';
 import { retryOnRoleRace, withOwner, withSchemaLock } from './owner-session.ts';
@@ -34,14 +35,15 @@ const FOLDER = new URL('../../../../migrations/', import.meta.url);
 
 /**
  * Brings the database's schema up to date: every file of `folder` named `NNNN_words.sql`, in the order of names,
- * each in a transaction. Several processes may run it at once, on one database or on several of one cluster.
+ * each in a transaction, and then its views. Several processes may run it at once, on one database or on several of one cluster.
  * Partitions are not its business: call `topUpPartitions` after it.
  * @param ownerUrl a role that may create roles and schemas
  * @returns the names of the migrations applied now
  * @throws MigrationError, or what Postgres says
  */
 export async function migrate(ownerUrl: string, folder: URL = FOLDER): Promise<readonly string[]> {
-  const migrations = await readMigrations(folder);
+  const migrations = await readSql(folder, /^[0-9]{4}_[a-z0-9_]+\.sql$/);
+  const views = await readSql(new URL('views/', folder), /^[a-z0-9_]+\.sql$/);
   return withOwner(ownerUrl, async (session) => {
     await checkServer(session);
     return withSchemaLock(session, async () => {
@@ -49,19 +51,23 @@ export async function migrate(ownerUrl: string, folder: URL = FOLDER): Promise<r
         text: `CREATE SCHEMA IF NOT EXISTS ideogate;
           CREATE TABLE IF NOT EXISTS ideogate.ideogate_migrations (
             name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
-          REVOKE ALL ON ideogate.ideogate_migrations FROM PUBLIC;`,
+          CREATE TABLE IF NOT EXISTS ideogate.ideogate_views (
+            name text, sha256 text, applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, sha256));
+          REVOKE ALL ON ideogate.ideogate_migrations, ideogate.ideogate_views FROM PUBLIC;`,
       });
       const pending = pendingMigrations(migrations, await landed(session));
       for (const migration of pending) await retryOnRoleRace(() => apply(session, migration));
+      await applyViews(session, views);
       return pending.map(({ name }) => name);
     });
   });
 }
 
-async function readMigrations(folder: URL): Promise<readonly Migration[]> {
-  const names = (await readdir(folder)).filter((name) => /^[0-9]{4}_[a-z0-9_]+\.sql$/.test(name)).toSorted();
+/** The files of a folder with such names, in the order of names; none when there is no folder. */
+async function readSql(folder: URL, pattern: RegExp): Promise<readonly Migration[]> {
+  const names = existsSync(folder) ? (await readdir(folder)).filter((name) => pattern.test(name)) : [];
   return Promise.all(
-    names.map(async (name) => {
+    names.toSorted().map(async (name) => {
       // A checkout on Windows may have changed the line ends; that is no edit.
       const sql = (await readFile(new URL(name, folder), 'utf8')).replaceAll('\r\n', '\n');
       return { name, sql, sha256: createHash('sha256').update(sql).digest('hex') };
@@ -127,4 +133,30 @@ function apply(session: Session, migration: Migration): Promise<void> {
       values: [migration.name, migration.sha256],
     });
   });
+}
+
+/**
+ * Applies the views whose text is new to the database; all of them when the tables beneath have changed since. A text
+ * that another has replaced belongs to an older version, which leaves the newer view as it is.
+ */
+async function applyViews(session: Session, views: readonly Migration[]): Promise<void> {
+  const rows = await session.rows<{ name: string; sha256: string }>(
+    `SELECT name, sha256 FROM ideogate.ideogate_views
+     WHERE applied_at >= ALL (SELECT applied_at FROM ideogate.ideogate_migrations)`,
+  );
+  const applied = new Set(rows.map(({ name, sha256 }) => `${name} ${sha256}`));
+  const changed = views.filter(({ name, sha256 }) => !applied.has(`${name} ${sha256}`));
+  if (changed.length === 0) return;
+  await retryOnRoleRace(() =>
+    inTransaction(session, async () => {
+      for (const { name, sql, sha256 } of changed) {
+        await session.query({ text: sql });
+        await session.query({
+          text: `INSERT INTO ideogate.ideogate_views (name, sha256) VALUES ($1, $2)
+            ON CONFLICT (name, sha256) DO UPDATE SET applied_at = now()`,
+          values: [name, sha256],
+        });
+      }
+    }),
+  );
 }
