@@ -39,6 +39,7 @@ export function streamDestination(stream: NodeJS.WritableStream): CheckpointDest
   };
 }
 
+/** Where and how checkpoints are posted. */
 export interface HttpDestinationOptions {
   readonly url: string;
   /** Told when a checkpoint is given up. */

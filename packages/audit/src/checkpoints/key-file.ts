@@ -38,6 +38,7 @@ export interface CheckpointKeys {
   publicKeys(): readonly VerifierKey[];
 }
 
+/** A file of the signing key can't be used; the message says why, and holds nothing of the key. */
 export class KeyFileError extends Error {
   override readonly name = 'KeyFileError';
 }

@@ -32,6 +32,7 @@ export interface VerifierKey {
   readonly text: string;
 }
 
+/** What signs: never printed, and kept in its file alone. */
 export interface SigningKey {
   readonly verifier: VerifierKey;
   readonly key: KeyObject;
@@ -39,6 +40,7 @@ export interface SigningKey {
   readonly text: string;
 }
 
+/** A text is no key; the message holds nothing of it. */
 export class KeyTextError extends Error {
   override readonly name = 'KeyTextError';
 }
@@ -133,6 +135,7 @@ export function readNote(note: string): Note | null {
   return { text: note.slice(0, split + 1), signatures };
 }
 
+/** What the signatures of a note are worth. */
 export type SignatureVerdict =
   /** A known key signed it. */
   | 'signed'
@@ -141,6 +144,7 @@ export type SignatureVerdict =
   /** No known key signed it. */
   | 'unknown-key';
 
+/** Looks at each signature that names a known key (C2SP signed-note): one that is wrong rejects the note. */
 export function verifyNote({ text, signatures }: Note, known: readonly VerifierKey[]): SignatureVerdict {
   const bytes = Buffer.from(text);
   let verdict: SignatureVerdict = 'unknown-key';

@@ -29,6 +29,7 @@ import { newestVerified, verifiedCheckpoint } from './verified-checkpoint.ts';
 import type { CheckpointKeys } from './key-file.ts';
 import { type SigningKey, signNote } from './note.ts';
 
+/** What signs, for which record, how often, and who is told. */
 export interface SigningOptions {
   /** The append login. */
   readonly appendUrl: string;

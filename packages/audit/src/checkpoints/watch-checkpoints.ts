@@ -10,6 +10,7 @@ export interface LastCheckpoint {
   readonly ageSeconds: number;
 }
 
+/** A watch on the checkpoints of a record, whoever signs them. */
 export interface CheckpointWatch {
   /** Null before the first one was seen. */
   last(): LastCheckpoint | null;
@@ -18,6 +19,7 @@ export interface CheckpointWatch {
   stop(): Promise<void>;
 }
 
+/** What is watched, by whose word, and how often. */
 export interface WatchOptions {
   /** The read login. */
   readonly readUrl: string;

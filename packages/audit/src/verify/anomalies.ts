@@ -55,6 +55,7 @@ export type Anomaly =
       readonly why: string;
     };
 
+/** An anomaly of one kind. */
 export type AnomalyOf<Kind extends Anomaly['kind']> = Extract<Anomaly, { readonly kind: Kind }>;
 
 /** More are counted, not kept: whoever broke everything doesn't fill our memory too. */
@@ -68,6 +69,7 @@ export function lastOf<Kind extends Anomaly['kind']>(
   return anomalies.findLast((anomaly): anomaly is AnomalyOf<Kind> => anomaly.kind === kind);
 }
 
+/** The anomalies of a kind, in the order seen. */
 export function allOf<Kind extends Anomaly['kind']>(
   anomalies: readonly Anomaly[],
   kind: Kind,

@@ -18,6 +18,7 @@ interface Followed {
   readonly known: number;
 }
 
+/** All chains by their writers, as a verification that is stopped keeps them. */
 export type ChainsState = readonly (readonly [string, ChainState])[];
 
 const MAX_RECENT = 20_000;

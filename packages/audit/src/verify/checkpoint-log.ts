@@ -23,6 +23,7 @@ interface Candidate {
   readonly textHash: string;
 }
 
+/** Where checkpoints are, what verifies them, and what they are held against. */
 export interface CheckpointLogOptions {
   /** Where these checkpoints are, in words: `the database`. */
   readonly place: string;

@@ -27,6 +27,7 @@ export interface CallEnds {
   readonly decidedFrom: number;
 }
 
+/** What there is to tell of the events of a record. */
 export interface Verdict {
   readonly findings: Findings;
   /** What is no fault, and good to know. */

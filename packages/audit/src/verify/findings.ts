@@ -1,3 +1,4 @@
+/** What can be wrong with a record, as reports call it. */
 export type FaultName =
   /** An event isn't what it was: its columns, or the hashes computed again to hide that. */
   | 'changed'

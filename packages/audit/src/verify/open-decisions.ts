@@ -8,6 +8,7 @@ export interface OpenDecision {
   readonly at: number;
 }
 
+/** Calls and ends of calls that have no other half, as plain data. */
 export interface DecisionsState {
   readonly open: readonly OpenDecision[];
   readonly unknownEarly: readonly string[];

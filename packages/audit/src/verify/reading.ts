@@ -10,6 +10,7 @@ import { OpenDecisions } from './open-decisions.ts';
 import { type VerifyState, writeState } from './resume.ts';
 import type { Position, Snapshot } from './snapshot.ts';
 
+/** How far a verification has come. */
 export interface Progress {
   readonly events: number;
   /** About how many there are; 0 when nobody knows. */
@@ -21,6 +22,7 @@ export class InterruptedError extends Error {
   override readonly name = 'InterruptedError';
 }
 
+/** What a reading needs to know of the verification it is part of. */
 export interface ReadingOptions {
   readonly source: string;
   readonly upTo: number;

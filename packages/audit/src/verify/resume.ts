@@ -31,6 +31,7 @@ export interface VerifyState {
   readonly archiveNotices: readonly string[];
 }
 
+/** A file is not the state of this verification. */
 export class ResumeError extends Error {
   override readonly name = 'ResumeError';
 }
@@ -72,6 +73,7 @@ export function writeState(file: string, state: VerifyState): void {
   renameSync(temporary, file);
 }
 
+/** To be called when the verification has come to its end. */
 export function removeState(file: string): void {
   rmSync(file, { force: true });
 }

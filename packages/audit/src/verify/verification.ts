@@ -5,11 +5,12 @@ import type { CheckpointLogOptions } from './checkpoint-log.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { type CallEnds, classify } from './classify.ts';
 import type { Expected } from './expected.ts';
-import { type FileHeader, headerOf } from './file-header.ts';
+import { type GivenFile, givenFile } from './given-file.ts';
 import { type Finding, Findings, MAX_FINDINGS } from './findings.ts';
 import { type Progress, Reading } from './reading.ts';
 import type { VerifyState } from './resume.ts';
 
+/** What to verify, by which keys, and how long calls may take. */
 export interface VerifyOptions {
   /** Public keys of the signer: the first one is enough, or the newest. */
   readonly keys: readonly VerifierKey[];
@@ -33,6 +34,7 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a verification found. Its members are those of the command's JSON. */
 export interface VerifyReport {
   /** Nothing is wrong. */
   readonly ok: boolean;
@@ -92,8 +94,8 @@ export class Verification {
   }
 
   /** What the first line of a file says it is, if that can be. */
-  async headerOf(file: string): Promise<FileHeader> {
-    const header = await headerOf(file);
+  async givenFile(file: string): Promise<GivenFile> {
+    const header = await givenFile(file);
     const { archive, month } = header;
     if (!archive || (month !== null && closedFrom(month) <= this.options.now())) return header;
     const what =
@@ -105,7 +107,7 @@ export class Verification {
   /** What a place says of itself is nobody's word: it must be what the checkpoints say. */
   compareEnvironments(
     { environment }: Checkpoints,
-    places: readonly Pick<FileHeader, 'place' | 'environment'>[],
+    places: readonly Pick<GivenFile, 'place' | 'environment'>[],
   ): void {
     for (const { place, environment: said } of places) {
       if (environment === null || said === null || said === environment) continue;

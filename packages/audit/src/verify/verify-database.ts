@@ -2,7 +2,7 @@ import { digestOfFile } from '../archive/archive-file.ts';
 import { closedFrom } from '../archive/archive-month.ts';
 import { monthsFrom } from '../month.ts';
 import type { CheckpointFile, Checkpoints } from './checkpoints.ts';
-import type { FileHeader } from './file-header.ts';
+import type { GivenFile } from './given-file.ts';
 import { endOf, fixedFrom } from './months-alone.ts';
 import type { Reading } from './reading.ts';
 import { type ArchivedMonth, Snapshot } from './snapshot.ts';
@@ -33,7 +33,7 @@ async function verifySnapshot(
 ): Promise<VerifyReport> {
   const { now, gapAfter } = verification;
   const environment = await snapshot.environment();
-  const headers = await Promise.all(archives.map((archive) => verification.headerOf(archive)));
+  const headers = await Promise.all(archives.map((archive) => verification.givenFile(archive)));
   const months = await snapshot.archivedMonths();
   checkClosed(verification, months);
   const checkpoints = verification.checkpoints({ place: DATABASE, complete: true });
@@ -69,7 +69,7 @@ function checkClosed({ findings, now }: Verification, months: readonly ArchivedM
 async function readMonths(
   verification: Verification,
   months: readonly ArchivedMonth[],
-  headers: readonly FileHeader[],
+  headers: readonly GivenFile[],
   reading: Reading,
   checkpoints: Checkpoints,
 ): Promise<readonly ArchivedMonth[]> {

@@ -2,7 +2,7 @@ import { linesOf, UnreadableFileError } from '../chain/file-lines.ts';
 import { readLine } from '../chain/ndjson.ts';
 import { isoFromMicros } from '../timestamp.ts';
 import type { CheckpointFile, Checkpoints } from './checkpoints.ts';
-import type { FileHeader } from './file-header.ts';
+import type { GivenFile } from './given-file.ts';
 import { range } from './findings.ts';
 import { mayEndAfter, monthsAlone } from './months-alone.ts';
 import type { Verification, VerifyReport } from './verification.ts';
@@ -15,7 +15,7 @@ export async function verifyFiles(
 ): Promise<VerifyReport> {
   const { gapAfter, notes } = verification;
   // Exports have all checkpoints; those of archives are told again.
-  const headers = (await Promise.all(files.map((file) => verification.headerOf(file)))).toSorted(
+  const headers = (await Promise.all(files.map((file) => verification.givenFile(file)))).toSorted(
     exportsFirst,
   );
   const months = headers.flatMap(({ month }) => month ?? []).toSorted();
@@ -100,7 +100,7 @@ function checkNumbers({ findings }: Verification, file: string, numbers: readonl
 }
 
 /** When exports were made: as they say, if they do, and never before the last event. Null when nobody can say. */
-function timeOf(headers: readonly FileHeader[], lastAt: number): number | null {
+function timeOf(headers: readonly GivenFile[], lastAt: number): number | null {
   const exports = headers.filter(({ month }) => month === null);
   const at = Math.max(lastAt, ...exports.map((header) => header.at ?? 0));
   return exports.length === 0 || at === 0 ? null : at;
@@ -112,10 +112,10 @@ function timeOfLine(text: string): number {
   return at === -1 ? 0 : Number.parseInt(text.slice(at + 6, at + 22), 10) || 0;
 }
 
-function exportsFirst(a: FileHeader, b: FileHeader): number {
+function exportsFirst(a: GivenFile, b: GivenFile): number {
   return (a.month ?? '').localeCompare(b.month ?? '');
 }
 
-function inOrderOfMonths(a: FileHeader, b: FileHeader): number {
+function inOrderOfMonths(a: GivenFile, b: GivenFile): number {
   return (a.month ?? '9999').localeCompare(b.month ?? '9999');
 }

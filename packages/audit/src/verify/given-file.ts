@@ -3,7 +3,7 @@ import { readLine } from '../chain/ndjson.ts';
 import { type Month, parseMonth } from '../month.ts';
 
 /** What the first line of a file says it is. */
-export interface FileHeader {
+export interface GivenFile {
   /** The file. */
   readonly place: string;
   readonly archive: boolean;
@@ -16,7 +16,7 @@ export interface FileHeader {
 }
 
 /** @throws what the system says when the file can't be opened; what can't be unpacked says nothing here */
-export async function headerOf(file: string): Promise<FileHeader> {
+export async function givenFile(file: string): Promise<GivenFile> {
   const none = { place: file, archive: false, month: null, environment: null, at: null };
   try {
     for await (const [first] of linesOf(file)) {
