@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { openReadPool } from '@ideogate/audit';
+import { readSettings } from '@ideogate/config';
 import { createDatabase, huntFor, type TestDatabase } from '@ideogate/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { audit } from '../src/doctor/audit.ts';
@@ -213,7 +214,11 @@ test.each(ANSWERS)(
     const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
     if (answer === null) server.close();
     const surroundings = {
-      ready: { ...good.product.ready, gateway: origin },
+      ready: {
+        ...good.product.ready,
+        dir: join(good.product.data, good.product.ready.environment),
+        gateway: origin,
+      },
       config: {
         gateway: { upstream: { origin } },
         webhooks: [{ name: 'images', scheme: 'ideogram', secrets: [], users: ['emulated-user'] }],
@@ -243,7 +248,9 @@ test('a record that takes no row is a fault, though nothing else of it can be lo
   for (const login of ['append', 'read'])
     writeFileSync(join(dir, 'logins', login), 'postgres://nobody@127.0.0.1:1/none\n');
   const surroundings = {
-    env: {},
+    settings: readSettings({
+      IDEOGATE_CHECKPOINT_KEY_FILE: join(good.product.data, good.product.ready.environment, 'checkpoint-key'),
+    }),
     data: good.product.data,
     ready: { ...good.product.ready, data: good.product.data, dir },
     config: { release: { environments: new Map(), callers: [] } },

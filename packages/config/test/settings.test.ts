@@ -73,6 +73,10 @@ describe('settings', () => {
       'IDEOGATE_REQUEST_TIMEOUT_MS (5000 ms) must not be shorter than IDEOGATE_HEADERS_TIMEOUT_MS (10000 ms)',
     ],
     [
+      { IDEOGATE_KEYS_IDENTITY: 'fake', IDEOGATE_KEYS_IDENTITY_FILE: '/nowhere' },
+      'IDEOGATE_KEYS_IDENTITY and IDEOGATE_KEYS_IDENTITY_FILE are both set: which of them holds? Unset one',
+    ],
+    [
       { IDEOGATE_KEY_SET_TRUST_SECONDS: '299' },
       'IDEOGATE_KEY_SET_TRUST_SECONDS (299 s) must not be shorter than IDEOGATE_KEY_SET_FRESH_SECONDS (300 s)',
     ],
