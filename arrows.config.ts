@@ -43,8 +43,8 @@ export const ARROWS: Readonly<Record<string, { readonly to: readonly string[]; r
     why: 'the shape of a record is one of those words, and it is kept in a database',
   },
   'packages/kill-switch': {
-    to: ['packages/config', 'packages/postgres'],
-    why: 'kills are followed in a database, and kept in a file that is read as settings name files',
+    to: ['packages/config', 'packages/contract', 'packages/postgres'],
+    why: 'kills are followed in a database, and kept in a file that is read as settings name files; what fails is told by its code',
   },
   'packages/upstream-keys': {
     to: ['packages/config', 'packages/contract', 'packages/data-dir', 'packages/postgres'],
@@ -59,8 +59,8 @@ export const ARROWS: Readonly<Record<string, { readonly to: readonly string[]; r
     why: 'it signs and verifies bytes, for subscribers too, and knows nothing of ours',
   },
   'packages/webhook-inbox': {
-    to: ['packages/postgres', 'packages/webhook'],
-    why: 'webhooks are kept in a database, and of all gateways the leader delivers; what goes out is signed',
+    to: ['packages/contract', 'packages/postgres', 'packages/webhook'],
+    why: 'webhooks are kept in a database, and of all gateways the leader delivers; what goes out is signed, and what fails is told by its code',
   },
   'packages/local-postgres': { to: [], why: 'it runs a database and knows nothing of what is kept in it' },
   'packages/bench': {

@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { errorCode } from '@ideogate/postgres';
+import { errorCode } from '@ideogate/contract';
 import { readNamedText } from '@ideogate/config';
 import { type Kill, parseKill } from './kill.ts';
 
@@ -18,9 +18,9 @@ export function readKillFile(file: string): readonly Kill[] {
   try {
     text = readNamedText(file, MAX_BYTES);
   } catch (error) {
-    if (errorCode(error, '') === 'ENOENT') return [];
+    if (errorCode(error) === 'ENOENT') return [];
     throw new KillFileError(
-      `${file}, which holds the orders to stop calls, cannot be read (${errorCode(error, 'unreadable')})`,
+      `${file}, which holds the orders to stop calls, cannot be read (${errorCode(error)})`,
     );
   }
   let values: unknown;

@@ -18,12 +18,3 @@ export const SQLSTATE = {
 export function sqlState(error: unknown): string | undefined {
   return error instanceof DatabaseError ? error.code : undefined;
 }
-
-/**
- * A word for an error that may be shown: the SQLSTATE of Postgres' answer, or Node's code (`ECONNREFUSED`). An error's
- * message may hold an address, or a row.
- * @param otherwise for an error without a code
- */
-export function errorCode(error: unknown, otherwise: string): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : otherwise;
-}

@@ -2,7 +2,7 @@ export { DatabaseError, escapeIdentifier, escapeLiteral } from 'pg';
 export type { Pool, QueryArrayConfig, QueryConfig } from 'pg';
 export { type AdvisoryLock, lockNamed, lockOfText, noticeLostHosts, tryLock } from './advisory-lock.ts';
 export { connectionTarget, type SessionTimeouts, SHORT_TIMEOUTS } from './connection-config.ts';
-export { errorCode, SQLSTATE, sqlState } from './error-codes.ts';
+export { SQLSTATE, sqlState } from './error-codes.ts';
 export { type ChannelFollower, followChannel } from './follow-channel.ts';
 export { openPool } from './pool.ts';
 export { probeDatabase } from './probe-connection.ts';

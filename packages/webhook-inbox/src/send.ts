@@ -1,4 +1,4 @@
-import { errorCode } from '@ideogate/postgres';
+import { errorCode } from '@ideogate/contract';
 import { signWebhook, type WebhookSecret } from '@ideogate/webhook';
 import { Agent, request } from 'undici';
 

@@ -10,6 +10,7 @@ import {
 } from '@ideogate/webhook-inbox';
 import { auditAction } from '@ideogate/audit/append';
 import { errorCode } from '@ideogate/contract';
+import { SQLSTATE, sqlState } from '@ideogate/postgres';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { actorOf, loginOf, type RunningProduct, runningProduct } from '../running-product.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
@@ -103,6 +104,8 @@ export async function webhooksReplay(
 /** So many at once; the same command goes on. */
 const MOST = 10_000;
 
+const NEVER_MADE: readonly unknown[] = [SQLSTATE.undefinedTable, SQLSTATE.invalidSchemaName];
+
 async function withInbox<T extends readonly unknown[]>(
   product: RunningProduct,
   work: (pool: ReturnType<typeof openWebhookPool>) => Promise<T>,
@@ -112,7 +115,7 @@ async function withInbox<T extends readonly unknown[]>(
     return await work(pool);
   } catch (error) {
     // No endpoint was ever set up here, so that what keeps deliveries was never made.
-    if (errorCode(error) === '42P01' || errorCode(error) === '3F000') return [];
+    if (NEVER_MADE.includes(sqlState(error))) return [];
     throw new CommandError(
       EXIT.failed,
       `The webhooks cannot be read (${errorCode(error)}): is the database up?`,
