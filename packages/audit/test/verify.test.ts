@@ -56,6 +56,11 @@ const TAMPERINGS: readonly Tampering[] = [
     faults: () => [['changed', sample.open, 6]],
   },
   {
+    what: 'the hash of an event that a checkpoint fixes is changed, which is told once',
+    tamper: (client) => changed(`hash = ${RANDOM_HASH} WHERE ${event(sample.open, 9)}`)(client),
+    faults: () => [['changed', sample.open, 9]],
+  },
+  {
     what: 'an event is changed, and its hash computed again',
     tamper: async (client) => {
       await changed(`cost_usd_micros = 1 WHERE ${event(sample.open, 5)}`)(client);
