@@ -8,7 +8,8 @@ import { connect as connectTls } from 'node:tls';
 import { openReadPool } from '@ideogate/audit';
 import { selfSigned, startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { letConnectionsIn, originOf } from '../src/edge/connections.ts';
+import { connectionOf, openConnection } from '../src/edge/connection.ts';
+import { letConnectionsIn } from '../src/edge/connections.ts';
 import { readTrustedProxies } from '../src/trusted-proxies.ts';
 import { proxyV2 } from './proxy-header.ts';
 import { callIdOf } from './raw-caller.ts';
@@ -317,6 +318,7 @@ test('a connection whose peer is gone before it was accepted is not read', () =>
     proxies: readTrustedProxies('127.0.0.9/32=proxy-protocol', []),
     maxPerAddress: 10,
     proxyHeaderMs: 1000,
+    onOpen: (socket) => handed.push(socket),
     onSurplus: (socket) => handed.push(socket),
     onProxyFault: (socket) => handed.push(socket),
   });
@@ -329,12 +331,13 @@ test('what a dual-stack socket maps into IPv6 is IPv4, and is found in the list'
   const faults: string[] = [];
   const proxies = readTrustedProxies('127.0.0.9/32=proxy-protocol', faults);
   const server: Server = createServer((incoming, response) => {
-    response.end(JSON.stringify(originOf(incoming.socket)));
+    response.end(JSON.stringify(connectionOf(incoming.socket)?.origin));
   });
   letConnectionsIn(server, {
     proxies,
     maxPerAddress: 10,
     proxyHeaderMs: 1000,
+    onOpen: openConnection,
     onSurplus: (socket) => socket.destroy(),
     onProxyFault: (socket) => socket.destroy(),
   });

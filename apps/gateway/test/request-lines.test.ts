@@ -1,16 +1,19 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { collectGarbage } from '@ideogate/testkit';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import {
-  followRequestLines,
-  goOn,
-  holdBack,
-  requestLineFault,
-  takeRequestLine,
-} from '../src/edge/request-lines.ts';
+import { UNKNOWN_ORIGIN } from '../src/edge/caller-address.ts';
+import { connectionOf, openConnection } from '../src/edge/connection.ts';
+import { requestLineFault } from '../src/edge/request-lines.ts';
+
+/** The lines of a connection that is followed. */
+const linesOf = (socket: Socket) => connectionOf(socket)?.lines;
+const followRequestLines = (socket: Socket) => void openConnection(socket, UNKNOWN_ORIGIN);
+const takeRequestLine = (request: IncomingMessage) => linesOf(request.socket)?.take(request) ?? null;
+const holdBack = (socket: Socket) => linesOf(socket)?.holdBack();
+const goOn = (socket: Socket) => linesOf(socket)?.goOn();
 
 /*
  * Node's own parser on a socket, and the reader beside it: whatever the messages are, and wherever the network breaks

@@ -103,12 +103,12 @@ describe('who called', () => {
   const PROXIES = listed(
     '10.0.0.0/24=x-forwarded-for,fd00::/8=x-forwarded-for,10.0.1.0/24=forwarded,10.0.2.0/24=proxy-protocol',
   );
-  const [XFF, FORWARDED, PROXY, STRANGER] = ['10.0.0.1', '10.0.1.1', '10.0.2.1', '198.51.100.9'];
+  const [XFF, FORWARDED, PROXY, UNLISTED] = ['10.0.0.1', '10.0.1.1', '10.0.2.1', '198.51.100.9'];
   const x = (...values: string[]) => values.flatMap((value) => ['X-Forwarded-For', value]);
   const f = (...values: string[]) => values.flatMap((value) => ['Forwarded', value]);
 
   test.each<[string, string, string[], string, string | null]>([
-    ['what a stranger sends', STRANGER, [...x('1.1.1.1'), ...f('for=1.1.1.1')], STRANGER, null],
+    ['what an unlisted peer sends', UNLISTED, [...x('1.1.1.1'), ...f('for=1.1.1.1')], UNLISTED, null],
     ['a proxy that names nobody', XFF, [], XFF, null],
     ['one hop', XFF, x('203.0.113.9'), '203.0.113.9', XFF],
     ['one hop, in odd letter case', XFF, ['x-FORWARDED-for', '203.0.113.9'], '203.0.113.9', XFF],

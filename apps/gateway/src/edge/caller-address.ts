@@ -1,13 +1,6 @@
+import type { Origin } from '../call.ts';
 import { type ForwardingField, hopsOf } from './forwarded.ts';
 import type { TrustedProxies } from '../trusted-proxies.ts';
-
-/** Where a call came from: whose limit counts, and what is put on record. Addresses are canonical. */
-export interface Origin {
-  /** Who called: the nearest hop that is no listed proxy; null when not even the peer is known. */
-  readonly address: string | null;
-  /** The listed proxy that brought it; null when it came straight, or from the proxy itself. */
-  readonly proxy: string | null;
-}
 
 export const UNKNOWN_ORIGIN: Origin = { address: null, proxy: null };
 

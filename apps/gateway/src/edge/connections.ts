@@ -1,9 +1,9 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { Server as TlsServer } from 'node:tls';
 import { LoopTurns } from '../admission/loop-turns.ts';
-import { type Origin, UNKNOWN_ORIGIN } from './caller-address.ts';
+import type { Origin } from '../call.ts';
+import { UNKNOWN_ORIGIN } from './caller-address.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
 import { canonicalPeer, peerOf } from '../ip-address.ts';
 import type { TrustedProxies } from '../trusted-proxies.ts';
@@ -17,6 +17,8 @@ export interface ConnectionRules {
   readonly maxPerAddress: number;
   /** Time for the header of the PROXY protocol, milliseconds. */
   readonly proxyHeaderMs: number;
+  /** Takes a connection that was let in, with Node's parser on it, before its first byte is read. */
+  readonly onOpen: (socket: Socket, origin: Origin) => void;
   /** Takes one connection too many; no request on it is ever read. */
   readonly onSurplus: (socket: Socket) => void;
   /** Takes a connection without the header that its peer must send. */
@@ -35,13 +37,14 @@ export function letConnectionsIn(server: Server, rules: ConnectionRules): void {
   const held = new Map<string, number>();
   const accept = server.listeners('connection');
   server.removeAllListeners('connection');
-  const beneathTls = server instanceof TlsServer ? followBeneathTls(server) : null;
+  const beneathTls = server instanceof TlsServer ? followBeneathTls(server, rules.onOpen) : null;
   // A thousand connections would else bring their first 64 KiB each before anybody has had a turn. Over TLS what came early
   // waits as it is.
   if (beneathTls === null) Object.assign(server, { pauseOnConnect: true });
   const turns = new LoopTurns(CONNECTIONS_PER_TURN);
-  const handOver = (socket: Socket) => {
+  const handOver = (socket: Socket, origin: Origin) => {
     for (const listener of accept) Reflect.apply(listener, server, [socket]);
+    if (beneathTls === null) rules.onOpen(socket, origin);
     // Whoever reads on has asked to be told by now.
     if (beneathTls === null) process.nextTick(() => socket.resume());
   };
@@ -51,14 +54,13 @@ export function letConnectionsIn(server: Server, rules: ConnectionRules): void {
       rules.onSurplus(socket);
       return;
     }
-    ORIGINS.set(socket, origin);
     beneathTls?.remember(socket, origin);
     const turn = turns.next(peerOf(origin.address ?? 'unknown'));
-    if (turn === null) return handOver(socket);
+    if (turn === null) return handOver(socket, origin);
     socket.once('error', ignore);
     void turn.then(() => {
       socket.off('error', ignore);
-      if (!socket.destroyed) handOver(socket);
+      if (!socket.destroyed) handOver(socket, origin);
     });
   };
   server.on('connection', (socket: Socket) => {
@@ -90,20 +92,10 @@ const CONNECTIONS_PER_TURN = 4;
 /** Its closing tells enough. */
 const ignore = () => undefined;
 
-const ORIGINS = new WeakMap<Duplex, Origin>();
-
-/** Whom a connection comes from: its peer, or whom the proxy said in the PROXY protocol. */
-export function originOf(connection: Duplex): Origin {
-  return ORIGINS.get(connection) ?? UNKNOWN_ORIGIN;
-}
-
 /** What TLS makes of a connection is another object, and tells of the one beneath by both ends' addresses alone. */
-function followBeneathTls(server: TlsServer) {
+function followBeneathTls(server: TlsServer, onOpen: ConnectionRules['onOpen']) {
   const origins = new Map<string, Origin>();
-  server.prependListener('secureConnection', (socket) => {
-    const origin = origins.get(endsOf(socket));
-    if (origin !== undefined) ORIGINS.set(socket, origin);
-  });
+  server.on('secureConnection', (socket) => onOpen(socket, origins.get(endsOf(socket)) ?? UNKNOWN_ORIGIN));
   return {
     remember(socket: Socket, origin: Origin): void {
       const ends = endsOf(socket);

@@ -1,5 +1,6 @@
 import { METHODS } from 'node:http';
 import type { Reason } from '@ideogate/contract';
+import { connectionOf } from '../edge/connection.ts';
 import { pageOriginOf } from '../edge/cross-origin.ts';
 import { type HeadFault, readRawHead } from '../edge/head.ts';
 import { requestLineFault } from '../edge/request-lines.ts';
@@ -28,16 +29,17 @@ const DETAILS: Readonly<Partial<Record<Reason, string>>> = {
 /** Step 3, first half: one meaning for the header section, or refusal. */
 export const readHead: Check<Received> = (call, gateway) => {
   const { request } = call;
-  if (DOUBTFUL.has(request.socket)) return refusedHead('invalid-request', 'after-doubtful-head');
+  const connection = connectionOf(request.socket);
+  if (connection?.isDoubtful) return refusedHead('invalid-request', 'after-doubtful-head');
   const lineFault = requestLineFault(call.requestLine, request);
   if (lineFault !== null) {
-    DOUBTFUL.add(request.socket);
+    if (connection !== undefined) connection.isDoubtful = true;
     return refusedHead('invalid-request', lineFault);
   }
   const { maxHeaderCount, maxBodyBytes } = gateway.config.limits;
   const head = readRawHead(request.rawHeaders, request.httpVersion, call.method, maxHeaderCount);
   if ('reason' in head) {
-    DOUBTFUL.add(request.socket);
+    if (connection !== undefined) connection.isDoubtful = true;
     return refusedHead(head.problem, head.reason);
   }
   // Node knows methods of other protocols, for which fastify has no route and no words.
@@ -57,12 +59,6 @@ export const readHead: Check<Received> = (call, gateway) => {
   }
   return null;
 };
-
-/**
- * Connections on which a head could not be trusted: they are closed with its answer, and what the parser reads
- * behind it may be the body of the one or the trick of another (RFC 9112 section 11.2).
- */
-const DOUBTFUL = new WeakSet<object>();
 
 function refusedHead(problem: HeadFault['problem'], reason: Reason): Refusal {
   return { problem, reason, detail: DETAILS[reason] ?? 'A header field that may appear once is repeated.' };

@@ -8,7 +8,7 @@ export const WHY: Readonly<Record<string, string>> = {
   '@biomejs/biome': 'formats',
   '@fastify/busboy': 'splits uploads: for the emulator, and for tests as one of many readers',
   '@fastify/http-proxy': "mounts Ideogram's paths in the gateway",
-  '@fastify/rate-limit': 'brakes addresses and callers',
+  '@fastify/rate-limit': 'limits the rates of addresses and callers',
   '@noble/hashes': 'the digest of a release, also in a browser, which has none that is synchronous',
   '@secretlint/core': 'finds secrets in files and in the history of git',
   '@secretlint/profiler': 'a peer of @secretlint/core',
