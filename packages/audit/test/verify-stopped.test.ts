@@ -80,9 +80,19 @@ describe('a verification that was stopped', () => {
   });
 
   const OF_AN_OLDER_RELEASE = JSON.stringify({
-    ...{ source: '', upTo: 1, now: 1, parts: 0, position: null, events: 1, lastAt: 1, faultCount: 0 },
-    ...{ chains: [['00000000-0000-4000-8000-00000000000f', { seq: 1, hash: '', suspects: [] }]] },
-    ...{ decisions: {}, faults: [], months: [], archiveNotices: [] },
+    source: '',
+    upTo: 1,
+    now: 1,
+    parts: 0,
+    position: null,
+    events: 1,
+    lastAt: 1,
+    faultCount: 0,
+    chains: [['00000000-0000-4000-8000-00000000000f', { seq: 1, hash: '', suspects: [] }]],
+    decisions: {},
+    faults: [],
+    months: [],
+    archiveNotices: [],
   });
   test.each(['', 'null', '[]', '{"source":"x"}', '{"upTo":1,"parts":"a"}', OF_AN_OLDER_RELEASE])(
     'is not gone on with from a state that is none: %s',
