@@ -137,6 +137,12 @@ const SECOND_ENTRIES: Readonly<Record<string, string>> = {
     'who runs a gateway of parts of its own should not load what opens them',
   'packages/audit/src/append/index.ts':
     'who writes into the record has no need of what reads, verifies and archives it',
+  'packages/audit/src/archive/index.ts':
+    'months leave the database by a command or a job, and nothing that serves calls archives',
+  'packages/audit/src/export/index.ts':
+    'who sends the record elsewhere has no need of what else is done with it',
+  'packages/audit/src/query/index.ts':
+    'who asks about calls has no need of what writes, verifies or archives them',
   'packages/audit/src/checkpoints/index.ts':
     'who signs or watches checkpoints has no need of what else is done with the record',
   'packages/audit/src/verify/index.ts':

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
-import type { Call } from '@ideogate/audit';
+import type { Call } from '@ideogate/audit/query';
 import { readSettings } from '@ideogate/config';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';

@@ -1,4 +1,5 @@
-import { listCalls, openReadPool } from '@ideogate/audit';
+import { openReadPool } from '@ideogate/audit';
+import { listCalls } from '@ideogate/audit/query';
 import { afterAll, expect, test, vi } from 'vitest';
 import {
   cleanUp,

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { listCalls, openReadPool } from '@ideogate/audit';
+import { openReadPool } from '@ideogate/audit';
+import { listCalls } from '@ideogate/audit/query';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import {

@@ -1,5 +1,5 @@
 import { isAbsolute } from 'node:path';
-import { EXPORT_URL_RULE, exportName, isExportUrl } from '@ideogate/audit';
+import { EXPORT_URL_RULE, exportName, isExportUrl } from '@ideogate/audit/export';
 import type { SettingValues } from '@ideogate/config';
 import { isLoopback } from '@ideogate/contract';
 import type { CheckpointTarget } from './jobs/checkpoints.ts';

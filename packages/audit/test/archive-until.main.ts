@@ -1,4 +1,5 @@
-import { archiveMonth, parseMonth } from '../src/index.ts';
+import { parseMonth } from '../src/index.ts';
+import { archiveMonth } from '../src/archive/index.ts';
 
 /** Archives January 2030, and kills itself when a step begins: nothing of it gets to clean up. */
 const [ownerUrl = '', folder = '', deadly = ''] = process.argv.slice(2);

@@ -9,20 +9,16 @@ import { gunzipSync } from 'node:zlib';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openAuditWriter } from '../src/append/index.ts';
+import { openMonthKeys, topUpPartitions } from '../src/index.ts';
 import {
   type ArchiveStep,
   archiveMonth,
   dropImported,
   dueMonths,
-  exportName,
-  forgetExport,
   importArchive,
-  openMonthKeys,
   removeArchive,
-  sendOut,
-  TargetError,
-  topUpPartitions,
-} from '../src/index.ts';
+} from '../src/archive/index.ts';
+import { exportName, forgetExport, exportEvents, TargetError } from '../src/export/index.ts';
 import { readArchive } from '../src/archive/archive-file.ts';
 import { readLine } from '../src/chain/ndjson.ts';
 import { at, month, quarterOfCalls, writeCalls } from './month-of-calls.ts';
@@ -440,7 +436,7 @@ describe('a month that an export has not got whole', () => {
     const forget = (announce: () => Promise<void>) => forgetExport({ ownerUrl, name: SIEM, announce });
     await expect(forget(() => Promise.reject(new Error('no row')))).rejects.toThrow('no row');
     await expect(archive()).rejects.toMatchObject({ fault: 'not-delivered' });
-    const sending = sendOut({
+    const sending = exportEvents({
       readUrl: database.readUrl,
       name: SIEM,
       target: {

@@ -1,7 +1,8 @@
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AuditWriter, openAuditWriter } from '../src/append/index.ts';
-import { type Call, listCalls, openReadPool, showCall, tailCalls } from '../src/index.ts';
+import { openReadPool } from '../src/index.ts';
+import { type Call, listCalls, showCall, tailCalls } from '../src/query/index.ts';
 import {
   decision,
   newCallId,

@@ -1,7 +1,8 @@
 import { COMMON_QUESTIONS, exampleCall, fillMonth, planOf, watched } from '@ideogate/testkit/large-record';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Call, openReadPool } from '../src/index.ts';
+import { openReadPool } from '../src/index.ts';
+import { type Call } from '../src/query/index.ts';
 import { type RecordDatabase, recordDatabase } from './record-under-test.ts';
 
 let database: RecordDatabase;

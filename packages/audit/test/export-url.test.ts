@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { exportName, isExportUrl } from '../src/index.ts';
+import { exportName, isExportUrl } from '../src/export/index.ts';
 
 test.each([
   ['https://siem.example/in?source=a', true],

@@ -21,13 +21,13 @@ import {
   exportName,
   fileTarget,
   httpTarget,
-  sendOut,
+  exportEvents,
   type SendingOptions,
-  sendOutOnce,
-  sendOutUntil,
+  exportEventsOnce,
+  exportEventsUntil,
   streamTarget,
   TargetError,
-} from '../src/index.ts';
+} from '../src/export/index.ts';
 import { type EventOfLine, readLine } from '../src/chain/ndjson.ts';
 
 import {
@@ -86,7 +86,7 @@ async function calls(record: AuditWriter, count: number): Promise<void> {
 function send(changes: Partial<SendingOptions> = {}): { stop(): Promise<void> } {
   const { appendUrl, readUrl } = database;
   const target = httpTarget({ url: consumer.url, authorization: null, appendUrl });
-  const sending = sendOut({
+  const sending = exportEvents({
     readUrl,
     target,
     name: exportName(consumer.url),
@@ -134,7 +134,7 @@ describe('to a file', () => {
       `INSERT INTO ideogate.checkpoint VALUES (1, 'fake note 1'), (2, 'fake note 2')`,
     );
     const header = { atMicros: 17n, environment: 'staging' };
-    await sendOutOnce(toFile(file, { target: fileTarget({ file, header }) }), never);
+    await exportEventsOnce(toFile(file, { target: fileTarget({ file, header }) }), never);
     const lines = linesIn(file);
     expect(lines[0]).toBe('{"export":{"at":"17","environment":"staging"}}');
     expect(eventsIn(lines).toSorted()).toEqual(await inTheTable());
@@ -150,17 +150,17 @@ describe('to a file', () => {
     const file = join(folder, 'interrupted.ndjson');
     const record = open();
     await calls(record, 40);
-    await sendOutOnce(toFile(file), never);
+    await exportEventsOnce(toFile(file), never);
     appendFileSync(file, '{"actor":"half a li');
     await calls(record, 40);
-    await sendOutOnce(toFile(file), never);
+    await exportEventsOnce(toFile(file), never);
     expect(eventsIn(linesIn(file)).toSorted()).toEqual(await inTheTable());
   });
 
   test('it goes on as the record grows, and stops when it is told to', async () => {
     const file = join(folder, 'followed.ndjson');
     const over = new AbortController();
-    const done = sendOutUntil(toFile(file, { pollMs: 20 }), over.signal);
+    const done = exportEventsUntil(toFile(file, { pollMs: 20 }), over.signal);
     const record = open();
     await calls(record, 10);
     await until('they are there', async () => linesIn(file).length === (await inTheTable()).length);
@@ -177,14 +177,14 @@ describe('to a file', () => {
     // In the way of the cursor's next version.
     const inTheWay = `${file}.cursor.tmp`;
     const faults: unknown[] = [];
-    await sendOutOnce(toFile(file), never);
+    await exportEventsOnce(toFile(file), never);
     await calls(open(), 4);
     mkdirSync(inTheWay);
     const onFault = (error: unknown) => {
       faults.push(error);
       if (faults.length === 3) rmdirSync(inTheWay);
     };
-    await sendOutOnce(toFile(file, { onFault, firstBackoffMs: 1 }), never);
+    await exportEventsOnce(toFile(file, { onFault, firstBackoffMs: 1 }), never);
     expect(faults).toHaveLength(3);
     expect(eventsIn(linesIn(file)).toSorted()).toEqual(await inTheTable());
   });
@@ -203,7 +203,7 @@ describe('to a file', () => {
     const file = join(folder, 'kept.ndjson');
     writeFileSync(file, 'a line of before\n');
     writeFileSync(`${file}.cursor`, cursor);
-    await expect(sendOutOnce(toFile(file), never)).rejects.toThrow(said);
+    await expect(exportEventsOnce(toFile(file), never)).rejects.toThrow(said);
     expect(readFileSync(file, 'utf8')).toBe('a line of before\n');
   });
 
@@ -211,17 +211,17 @@ describe('to a file', () => {
     const file = join(folder, 'others.txt');
     writeFileSync(file, '{"somebody":"else"}\n');
     await calls(open(), 5);
-    await expect(sendOutOnce(toFile(file), never)).rejects.toThrow(/others\.txt is there/);
+    await expect(exportEventsOnce(toFile(file), never)).rejects.toThrow(/others\.txt is there/);
     expect(readFileSync(file, 'utf8')).toBe('{"somebody":"else"}\n');
     const cut = join(folder, 'cut.ndjson');
-    await sendOutOnce(toFile(cut), never);
+    await exportEventsOnce(toFile(cut), never);
     truncateSync(cut, 100);
-    await expect(sendOutOnce(toFile(cut), never)).rejects.toThrow(/cut\.ndjson has 100 bytes/);
+    await expect(exportEventsOnce(toFile(cut), never)).rejects.toThrow(/cut\.ndjson has 100 bytes/);
     const busy = join(folder, 'busy.ndjson');
     const over = new AbortController();
-    const first = sendOutUntil(toFile(busy, { pollMs: 20 }), over.signal);
+    const first = exportEventsUntil(toFile(busy, { pollMs: 20 }), over.signal);
     await until('it began', () => existsWith(busy));
-    await expect(sendOutOnce(toFile(busy), never)).rejects.toThrow(TargetError);
+    await expect(exportEventsOnce(toFile(busy), never)).rejects.toThrow(TargetError);
     over.abort();
     await first;
   });
@@ -239,7 +239,7 @@ test('to a pipe, the cursor of a file is refused', async () => {
   const cursor = join(folder, 'of-a-file.cursor');
   writeFileSync(cursor, '{"bytes":0,"positions":[]}');
   const target = streamTarget(new PassThrough(), cursor);
-  await expect(sendOutOnce(toFile('', { target }), never)).rejects.toThrow('an export to a file');
+  await expect(exportEventsOnce(toFile('', { target }), never)).rejects.toThrow('an export to a file');
 });
 
 test('to a pipe, the next run goes on behind what the pipe took', async () => {
@@ -250,7 +250,10 @@ test('to a pipe, the next run goes on behind what the pipe took', async () => {
   const run = async () => {
     const pipe = new PassThrough();
     pipe.on('data', (chunk: Buffer) => taken.push(...chunk.toString().split('\n').slice(0, -1)));
-    await sendOutOnce({ readUrl, target: streamTarget(pipe, cursor), name: 'pipe', now: nowMicros }, never);
+    await exportEventsOnce(
+      { readUrl, target: streamTarget(pipe, cursor), name: 'pipe', now: nowMicros },
+      never,
+    );
   };
   await calls(record, 20);
   await run();
@@ -412,7 +415,7 @@ test('a chain whose beginning somebody took away goes out with what is left of i
   ]);
   const missing: unknown[] = [];
   const file = join(folder, 'beheaded.ndjson');
-  await sendOutOnce(toFile(file, { onMissing: (each) => missing.push(each) }), never);
+  await exportEventsOnce(toFile(file, { onMissing: (each) => missing.push(each) }), never);
   expect(eventsIn(linesIn(file)).toSorted()).toEqual(await inTheTable());
   expect(missing).toEqual([{ writer: record.writer, from: 1, to: 2 }]);
 });

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { writeNotice } from '../src/append/index.ts';
-import { type ArchiveStep, archiveMonth, fileTarget, noticeOf, sendOutOnce } from '../src/index.ts';
+import { type ArchiveStep, archiveMonth, noticeOf } from '../src/archive/index.ts';
+import { fileTarget, exportEventsOnce } from '../src/export/index.ts';
 import { type CheckpointKeys, openCheckpointKeys, signCheckpoints } from '../src/checkpoints/index.ts';
 import { month } from './month-of-calls.ts';
 import { OPENING, type RecordDatabase } from './record-under-test.ts';
@@ -50,6 +51,6 @@ export async function exportThen({ database, folder, now }: RecordOfThen, name: 
   const file = join(folder, name);
   const target = fileTarget({ file, header: { atMicros: now(), environment: 'staging' } });
   const never = new AbortController().signal;
-  await sendOutOnce({ readUrl: database.readUrl, target, name: `export ${file}`, now }, never);
+  await exportEventsOnce({ readUrl: database.readUrl, target, name: `export ${file}`, now }, never);
   return file;
 }

@@ -1,7 +1,8 @@
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openAuditWriter } from '../src/append/index.ts';
-import { openReadPool, recordBegins, scopesUsed } from '../src/index.ts';
+import { openReadPool } from '../src/index.ts';
+import { recordBegins, scopesUsed } from '../src/query/index.ts';
 import {
   decision,
   nowMicros,

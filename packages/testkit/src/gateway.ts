@@ -9,7 +9,8 @@ import {
   openSigningKeys,
   type VerifierConfig,
 } from '@ideogate/access-token';
-import { type Call, createLogins, listCalls, migrate, openReadPool, topUpPartitions } from '@ideogate/audit';
+import { createLogins, migrate, openReadPool, topUpPartitions } from '@ideogate/audit';
+import { type Call, listCalls } from '@ideogate/audit/query';
 import { openAuditWriter } from '@ideogate/audit/append';
 import { requireSettings } from '@ideogate/config';
 import type { EnvironmentName } from '@ideogate/contract';

@@ -1,6 +1,7 @@
 import { requireFaultless, type Settings } from '@ideogate/config';
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { type Month } from '@ideogate/audit';
 import {
   ArchiveError,
   type ArchivedMonth,
@@ -8,11 +9,10 @@ import {
   dropImported,
   dueMonths,
   importArchive,
-  type Month,
   noticeOf,
   type RegisteredArchive,
   removeArchive,
-} from '@ideogate/audit';
+} from '@ideogate/audit/archive';
 import { auditAction } from '@ideogate/audit/append';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy, type Retention } from '@ideogate/policy';

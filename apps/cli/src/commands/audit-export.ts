@@ -10,12 +10,12 @@ import {
   httpTarget,
   isExportUrl,
   type Missing,
-  sendOutOnce,
-  sendOutUntil,
+  exportEventsOnce,
+  exportEventsUntil,
   type SendingOptions,
   streamTarget,
   TargetError,
-} from '@ideogate/audit';
+} from '@ideogate/audit/export';
 import { auditAction, auditRead } from '@ideogate/audit/append';
 import { errorCode } from '@ideogate/contract';
 import { CommandError, EXIT } from '../exit-codes.ts';
@@ -56,8 +56,8 @@ export async function auditExport(settings: Settings, options: AuditExportOption
     onMissing: (missing) => process.stderr.write(`${describeMissing(missing)}\n`),
   };
   try {
-    if (options.follow === true) await sendOutUntil(sending, over.signal);
-    else await sendOutOnce(sending, over.signal);
+    if (options.follow === true) await exportEventsUntil(sending, over.signal);
+    else await exportEventsOnce(sending, over.signal);
   } catch (error) {
     throw new CommandError(
       EXIT.failed,

@@ -1,15 +1,13 @@
 import type { Settings } from '@ideogate/config';
+import { type KeptPrompt, openReadPool, readKeptPrompt } from '@ideogate/audit';
 import {
   type Call,
   type CallFilter,
-  type KeptPrompt,
   listCalls,
-  openReadPool,
-  readKeptPrompt,
   type RecordedEvent,
   showCall,
   tailCalls,
-} from '@ideogate/audit';
+} from '@ideogate/audit/query';
 import { auditRead } from '@ideogate/audit/append';
 import { type CallId, errorCode, parseCallId } from '@ideogate/contract';
 import { readInstallationKey } from '@ideogate/data-dir';

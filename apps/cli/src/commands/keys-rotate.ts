@@ -1,6 +1,7 @@
 import type { Settings } from '@ideogate/config';
 import { setTimeout as delay } from 'node:timers/promises';
-import { keyUse, openReadPool } from '@ideogate/audit';
+import { openReadPool } from '@ideogate/audit';
+import { keyUse } from '@ideogate/audit/query';
 import { readInstallationKey } from '@ideogate/data-dir';
 import {
   type IdleProof,

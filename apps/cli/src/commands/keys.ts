@@ -1,5 +1,6 @@
 import type { Settings } from '@ideogate/config';
-import { keyUse, lastUseOf, openReadPool } from '@ideogate/audit';
+import { openReadPool } from '@ideogate/audit';
+import { keyUse, lastUseOf } from '@ideogate/audit/query';
 import { auditRead } from '@ideogate/audit/append';
 import { readKeySources } from '@ideogate/upstream-keys';
 import { EXIT } from '../exit-codes.ts';

@@ -15,7 +15,8 @@ import {
   type Source,
 } from '@ideogate/secret-scan';
 import manifest from '../../package.json' with { type: 'json' };
-import { openReadPool, recordTexts } from '@ideogate/audit';
+import { openReadPool } from '@ideogate/audit';
+import { scanText } from '@ideogate/audit/query';
 import { auditRead } from '@ideogate/audit/append';
 import { errorCode } from '@ideogate/contract';
 import { CommandError, EXIT } from '../exit-codes.ts';
@@ -183,7 +184,7 @@ async function* recordPages(settings: Settings): AsyncGenerator<Named> {
   await auditRead(actorOf(product), 'scan', { of: 'record' });
   const pool = openReadPool(loginOf(product, 'read'));
   try {
-    for await (const events of recordTexts(pool)) {
+    for await (const events of scanText(pool)) {
       const text = events.map(({ texts }) => JSON.stringify(texts)).join('\n');
       yield {
         source: { file: 'record', object: null, inGit: false, chunks: once(Buffer.from(text)) },

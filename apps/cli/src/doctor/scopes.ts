@@ -1,4 +1,5 @@
-import { openReadPool, recordBegins, scopesUsed } from '@ideogate/audit';
+import { openReadPool } from '@ideogate/audit';
+import { recordBegins, scopesUsed } from '@ideogate/audit/query';
 import { isReadScope, isWildcard, parseScope, type ScopePattern } from '@ideogate/contract';
 import { type EnvironmentPolicy, expandPattern, type Release } from '@ideogate/policy';
 import { loginOf } from '../running-product.ts';

@@ -1,6 +1,7 @@
 import type { Settings } from '@ideogate/config';
 import { randomUUID } from 'node:crypto';
-import { findNotice, openReadPool } from '@ideogate/audit';
+import { openReadPool } from '@ideogate/audit';
+import { findNotice } from '@ideogate/audit/query';
 import { auditRead } from '@ideogate/audit/append';
 import { errorCode } from '@ideogate/contract';
 import {

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ArchiveError, archiveMonth, dueMonths, exportName, noticeOf } from '@ideogate/audit';
+import { ArchiveError, archiveMonth, dueMonths, noticeOf } from '@ideogate/audit/archive';
+import { exportName } from '@ideogate/audit/export';
 import { auditAction, UnauditedError } from '@ideogate/audit/append';
 import { type EnvironmentName, errorCode } from '@ideogate/contract';
 import type { Retention } from '@ideogate/policy';

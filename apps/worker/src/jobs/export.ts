@@ -1,4 +1,4 @@
-import { type ExportLag, exportName, httpTarget, sendOut } from '@ideogate/audit';
+import { type ExportLag, exportName, httpTarget, exportEvents } from '@ideogate/audit/export';
 import { errorCode } from '@ideogate/contract';
 import type { Clock, Job, Log, RecordLogins } from '../job.ts';
 
@@ -25,7 +25,7 @@ export function exportRecord(
 ): RunningExport {
   const { host } = new URL(url);
   let lag: ExportLag | null = null;
-  const sending = sendOut({
+  const sending = exportEvents({
     readUrl,
     target: httpTarget({ url, authorization: authorization(), appendUrl }),
     name: exportName(url),

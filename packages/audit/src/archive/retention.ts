@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withOwner } from '../database/owner-session.ts';
 import { type Month, monthOf, monthsFrom } from '../month.ts';
-import { destroyMonthKey } from '../month-keys/forget-month.ts';
+import { destroyMonthKey } from '../prompt-encryption/forget-month.ts';
 import { closedFrom } from './archive-month.ts';
 import { monthTables } from './month-table.ts';
 import { alone, type RegisteredArchive, registeredArchives } from './registered.ts';

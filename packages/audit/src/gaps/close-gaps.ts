@@ -1,6 +1,6 @@
 import { type ChainEnd, chainEnds } from '../checkpoints/checkpoint-store.ts';
 import { lockNamed, pause, runAsLeader, type Session } from '@ideogate/postgres';
-import { advancePositions, type Position, positionsOf } from '../following/positions.ts';
+import { advancePositions, type Position, positionsOf } from '../export/cursors.ts';
 import type { GapReason } from '../append/event-columns.ts';
 import type { AuditWriter } from '../append/audit-writer.ts';
 import { writersWithLease } from '../append/writer-lease.ts';

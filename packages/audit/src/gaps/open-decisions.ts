@@ -1,5 +1,5 @@
 import type { QueryConfig, Session } from '@ideogate/postgres';
-import type { Position } from '../following/positions.ts';
+import type { Position } from '../export/cursors.ts';
 import type { CallOfOutcome } from '../append/event-columns.ts';
 
 /** A decision that let a call go on, and no outcome that followed it. */

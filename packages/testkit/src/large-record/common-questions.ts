@@ -1,4 +1,4 @@
-import { type Call, type CallFilter, listCalls, showCall } from '@ideogate/audit';
+import { type Call, type CallFilter, listCalls, showCall } from '@ideogate/audit/query';
 import { parseCallId } from '@ideogate/contract';
 import type { Pool } from 'pg';
 import { COMMON, RARE } from './large-record.ts';

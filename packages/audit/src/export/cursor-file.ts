@@ -1,6 +1,6 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Position, Positions } from '../following/positions.ts';
+import type { Position, Positions } from './cursors.ts';
 import { TargetError } from './target.ts';
 
 /** How far an export to a file or a pipe has come. */

@@ -1,5 +1,5 @@
 import { isLoopback } from '@ideogate/contract';
-import { advancePositions, positionsOf } from '../following/positions.ts';
+import { advancePositions, positionsOf } from './cursors.ts';
 import { type ExportTarget, textOf, TooLargeError } from './target.ts';
 
 export interface HttpTargetOptions {

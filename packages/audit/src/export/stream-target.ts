@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import type { Position } from '../following/positions.ts';
+import type { Position } from './cursors.ts';
 import { readCursor, writeCursor } from './cursor-file.ts';
 import { type ExportTarget, TargetError, textOf } from './target.ts';
 

@@ -26,7 +26,7 @@ const COLUMNS = [
 const PAGE = 2_000;
 
 /** The words of every event in the database, a page of events at a time, chain by chain. @param pool of the read login */
-export async function* recordTexts(pool: Pool): AsyncGenerator<readonly EventTexts[]> {
+export async function* scanText(pool: Pool): AsyncGenerator<readonly EventTexts[]> {
   let after: readonly [string, string] = ['00000000-0000-0000-0000-000000000000', '0'];
   for (;;) {
     const { rows } = await pool.query<EventTexts>(

@@ -1,6 +1,6 @@
 import { tryLock } from '@ideogate/postgres';
 import { withOwner } from '../database/owner-session.ts';
-import { exportLock } from './send-out.ts';
+import { exportLock } from './export-events.ts';
 import { TargetError } from './target.ts';
 
 export interface ForgettingExport {

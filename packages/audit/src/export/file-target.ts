@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { headerLine } from '../chain/ndjson.ts';
-import type { Positions } from '../following/positions.ts';
+import type { Positions } from './cursors.ts';
 import { readCursor, writeCursor } from './cursor-file.ts';
 import { type ExportTarget, TargetError, textOf } from './target.ts';
 

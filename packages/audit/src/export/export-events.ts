@@ -9,7 +9,7 @@ import {
   tryLock,
   withSession,
 } from '@ideogate/postgres';
-import type { Position } from '../following/positions.ts';
+import type { Position } from './cursors.ts';
 import {
   type Backlog,
   type Batch,
@@ -61,7 +61,7 @@ const START: Position = { seq: 0, atMicros: 0n };
  * checkpoints behind what they fix. A target that is away is tried again for as long as it takes. Of all that run on
  * one database one sends. Never throws; decisions never wait for it.
  */
-export function sendOut(options: SendingOptions): { stop(): Promise<void> } {
+export function exportEvents(options: SendingOptions): { stop(): Promise<void> } {
   const { readUrl, name, pollMs = POLL_MS, onFault = () => {} } = options;
   const leading = { url: readUrl, name: 'ideogate-export', lock: exportLock(name), lookMs: pollMs, onFault };
   return runAsLeader(leading, (session, over) => new Sending(options, session, over).follow());
@@ -71,12 +71,12 @@ export function sendOut(options: SendingOptions): { stop(): Promise<void> } {
  * Sends what the record holds now, and ends.
  * @throws TargetError, also when somebody else sends under this name; what Postgres or the network says
  */
-export function sendOutOnce(options: SendingOptions, over: AbortSignal): Promise<void> {
+export function exportEventsOnce(options: SendingOptions, over: AbortSignal): Promise<void> {
   return withLock(options, (session) => new Sending(options, session, over).once());
 }
 
-/** As `sendOut`, for whoever waits for its end: until `over` aborts. @throws as `sendOutOnce`, when it can't begin */
-export function sendOutUntil(options: SendingOptions, over: AbortSignal): Promise<void> {
+/** As `exportEvents`, for whoever waits for its end: until `over` aborts. @throws as `exportEventsOnce`, when it can't begin */
+export function exportEventsUntil(options: SendingOptions, over: AbortSignal): Promise<void> {
   return withLock(options, (session) => new Sending(options, session, over).follow());
 }
 

@@ -1,7 +1,7 @@
 import type { QueryArrayConfig, Session } from '@ideogate/postgres';
 import { FORM_COLUMNS } from '../chain/chain.ts';
 import { checkpointLine, eventLine, LINE_TEXTS } from '../chain/ndjson.ts';
-import type { Position, Positions } from '../following/positions.ts';
+import type { Position, Positions } from './cursors.ts';
 
 /** Lines on their way out, and where the chains stand once they are there. */
 export interface Batch {

@@ -1,5 +1,5 @@
 import type { Session } from '@ideogate/postgres';
-import type { Positions } from '../following/positions.ts';
+import type { Positions } from './cursors.ts';
 import type { Batch } from './batches.ts';
 
 /** Where the record is sent, which also knows how far it has come there. */
