@@ -16,12 +16,20 @@ class NamedFileError extends Error {
 /**
  * Reads a file that somebody named. What is put in its place by mistake does no harm: a pipe that nobody writes into
  * would keep the process waiting, and a device without an end would take all memory.
- * @throws NamedFileError; what the system says
+ *
+ * @param requireMode looks at the mode of the open file, in whose place nothing can be put any more, and may throw
+ * @throws NamedFileError; what the system says; what `requireMode` throws
  */
-export function readNamedFile(file: string, maxBytes = MAX_NAMED_FILE): Buffer {
+export function readNamedFile(
+  file: string,
+  maxBytes = MAX_NAMED_FILE,
+  requireMode: (mode: number) => void = () => undefined,
+): Buffer {
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    if (!fstatSync(descriptor).isFile()) throw new NamedFileError('not a plain file');
+    const stat = fstatSync(descriptor);
+    if (!stat.isFile()) throw new NamedFileError('not a plain file');
+    requireMode(stat.mode);
     return readAtMost(descriptor, maxBytes);
   } finally {
     closeSync(descriptor);

@@ -1,5 +1,5 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { errorCode } from '@ideogate/contract';
+import { readNamedFile } from './named-file.ts';
 
 /** Bytes: more than any secret that a setting holds. */
 const MAX_BYTES = 65_536;
@@ -25,32 +25,14 @@ export function readSecretFile(path: string): string {
 }
 
 function readPrivately(path: string): Buffer {
-  let descriptor: number | undefined;
   try {
-    // Without waiting: a pipe that nobody writes into would hold up the start.
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    // On the open file, so that nothing can be put in its place between the look and the read.
-    const { mode } = requirePlainFile(path, descriptor);
-    if ((mode & READ_OR_WRITTEN_BY_ALL) !== 0) {
+    return readNamedFile(path, MAX_BYTES, (mode) => {
+      if ((mode & READ_OR_WRITTEN_BY_ALL) === 0) return;
       const octal = (mode & 0o777).toString(8).padStart(4, '0');
       throw new SecretFileError(`${path} has mode ${octal}, so others may use its secret: chmod 600 it`);
-    }
-    const bytes = Buffer.alloc(MAX_BYTES + 1);
-    let length = 0;
-    for (let read = -1; read !== 0 && length < bytes.length; length += read)
-      read = readSync(descriptor, bytes, length, bytes.length - length, null);
-    if (length > MAX_BYTES) throw new SecretFileError(`${path} is too large to be a secret`);
-    return bytes.subarray(0, length);
+    });
   } catch (error) {
     if (error instanceof SecretFileError) throw error;
     throw new SecretFileError(`${path} cannot be read (${errorCode(error)})`);
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
   }
-}
-
-function requirePlainFile(path: string, descriptor: number): { readonly mode: number } {
-  const stat = fstatSync(descriptor);
-  if (!stat.isFile()) throw new SecretFileError(`${path} is not a plain file`);
-  return stat;
 }

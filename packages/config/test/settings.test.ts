@@ -191,9 +191,9 @@ describe('a secret may be in a file', () => {
     const told = [empty, folder, pipe, large].map((path) => wordsOf({ REDIS_URL_FILE: path })[0]);
     expect(told).toEqual([
       `REDIS_URL_FILE: ${empty} is empty`,
-      `REDIS_URL_FILE: ${folder} is not a plain file`,
-      `REDIS_URL_FILE: ${pipe} is not a plain file`,
-      `REDIS_URL_FILE: ${large} is too large to be a secret`,
+      `REDIS_URL_FILE: ${folder} cannot be read (not a plain file)`,
+      `REDIS_URL_FILE: ${pipe} cannot be read (not a plain file)`,
+      `REDIS_URL_FILE: ${large} cannot be read (too large)`,
     ]);
   });
 });
