@@ -15,6 +15,7 @@ const MAX_PATH = 103;
 const ANSWER_MS = 3_000;
 const YOUNG_MS = 10_000;
 
+/** The control socket cannot be served safely, or what came over it is not understood; the message says what to do. */
 export class ControlError extends Error {
   override readonly name = 'ControlError';
 }

@@ -5,6 +5,7 @@ import { putKills, readKills, STORE_TIMEOUTS } from './kill-store.ts';
 const POLL_MS = 300;
 const RETRY_MS = 500;
 
+/** One gateway, as it follows kills in the database. */
 export interface FollowKills {
   /** The login that may read what is sealed. */
   readonly openUrl: string;
@@ -19,6 +20,7 @@ export interface FollowKills {
   readonly onFault: (fault: unknown) => void;
 }
 
+/** What is known of the kills in the database, and of who obeys them. */
 export interface KillFollower {
   /** Gateways that obeyed, this one among them, when the database last answered. */
   peers(): readonly string[];

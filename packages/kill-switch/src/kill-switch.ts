@@ -4,6 +4,7 @@ import { readKillFile, writeKillFile } from './kill-file.ts';
 import { followKills } from './follow-kills.ts';
 import { Kills } from './kills.ts';
 
+/** One gateway: where it keeps kills, and where it hears of new ones. */
 export interface KillSwitchOptions {
   /** Where this gateway keeps the kills it knows. */
   readonly file: string;

@@ -2,6 +2,7 @@ import { escapeIdentifier } from 'pg';
 import type { SessionTimeouts } from './connection-config.ts';
 import { openSession, type Session } from './session.ts';
 
+/** What is followed, how, and what is done with it. */
 export interface ChannelOptions {
   readonly url: string;
   /** Names the session, for whoever looks at the server. */
@@ -22,6 +23,7 @@ export interface ChannelOptions {
   readonly onFault: (fault: unknown) => void;
 }
 
+/** Something that keeps up with a channel in the background. */
 export interface ChannelFollower {
   /** Has the next read begin now, or as soon as the one under way is over. */
   wake(): void;

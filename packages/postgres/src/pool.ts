@@ -3,6 +3,7 @@ import { connectionConfig } from './connection-config.ts';
 
 const CONNECT_MS = 2_000;
 
+/** What a pool over one login is like. */
 export interface PoolOptions {
   /** Shown to whoever looks at the server. */
   readonly name: string;

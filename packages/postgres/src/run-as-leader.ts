@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type AdvisoryLock, noticeLostHosts, tryLock } from './advisory-lock.ts';
 import { type Session, withSession } from './session.ts';
 
+/** Where, and by which lock, a leader is elected. */
 export interface LeaderOptions {
   /** Any login: a lock needs no right. */
   readonly url: string;

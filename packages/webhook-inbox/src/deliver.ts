@@ -10,6 +10,7 @@ import { type Delivery, NotDelivered, openSender, send, type Subscriber } from '
 
 export type { Subscriber } from './send.ts';
 
+/** Who gets what, and who is told of what fails. */
 export interface DeliveryOptions {
   /** The webhook login. */
   readonly url: string;

@@ -4,8 +4,10 @@ import { DELIVER, JOBS } from './inbox.ts';
 /** `waiting`: it is tried, or tried again. `dead`: tried as often as it may be; only `replay` tries it again. */
 export const WEBHOOK_STATES = ['waiting', 'delivered', 'dead'] as const;
 
+/** See `WEBHOOK_STATES`. */
 export type WebhookState = (typeof WEBHOOK_STATES)[number];
 
+/** Whether a word from outside names a state. */
 export function isWebhookState(text: string): text is WebhookState {
   return (WEBHOOK_STATES as readonly string[]).includes(text);
 }
@@ -24,6 +26,7 @@ export interface KeptWebhook {
   readonly lastFault: string | null;
 }
 
+/** Which webhooks are listed; what is left out filters nothing. */
 export interface WebhookFilter {
   readonly state?: WebhookState;
   readonly endpoint?: string;
@@ -48,6 +51,7 @@ export interface Undelivered {
   readonly dead: number;
 }
 
+/** Counts those that are not delivered yet. */
 export async function countUndelivered(pool: Pool): Promise<Undelivered> {
   const { rows } = await pool.query<Undelivered>(
     `SELECT count(*) FILTER (WHERE state = 'waiting')::int AS waiting, count(*) FILTER (WHERE state = 'dead')::int AS dead

@@ -19,6 +19,7 @@ export interface ReceivedWebhook {
   readonly attempts: number;
 }
 
+/** Where webhooks are kept until they are delivered. */
 export interface WebhookInbox {
   /** Whether this event was kept before. */
   has(endpoint: string, eventId: string): Promise<boolean>;
@@ -32,6 +33,7 @@ const SENDER_WAITS_MS = 2_000;
 
 /** The schema of graphile-worker's tables. */
 export const JOBS = 'ideogate_webhook_jobs';
+/** The name of graphile-worker's task that makes one delivery. */
 export const DELIVER = 'deliver';
 
 /**

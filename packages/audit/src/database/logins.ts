@@ -2,12 +2,14 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { escapeIdentifier, escapeLiteral, inTransaction, type Session } from '@ideogate/postgres';
 import { retryOnRoleRace, withOwner } from './owner-session.ts';
 
+/** A login as it is to be made. */
 export interface Login {
   readonly user: string;
   /** Printable ASCII without spaces. */
   readonly password: string;
 }
 
+/** Why a login is not made. */
 export type LoginFault =
   /** Roles belong to the whole cluster: a name without the database's in it would be shared with another database. */
   | 'name-without-database'
@@ -20,6 +22,7 @@ export type LoginFault =
   /** Not printable ASCII. */
   | 'password';
 
+/** No login was made; `fault` says why. */
 export class LoginError extends Error {
   override readonly name = 'LoginError';
   readonly fault: LoginFault;

@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { inTransaction, type Session } from '@ideogate/postgres';
 import { retryOnRoleRace, withOwner, withSchemaLock } from './owner-session.ts';
 
+/** Why a database is not migrated. */
 export type MigrationFault =
   /** A migration that has landed was edited since. */
   | 'edited'
@@ -16,6 +17,7 @@ export type MigrationFault =
   /** A database that can't hold every character would let a hostile one stop the record. */
   | 'not-utf8';
 
+/** Nothing more was migrated; `fault` says why. */
 export class MigrationError extends Error {
   override readonly name = 'MigrationError';
   readonly fault: MigrationFault;

@@ -19,8 +19,10 @@ export const DATABASE_FAULTS = {
     'Whoever stands in between could be the database: use `sslmode=verify-full`, with `sslrootcert` where the authority is your own.',
 } as const;
 
+/** The name of one of `DATABASE_FAULTS`. */
 export type DatabaseFault = keyof typeof DATABASE_FAULTS;
 
+/** Whether a word from outside names a fault. */
 export function isDatabaseFault(text: string): text is DatabaseFault {
   return Object.hasOwn(DATABASE_FAULTS, text);
 }
@@ -31,6 +33,7 @@ export interface FoundFault {
   readonly detail: string | null;
 }
 
+/** How fit a database is to hold the record. */
 export interface DatabaseSafety {
   readonly faults: readonly FoundFault[];
   /** Whether acknowledged rows are on a second server too, so that a failover keeps them. */

@@ -7,6 +7,7 @@ import { type KeyOpener, openKey } from '../sealing.ts';
 import { STORE_TIMEOUTS } from './store-timeouts.ts';
 import type { CheckAnswer } from './key-store.ts';
 
+/** One gateway, as it follows the sealed store. */
 export interface FollowOptions {
   /** The login that may read what is sealed. */
   readonly openUrl: string;
@@ -28,6 +29,7 @@ export interface FollowOptions {
   readonly onFault: (fault: unknown) => void;
 }
 
+/** What became of a key in one gateway. */
 export type KeyChange =
   /** The ring was filled anew. */
   | { readonly what: 'followed'; readonly read: readonly string[]; readonly write: readonly string[] }

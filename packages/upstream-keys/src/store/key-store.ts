@@ -3,6 +3,7 @@ import type { KeySlot } from '../key-ring.ts';
 import type { KeyBinding } from '../sealing.ts';
 import { STORE_TIMEOUTS } from './store-timeouts.ts';
 
+/** Where a key stands on its way in and out. */
 export type KeyState = 'pending' | 'verified' | 'active' | 'draining' | 'revoked';
 
 /** A key of the sealed store, as those see it who may not open it. */
