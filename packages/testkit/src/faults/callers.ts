@@ -71,7 +71,8 @@ export async function sendHalfAHead(to: GatewayProcess): Promise<Socket> {
 
 const PATH = { paid: '/v1/ideogram-v3/generate', upload: '/v1/ideogram-v3/remix' } as const;
 const BOUNDARY = 'fault-run-0123456789';
-const UPLOAD_BYTES = 64 * 1024;
+/** Its half is more than a connection to the upstream waits for. */
+const UPLOAD_BYTES = 256 * 1024;
 /** No fault lasts so long; a caller that waits longer has been forgotten. */
 const PATIENCE_MS = 120_000;
 
