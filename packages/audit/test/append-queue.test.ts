@@ -1,7 +1,7 @@
 import { bytesGrownOld } from '@ideogate/testkit';
 import { expect, test } from 'vitest';
 import { AppendQueue } from '../src/append/append-queue.ts';
-import { decision, nowMicros, outcome } from './record-under-test.ts';
+import { decision, nowMicros, outcome } from './events-under-test.ts';
 
 const MEGABYTE = 1024 * 1024;
 const AT_ONCE = 10;

@@ -8,7 +8,6 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { openAuditWriter } from '../src/append/index.ts';
 import { openMonthKeys, topUpPartitions } from '../src/index.ts';
 import {
   type ArchiveStep,
@@ -22,14 +21,8 @@ import { exportName, forgetExport, exportEvents, TargetError } from '../src/expo
 import { readArchive } from '../src/archive/archive-file.ts';
 import { readLine } from '../src/chain/ndjson.ts';
 import { at, month, quarterOfCalls, writeCalls } from './month-of-calls.ts';
-import {
-  decision,
-  nowMicros,
-  OPENING,
-  type RecordDatabase,
-  recordDatabase,
-  until,
-} from './record-under-test.ts';
+import { decision } from './events-under-test.ts';
+import { openWriter, type RecordDatabase, recordDatabase, until } from './record-under-test.ts';
 
 const JUNE = () => at('2030-06-01T00:00:00Z');
 const FILE = 'ideogate-staging-2030-01.ndjson.gz';
@@ -273,7 +266,7 @@ describe('an auditor’s open SELECT', () => {
   }
 
   test('holds up no row while a month leaves: archiving waits for it, and callers do not', async () => {
-    const record = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
+    const record = openWriter(database);
     await whileSomebodyReads(async (leave) => {
       const archiving = archive();
       await until('the detaching waits for the auditor', detachingWaits);
@@ -305,7 +298,7 @@ describe('an auditor’s open SELECT', () => {
   });
 
   test('holds up no partition that is made ahead, and making it holds up no row', async () => {
-    const record = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
+    const record = openWriter(database);
     await whileSomebodyReads(async () => {
       const toppingUp = topUpPartitions(database.ownerUrl, at('2035-01-01T00:00:00Z'));
       for (let call = 0; call < 20; call++) expect(await record.decide(decision())).toBe('committed');

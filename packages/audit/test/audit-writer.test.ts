@@ -1,19 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type AuditWriter, openAuditWriter, type AuditWriterOptions } from '../src/append/index.ts';
+import type { AuditWriter, AuditWriterOptions } from '../src/append/index.ts';
 import { type ChainedEvent, verifyChain } from '../src/index.ts';
 import { writerLock } from '../src/append/event-store.ts';
 import { readChain } from './chain-of.ts';
-import {
-  decision,
-  newCallId,
-  nowMicros,
-  outcome,
-  type RecordDatabase,
-  recordDatabase,
-  refusal,
-  until,
-  OPENING,
-} from './record-under-test.ts';
+import { decision, newCallId, nowMicros, outcome, refusal } from './events-under-test.ts';
+import { OPENING, openWriter, type RecordDatabase, recordDatabase, until } from './record-under-test.ts';
 
 let database: RecordDatabase;
 const opened: AuditWriter[] = [];
@@ -33,8 +24,7 @@ afterEach(async () => {
 });
 
 function open(changes: Partial<AuditWriterOptions> = {}): AuditWriter {
-  const { relayedAppendUrl: appendUrl, readUrl } = database;
-  const record = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now: nowMicros, ...changes });
+  const record = openWriter(database, { appendUrl: database.relayedAppendUrl, ...changes });
   opened.push(record);
   return record;
 }

@@ -1,18 +1,10 @@
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AuditWriter, openAuditWriter } from '../src/append/index.ts';
+import type { AuditWriter } from '../src/append/index.ts';
 import { openReadPool } from '../src/index.ts';
 import { type Call, listCalls, showCall, tailCalls } from '../src/query/index.ts';
-import {
-  decision,
-  newCallId,
-  nowMicros,
-  outcome,
-  type RecordDatabase,
-  recordDatabase,
-  refusal,
-  OPENING,
-} from './record-under-test.ts';
+import { decision, newCallId, nowMicros, outcome, refusal } from './events-under-test.ts';
+import { openWriter, type RecordDatabase, recordDatabase } from './record-under-test.ts';
 
 let database: RecordDatabase;
 let record: AuditWriter;
@@ -20,12 +12,7 @@ let pool: Pool;
 
 beforeAll(async () => {
   database = await recordDatabase();
-  record = openAuditWriter({
-    appendUrl: database.appendUrl,
-    readUrl: database.readUrl,
-    opening: OPENING,
-    now: nowMicros,
-  });
+  record = openWriter(database);
   pool = openReadPool(database.readUrl);
 });
 afterAll(async () => {
@@ -188,12 +175,7 @@ describe('asking the record', () => {
     const seen: string[] = [];
     const give = new Map<number, () => Promise<unknown>>();
     const event = decision({ subject: caller });
-    const other = openAuditWriter({
-      appendUrl: database.appendUrl,
-      readUrl: database.readUrl,
-      opening: OPENING,
-      now: nowMicros,
-    });
+    const other = openWriter(database);
     const late = refusal({ subject: caller, atMicros: nowMicros() - 30_000_000n });
     await record.decide(event);
     give.set(1, async () => {

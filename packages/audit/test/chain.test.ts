@@ -6,7 +6,7 @@ import { type ChainedEvent, hashEvent, verifyChain } from '../src/index.ts';
 import canonicalize from 'canonicalize';
 import { canonicalForm, chain, EMPTY_CHAIN } from '../src/chain/chain.ts';
 import { eventColumns } from '../src/append/event-columns.ts';
-import { decision, outcome } from './record-under-test.ts';
+import { decision, outcome } from './events-under-test.ts';
 
 const WRITER = '00000000-0000-4000-8000-000000000001';
 const CALL = '00000000-0000-7000-8000-000000000002' as CallId; // as: it is one

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, DatabaseError } from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { openAuditWriter } from '../src/append/index.ts';
 import {
   fileDestination,
   httpDestination,
@@ -32,14 +31,8 @@ import {
   signNote,
   verifyNote,
 } from '../src/checkpoints/note.ts';
-import {
-  decision,
-  nowMicros,
-  OPENING,
-  type RecordDatabase,
-  recordDatabase,
-  until,
-} from './record-under-test.ts';
+import { decision, nowMicros } from './events-under-test.ts';
+import { openWriter, type RecordDatabase, recordDatabase, until } from './record-under-test.ts';
 
 const NAME = 'ideogate.test/staging';
 
@@ -193,7 +186,7 @@ describe('the signing of checkpoints', () => {
     const key = join(folder(), 'checkpoint-key');
     const signing = sign(key);
     await until('the checkpoint of the start', async () => (await count()) === 1);
-    const record = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
+    const record = openWriter(database);
     await until('the checkpoint of the opened chain', async () => (await count()) >= 2);
     await record.decide(decision());
     const opened = await count();
@@ -232,7 +225,7 @@ describe('the signing of checkpoints', () => {
 
   test('comes after so many events, whatever the time', async () => {
     const signing = sign(join(folder(), 'checkpoint-key'), { everyEvents: 5 });
-    const record = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
+    const record = openWriter(database);
     await record.decide(decision());
     const seqs = async () =>
       (await stored()).flatMap(({ checkpoint }) =>

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { type Consumer, eventsIn, startConsumer } from '@ideogate/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type AuditWriter, openAuditWriter, type AuditWriterOptions } from '../src/append/index.ts';
+import type { AuditWriter, AuditWriterOptions } from '../src/append/index.ts';
 import {
   type ExportLag,
   exportName,
@@ -30,16 +30,8 @@ import {
 } from '../src/export/index.ts';
 import { type EventOfLine, readLine } from '../src/chain/ndjson.ts';
 
-import {
-  decision,
-  nowMicros,
-  OPENING,
-  outcome,
-  type RecordDatabase,
-  recordDatabase,
-  refusal,
-  until,
-} from './record-under-test.ts';
+import { decision, nowMicros, outcome, refusal } from './events-under-test.ts';
+import { openWriter, type RecordDatabase, recordDatabase, until } from './record-under-test.ts';
 
 let database: RecordDatabase;
 let consumer: Consumer;
@@ -65,8 +57,7 @@ afterEach(async () => {
 });
 
 function open(changes: Partial<AuditWriterOptions> = {}): AuditWriter {
-  const { appendUrl, readUrl } = database;
-  const record = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now: nowMicros, ...changes });
+  const record = openWriter(database, changes);
   stops.push(() => record.close(2_000));
   return record;
 }

@@ -1,17 +1,10 @@
 import { type Relay, startRelay } from '@ideogate/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type AuditWriter, openAuditWriter, type AuditWriterOptions } from '../src/append/index.ts';
+import type { AuditWriter, AuditWriterOptions } from '../src/append/index.ts';
 import { type ClosingOptions, closeGaps, listGaps, openReadPool, verifyChain } from '../src/index.ts';
 import { readChain } from './chain-of.ts';
-import {
-  decision,
-  nowMicros,
-  OPENING,
-  outcome,
-  type RecordDatabase,
-  recordDatabase,
-  until,
-} from './record-under-test.ts';
+import { decision, nowMicros, outcome } from './events-under-test.ts';
+import { OPENING, openWriter, type RecordDatabase, recordDatabase, until } from './record-under-test.ts';
 
 const MARGIN_MS = 60;
 const BOUND_MS = 100;
@@ -34,8 +27,7 @@ afterEach(async () => {
 });
 
 function open(changes: Partial<AuditWriterOptions> = {}): AuditWriter {
-  const { appendUrl, readUrl } = database;
-  const record = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now: nowMicros, ...changes });
+  const record = openWriter(database, changes);
   stops.push(() => record.close(2_000));
   return record;
 }
@@ -353,8 +345,8 @@ test('gaps are listed newest first, page by page, with why and since when; true 
   const fresh = await recordDatabase();
   const { appendUrl, readUrl } = fresh;
   const opening = { ...OPENING, callsEndWithinMs: 60_000 };
-  const record = openAuditWriter({ appendUrl, readUrl, opening, now: nowMicros });
-  const other = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now: nowMicros });
+  const record = openWriter({ appendUrl, readUrl }, { opening });
+  const other = openWriter({ appendUrl, readUrl });
   const closing = closeGaps({
     appendUrl,
     readUrl,
@@ -378,7 +370,7 @@ test('gaps are listed newest first, page by page, with why and since when; true 
     await record.decide(running);
     const longAgo = () => nowMicros() - 120_000_000n;
     const late = decision({ atMicros: longAgo() });
-    const old = openAuditWriter({ appendUrl, readUrl, opening, now: longAgo });
+    const old = openWriter({ appendUrl, readUrl }, { opening, now: longAgo });
     await old.decide(late);
     const all = await listGaps(pool, { limit: 10 });
     const times = all.map(({ since }) => since);

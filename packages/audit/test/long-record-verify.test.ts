@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type AuditWriter, openAuditWriter } from '../src/append/index.ts';
+import type { AuditWriter } from '../src/append/index.ts';
 import { topUpPartitions } from '../src/index.ts';
 import {
   InterruptedError,
@@ -13,14 +13,8 @@ import {
 } from '../src/verify/index.ts';
 import { at } from './month-of-calls.ts';
 import { archiveThen, exportThen, keysIn, signThen } from './record-of-then.ts';
-import {
-  decision,
-  OPENING,
-  outcome,
-  type RecordDatabase,
-  recordDatabase,
-  refusal,
-} from './record-under-test.ts';
+import { decision, outcome, refusal } from './events-under-test.ts';
+import { openWriter, type RecordDatabase, recordDatabase } from './record-under-test.ts';
 
 /** A record of its own for each test, in 2030. */
 let database: RecordDatabase;
@@ -40,7 +34,7 @@ afterEach(async () => {
 
 const clock = () => at(now);
 const then = () => ({ database, folder, now: clock });
-const open = () => openAuditWriter({ ...database, opening: OPENING, now: clock });
+const open = () => openWriter(database, { now: clock });
 
 async function call(record: AuditWriter): Promise<void> {
   const call_ = decision({ atMicros: clock() });

@@ -2,7 +2,7 @@ import { createDecipheriv, createHmac, type KeyObject } from 'node:crypto';
 import type { CallId } from '@ideogate/contract';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { openAuditWriter, writeNotice } from '../src/append/index.ts';
+import { writeNotice } from '../src/append/index.ts';
 import {
   forgetMonth,
   type Month,
@@ -13,15 +13,8 @@ import {
   verifyChain,
 } from '../src/index.ts';
 import { readChain } from './chain-of.ts';
-import {
-  decision,
-  nowMicros,
-  OPENING,
-  outcome,
-  type RecordDatabase,
-  recordDatabase,
-  until,
-} from './record-under-test.ts';
+import { decision, nowMicros, outcome } from './events-under-test.ts';
+import { OPENING, openWriter, type RecordDatabase, recordDatabase, until } from './record-under-test.ts';
 
 const SECRET = 'fake-installation-secret';
 const DAY_MICROS = 86_400_000_000n;
@@ -185,7 +178,7 @@ describe('forgetting a month', () => {
     const now = () => begun;
     const keys = await keysAt(now);
     const { appendUrl, readUrl, owner } = database;
-    const record = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now });
+    const record = openWriter({ appendUrl, readUrl }, { now });
     const call = decision();
     await record.decide(call);
     record.outcome(outcome({ callId: call.callId, promptDigest: digest(keys.digestKey(now())) }));
@@ -265,7 +258,7 @@ describe('a prompt that the record keeps', () => {
 
   test('is gone with its key, and the chain that holds it is whole', async () => {
     const { appendUrl, readUrl, owner } = database;
-    const record = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now: nowMicros });
+    const record = openWriter({ appendUrl, readUrl });
     const call = decision();
     const promptSealed = await seal(call.callId, PROMPT);
     await record.decide(call);

@@ -1,6 +1,6 @@
-import { openAuditWriter } from '../src/append/index.ts';
 import { type Month, parseMonth, topUpPartitions } from '../src/index.ts';
-import { decision, OPENING, outcome, type RecordDatabase } from './record-under-test.ts';
+import { decision, outcome } from './events-under-test.ts';
+import { openWriter, type RecordDatabase } from './record-under-test.ts';
 
 export const at = (time: string): bigint => BigInt(Date.parse(time)) * 1_000n;
 
@@ -13,7 +13,7 @@ export function month(text: string): Month {
 /** Writes two calls at each of these times, in their order, as one writer; four events a time, and two of its own. */
 export async function writeCalls(database: RecordDatabase, times: readonly string[]): Promise<string> {
   let now = at(times[0] ?? '');
-  const record = openAuditWriter({ ...database, opening: OPENING, now: () => now });
+  const record = openWriter(database, { now: () => now });
   for (const time of times) {
     now = at(time);
     for (const subject of ['service-a', 'service-b']) {

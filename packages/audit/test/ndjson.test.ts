@@ -1,18 +1,11 @@
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openAuditWriter } from '../src/append/index.ts';
 import { hashEvent } from '../src/chain/chain.ts';
 import { checkpointLine, eventLine, headerLine, LINE_TEXTS, readLine } from '../src/chain/ndjson.ts';
 import { readChain } from './chain-of.ts';
-import {
-  decision,
-  nowMicros,
-  OPENING,
-  outcome,
-  type RecordDatabase,
-  recordDatabase,
-} from './record-under-test.ts';
+import { decision, outcome } from './events-under-test.ts';
+import { openWriter, type RecordDatabase, recordDatabase } from './record-under-test.ts';
 
 let database: RecordDatabase;
 beforeAll(async () => {
@@ -23,7 +16,7 @@ afterAll(async () => {
 });
 
 test('an event’s line without its hash is what was hashed, whatever its texts hold', async () => {
-  const record = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
+  const record = openWriter(database);
   await record.decide(decision({ subject: 'quote " backslash \\ feed \n tab \t bell \u0007 DEL \u007f' }));
   await record.decide(decision({ resource: '\u0000 é 汉 😀 \ud800 \u2028', tokenId: null }));
   for (let more = 0; more < 8; more++) await record.decide(decision());

@@ -9,7 +9,8 @@ import { Client, DatabaseError } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createLogins, migrate, openReadPool, partitionsAheadDays, topUpPartitions } from '../src/index.ts';
 import { auditEvent } from '../src/database/schema.ts';
-import { nowMicros, type RecordDatabase, recordDatabase } from './record-under-test.ts';
+import { nowMicros } from './events-under-test.ts';
+import { type RecordDatabase, recordDatabase } from './record-under-test.ts';
 
 const DAY_MICROS = 86_400_000_000n;
 let database: RecordDatabase;

@@ -1,17 +1,9 @@
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openAuditWriter } from '../src/append/index.ts';
 import { openReadPool } from '../src/index.ts';
 import { recordBegins, scopesUsed } from '../src/query/index.ts';
-import {
-  decision,
-  nowMicros,
-  OPENING,
-  outcome,
-  type RecordDatabase,
-  recordDatabase,
-  refusal,
-} from './record-under-test.ts';
+import { decision, nowMicros, outcome, refusal } from './events-under-test.ts';
+import { openWriter, type RecordDatabase, recordDatabase } from './record-under-test.ts';
 
 const DAY_MICROS = 86_400_000_000n;
 let database: RecordDatabase;
@@ -28,7 +20,7 @@ afterAll(async () => {
 
 async function write(events: readonly ReturnType<typeof decision>[], now: () => bigint): Promise<void> {
   const { appendUrl, readUrl } = database;
-  const record = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now });
+  const record = openWriter({ appendUrl, readUrl }, { now });
   for (const event of events)
     if (event.result === 'allowed') {
       await record.decide(event);

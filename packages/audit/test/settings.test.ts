@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startLocalPostgres } from '@ideogate/local-postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AuditWriter, openAuditWriter } from '../src/append/index.ts';
+import type { AuditWriter } from '../src/append/index.ts';
 import { type DatabaseFault, databaseSafety, type DatabaseUser } from '../src/index.ts';
 import { connectionFaults } from '../src/database/settings.ts';
-import { nowMicros, OPENING, type RecordDatabase, recordDatabase, until } from './record-under-test.ts';
+import { openWriter, type RecordDatabase, recordDatabase, until } from './record-under-test.ts';
 
 let database: RecordDatabase;
 
@@ -239,14 +239,7 @@ test('the way to the database is looked at together with the rest', async () => 
 });
 
 describe('a record asked whether it is ready', () => {
-  const open = (acceptedFaults: readonly DatabaseFault[] = []) =>
-    openAuditWriter({
-      appendUrl: database.appendUrl,
-      readUrl: database.readUrl,
-      opening: OPENING,
-      acceptedFaults,
-      now: nowMicros,
-    });
+  const open = (acceptedFaults: readonly DatabaseFault[] = []) => openWriter(database, { acceptedFaults });
   const readiness = async (record: AuditWriter) => {
     try {
       await until('somebody looked at the database', async () =>

@@ -1,8 +1,9 @@
 import { randomBytes, randomUUIDv7 } from 'node:crypto';
 import type { CallId, DecisionEvent } from '@ideogate/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openAuditWriter, storedBytes } from '../src/append/index.ts';
-import { nowMicros, OPENING, recordDatabase, type RecordDatabase, refusal } from './record-under-test.ts';
+import { storedBytes } from '../src/append/index.ts';
+import { refusal } from './events-under-test.ts';
+import { openWriter, recordDatabase, type RecordDatabase } from './record-under-test.ts';
 
 let database: RecordDatabase;
 beforeAll(async () => {
@@ -53,14 +54,8 @@ test.each([
 ])(
   'a row with a %s takes no more of the disk than is counted for it, and not much less (H.64)',
   async (_, changes) => {
-    const record = openAuditWriter({
-      appendUrl: database.appendUrl,
-      readUrl: database.readUrl,
-      opening: OPENING,
-      // A busy machine takes longer for so many rows than a call waits.
-      commitTimeoutMs: 20_000,
-      now: nowMicros,
-    });
+    // A busy machine takes longer for so many rows than a call waits.
+    const record = openWriter(database, { commitTimeoutMs: 20_000 });
     const before = await sizeOnDisk();
     const events = Array.from({ length: ROWS }, () => anonymous(changes()));
     expect(new Set(await Promise.all(events.map((event) => record.refuse(event))))).toEqual(

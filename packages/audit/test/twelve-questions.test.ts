@@ -2,17 +2,10 @@ import { readFileSync } from 'node:fs';
 import { parseCallId } from '@ideogate/contract';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type AuditWriter, openAuditWriter, writeNotice } from '../src/append/index.ts';
+import { type AuditWriter, writeNotice } from '../src/append/index.ts';
 import { openReadPool } from '../src/index.ts';
-import {
-  decision,
-  nowMicros,
-  OPENING,
-  outcome,
-  type RecordDatabase,
-  recordDatabase,
-  refusal,
-} from './record-under-test.ts';
+import { decision, nowMicros, outcome, refusal } from './events-under-test.ts';
+import { OPENING, openWriter, type RecordDatabase, recordDatabase } from './record-under-test.ts';
 
 const PAGE = readFileSync(new URL('../../../docs/audit.md', import.meta.url), 'utf8');
 const [, SECTION = ''] = /<!-- questions -->\n([^]*?)<!-- \/questions -->/.exec(PAGE) ?? [];
@@ -29,7 +22,7 @@ let pool: Pool;
 beforeAll(async () => {
   database = await recordDatabase();
   const logins = { appendUrl: database.appendUrl, readUrl: database.readUrl };
-  record = openAuditWriter({ ...logins, opening: OPENING, now: nowMicros });
+  record = openWriter(logins);
   pool = openReadPool(database.readUrl);
   const callId = parseCallId('01932c07-7c00-7000-8000-000000000001');
   const caller = { subject: 'reports', tokenId: 'jti-of-the-token' };

@@ -1,16 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type AuditWriter, openAuditWriter, type AuditWriterOptions } from '../src/append/index.ts';
+import type { AuditWriter, AuditWriterOptions } from '../src/append/index.ts';
 import { readChain } from './chain-of.ts';
-import {
-  decision,
-  nowMicros,
-  OPENING,
-  outcome,
-  type RecordDatabase,
-  recordDatabase,
-  refusal,
-  until,
-} from './record-under-test.ts';
+import { decision, outcome, refusal } from './events-under-test.ts';
+import { openWriter, type RecordDatabase, recordDatabase, until } from './record-under-test.ts';
 
 let database: RecordDatabase;
 const opened: AuditWriter[] = [];
@@ -26,8 +18,7 @@ afterEach(async () => {
 });
 
 function open(changes: Partial<AuditWriterOptions> = {}): AuditWriter {
-  const { relayedAppendUrl: appendUrl, readUrl } = database;
-  const record = openAuditWriter({ appendUrl, readUrl, opening: OPENING, now: nowMicros, ...changes });
+  const record = openWriter(database, { appendUrl: database.relayedAppendUrl, ...changes });
   opened.push(record);
   return record;
 }

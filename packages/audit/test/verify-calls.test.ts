@@ -6,9 +6,9 @@ import type { Client } from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { eventColumns } from '../src/append/event-columns.ts';
 import { appendEvents, writerLock } from '../src/append/event-store.ts';
-import { openAuditWriter } from '../src/append/index.ts';
 import { chain, EMPTY_CHAIN } from '../src/chain/chain.ts';
-import { nowMicros, OPENING, outcome, refusal } from './record-under-test.ts';
+import { nowMicros, outcome, refusal } from './events-under-test.ts';
+import { openWriter } from './record-under-test.ts';
 import {
   asSuperuser,
   event,
@@ -51,7 +51,7 @@ describe('a call that nobody told the end of', () => {
     });
     if (callId === undefined) throw new Error('no call');
     const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    const closer = openAuditWriter({ ...urls, opening: OPENING, now: nowMicros });
+    const closer = openWriter(urls);
     closer.outcome(outcome({ callId, result: 'unknown', reason: 'writer-died' }));
     await closer.close(5_000);
     const report = await verify(inDatabase(sample.whole), { gapAfterMs: 0 });
@@ -124,7 +124,7 @@ describe('an outcome that its writer did not write', () => {
     );
     const callId = await callOf(sample.whole, event(sample.open, 20));
     const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    const forger = openAuditWriter({ ...urls, opening: OPENING, now: nowMicros });
+    const forger = openWriter(urls);
     forger.outcome(outcome({ callId }));
     await forger.close(5_000);
     const { faults } = await verify(inDatabase(sample.whole));
@@ -136,7 +136,7 @@ test('a chain of long ago that the last checkpoint does not know is none of the 
   onTestFinished(() => putBack(sample.whole));
   const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
   const longAgo = () => nowMicros() - 11n * 86_400_000_000n;
-  const record = openAuditWriter({ ...urls, opening: OPENING, now: longAgo });
+  const record = openWriter(urls, { now: longAgo });
   await record.refuse(refusal({ atMicros: longAgo() }));
   await record.close(5_000);
   const file = await exportOf(sample.whole);

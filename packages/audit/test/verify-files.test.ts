@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { superuserUrl } from '@ideogate/testkit';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { openAuditWriter } from '../src/append/index.ts';
 import { headerLine } from '../src/chain/ndjson.ts';
 import type { VerifyReport } from '../src/verify/index.ts';
-import { nowMicros, OPENING } from './record-under-test.ts';
+import { nowMicros } from './events-under-test.ts';
+import { openWriter } from './record-under-test.ts';
 import {
   asSuperuser,
   event,
@@ -92,7 +92,7 @@ describe('a file', () => {
       client.query(`DELETE FROM ideogate.audit_event WHERE ${event(sample.open, 21)}`),
     );
     const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    const later = openAuditWriter({ ...urls, opening: OPENING, now: nowMicros });
+    const later = openWriter(urls);
     await later.close(5_000);
     const [header = '', ...rest] = await lines();
     const file = join(sample.folder, 'long-ago.ndjson');

@@ -2,13 +2,13 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { superuserUrl } from '@ideogate/testkit';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { openAuditWriter } from '../src/append/index.ts';
 import { checkpointLine } from '../src/chain/ndjson.ts';
 import { checkpointOf, checkpointText, hashOfCheckpoint } from '../src/checkpoints/checkpoint.ts';
 import { openCheckpointKeys, prepareNextKey, signCheckpoints } from '../src/checkpoints/index.ts';
 import { makeSigningKey, signNote } from '../src/checkpoints/note.ts';
 import type { VerifyReport } from '../src/verify/index.ts';
-import { decision, nowMicros, OPENING, type RecordDatabase, recordDatabase } from './record-under-test.ts';
+import { decision, nowMicros } from './events-under-test.ts';
+import { OPENING, openWriter, type RecordDatabase, recordDatabase } from './record-under-test.ts';
 import {
   asSuperuser,
   event,
@@ -33,7 +33,7 @@ describe('of two environments that sign with one key', () => {
 
   beforeAll(async () => {
     other = await recordDatabase();
-    const record = openAuditWriter({ ...other, opening: { ...OPENING, ...other_ }, now: nowMicros });
+    const record = openWriter(other, { opening: { ...OPENING, ...other_ } });
     await record.decide(decision(other_));
     await record.close(5_000);
     await signCheckpoints({

@@ -5,22 +5,15 @@ import { join } from 'node:path';
 import { superuserUrl } from '@ideogate/testkit';
 import { Client } from 'pg';
 import { afterAll, beforeAll } from 'vitest';
-import { type AuditWriter, openAuditWriter } from '../src/append/index.ts';
+import type { AuditWriter } from '../src/append/index.ts';
 import { checkpointLine, eventLine, headerLine, LINE_TEXTS } from '../src/chain/ndjson.ts';
 import { checkpointOf } from '../src/checkpoints/checkpoint.ts';
 import { openCheckpointKeys, signCheckpoints } from '../src/checkpoints/index.ts';
 import { type ChainedEvent, hashEvent } from '../src/index.ts';
 import { type Finding, verifyRecord, type VerifyOptions, type VerifyReport } from '../src/verify/index.ts';
 import { readChain } from './chain-of.ts';
-import {
-  decision,
-  nowMicros,
-  OPENING,
-  outcome,
-  type RecordDatabase,
-  recordDatabase,
-  refusal,
-} from './record-under-test.ts';
+import { decision, nowMicros, outcome, refusal } from './events-under-test.ts';
+import { openWriter, type RecordDatabase, recordDatabase } from './record-under-test.ts';
 
 /** A record of three chains, closed and open ones, with checkpoints within and after them, and a tail. */
 export interface Sample {
@@ -127,15 +120,15 @@ async function makeSample(): Promise<void> {
   const database = await recordDatabase();
   const folder = mkdtempSync(join(tmpdir(), 'ideogate-verify-'));
   const keyFile = join(folder, 'checkpoint-key');
-  const closed = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
+  const closed = openWriter(database);
   await calls(closed, 6);
   await closed.close(5_000);
-  const third = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
+  const third = openWriter(database);
   await third.refuse(refusal({ subject: 'tab\t line \n \\ "quoted"' }));
   await third.close(5_000);
   // Eight checkpoints: with those that follow, numbers get a second digit.
   for (let times = 0; times < 4; times++) await signNow(database, keyFile);
-  const open = openAuditWriter({ ...database, opening: OPENING, now: nowMicros });
+  const open = openWriter(database);
   await calls(open, 4);
   await signNow(database, keyFile);
   const backup = await stillCopyOf(database.name);

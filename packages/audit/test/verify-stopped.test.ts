@@ -2,9 +2,9 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { superuserUrl } from '@ideogate/testkit';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { openAuditWriter } from '../src/append/index.ts';
 import { InterruptedError } from '../src/verify/index.ts';
-import { nowMicros, OPENING, refusal } from './record-under-test.ts';
+import { refusal } from './events-under-test.ts';
+import { openWriter } from './record-under-test.ts';
 import {
   asSuperuser,
   event,
@@ -43,7 +43,7 @@ describe('a verification that was stopped', () => {
   test('is gone on with from the middle of a chain, and misses nothing on either side', async () => {
     onTestFinished(() => putBack(sample.whole));
     const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    const record = openAuditWriter({ ...urls, opening: OPENING, now: nowMicros });
+    const record = openWriter(urls);
     await Promise.all(Array.from({ length: 1_500 }, () => record.refuse(refusal())));
     await record.close(5_000);
     await asSuperuser(sample.whole, async (client) => {
