@@ -158,6 +158,8 @@ const SECOND_ENTRIES: Readonly<Record<string, string>> = {
     'who measures on a long history should not load a test runner',
   'packages/testkit/src/large-record/index.ts':
     'who measures on a large record should not load a test runner',
+  'packages/testkit/src/sample-operations.ts':
+    'tests of what is pure should not load the gateway on real parts',
   'packages/testkit/src/run-flags.ts': 'who measures should not load a test runner',
 };
 

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { readNamedText, type Secret, type SettingValues } from '@ideogate/config';
+import { ConfigError, readNamedText, type Secret, type SettingValues } from '@ideogate/config';
 import { type EnvironmentName, isLoopback } from '@ideogate/contract';
 import { type PageOrigins, readPageOrigins } from './page-origins.ts';
 import { readTrustedProxies, type TrustedProxies } from './trusted-proxies.ts';
@@ -45,15 +45,7 @@ export interface EgressProxy {
   readonly credentials: () => string | null;
 }
 
-/** What is wrong with a configuration: every fault, a line each. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly faults: readonly string[];
-  constructor(faults: readonly string[]) {
-    super(faults.join('\n'));
-    this.faults = faults;
-  }
-}
+export { ConfigError };
 
 export interface GatewayPlace {
   readonly environment: EnvironmentName;

@@ -1,4 +1,4 @@
-import { startRelay, startTestGateway, redisUrl, testWithRedis, type TestGateway } from '@ideogate/testkit';
+import { relayTo, startTestGateway, redisUrl, testWithRedis, type TestGateway } from '@ideogate/testkit';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { PacedLine } from '../src/admission/paced-line.ts';
@@ -449,10 +449,7 @@ async function redisBehindRelay() {
   const old = await redis.keys('ideogate:*');
   if (old.length > 0) await redis.del(...old);
   await redis.quit();
-  const relay = await startRelay({ host: direct.hostname, port: Number(direct.port) });
-  const url = new URL(direct);
-  url.port = String(relay.port);
-  return { relay, url: url.href };
+  return relayTo(direct.href);
 }
 
 testWithRedis(

@@ -2,15 +2,14 @@ import { PROBLEMS } from '@ideogate/contract';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { FAKE_KEYS, startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type FakeIssuer, startIssuer } from '../../../packages/access-token/test/fake-issuer.ts';
 import {
-  type FakeIssuer,
   goodClaims,
   header,
   makeKey,
   sign,
   type SigningKey,
-  startIssuer,
-} from '../../../packages/access-token/test/fake-issuer.ts';
+} from '../../../packages/access-token/test/signed-tokens.ts';
 
 const GENERATE = '/v1/ideogram-v3/generate';
 const QUOTED = '/v2/image/generate/ideogram-4';

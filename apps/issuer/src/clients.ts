@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { isJsonObject, type JsonValue, parseStrictJson, StrictJsonError } from '@ideogate/contract';
-import { readSecretFile, replaceSecretFile, SecretFileError } from './secret-file.ts';
+import { isJsonObject } from '@ideogate/contract';
+import { parseSecretJson, readSecretFile, replaceSecretFile, SecretFileError } from './secret-file.ts';
 
 /** How a client authenticates at the token endpoint (`client_secret_basic`). */
 export interface ClientSecret {
@@ -35,13 +35,7 @@ export async function loadOrCreateClients(
 }
 
 function parseClients(file: string, text: string): Map<string, string> {
-  let value: JsonValue;
-  try {
-    value = parseStrictJson(text);
-  } catch (cause) {
-    if (!(cause instanceof StrictJsonError)) throw cause;
-    throw new SecretFileError(`${file}: is not JSON (${cause.message} at character ${cause.offset + 1})`);
-  }
+  const value = parseSecretJson(file, text);
   const list = isJsonObject(value) ? value['clients'] : undefined;
   if (!Array.isArray(list)) throw new SecretFileError(`${file}: holds no list of clients`);
   const secrets = new Map<string, string>();

@@ -1,12 +1,6 @@
 import { createHash, createPrivateKey, generateKeyPairSync } from 'node:crypto';
-import {
-  isJsonObject,
-  type JsonObject,
-  type JsonValue,
-  parseStrictJson,
-  StrictJsonError,
-} from '@ideogate/contract';
-import { createSecretFile, readSecretFile, SecretFileError } from './secret-file.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '@ideogate/contract';
+import { createSecretFile, parseSecretJson, readSecretFile, SecretFileError } from './secret-file.ts';
 
 /** One private signing key as a JWK (RFC 7517), with id and algorithm. */
 interface IssuerKey {
@@ -52,13 +46,7 @@ function makeKey(): JsonObject {
 }
 
 function parseIssuerKeys(file: string, text: string): IssuerKeys {
-  let value: JsonValue;
-  try {
-    value = parseStrictJson(text);
-  } catch (cause) {
-    if (!(cause instanceof StrictJsonError)) throw cause;
-    throw new SecretFileError(`${file}: is not JSON (${cause.message} at character ${cause.offset + 1})`);
-  }
+  const value = parseSecretJson(file, text);
   const list = isJsonObject(value) && Array.isArray(value['keys']) ? value['keys'] : [];
   const [first, ...others] = list.map((jwk, index) => {
     const key = readKey(jwk);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { DEFAULT_SETTINGS } from '@ideogate/config';
+import { ConfigError, DEFAULT_SETTINGS } from '@ideogate/config';
 import type { ScopeName, ScopePattern } from '@ideogate/contract';
 import { SCOPE_NAMES } from '@ideogate/contract';
 import { boundConnections } from '@ideogate/fair-share';
@@ -57,13 +57,8 @@ export interface Issuer {
 }
 
 /** The configuration can't be used. `faults` has every fault found, one sentence each. */
-export class IssuerConfigError extends Error {
+export class IssuerConfigError extends ConfigError {
   override readonly name = 'IssuerConfigError';
-  readonly faults: readonly string[];
-  constructor(faults: readonly string[]) {
-    super(faults.join('\n'));
-    this.faults = faults;
-  }
 }
 
 /** Refusals that one address, or one client, is answered: more would only be faster noise. */

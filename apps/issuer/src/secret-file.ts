@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { type JsonValue, parseStrictJson, StrictJsonError } from '@ideogate/contract';
 
 /** A file with secrets can't be used. The message names the file, what is wrong and what to do. */
 export class SecretFileError extends Error {
@@ -28,6 +29,16 @@ export async function readSecretFile(path: string): Promise<string | undefined> 
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
     throw cause;
+  }
+}
+
+/** The value that the text of such a file holds. @throws SecretFileError when it is no strict JSON; quotes none of it */
+export function parseSecretJson(path: string, text: string): JsonValue {
+  try {
+    return parseStrictJson(text);
+  } catch (cause) {
+    if (!(cause instanceof StrictJsonError)) throw cause;
+    throw new SecretFileError(`${path}: is not JSON (${cause.message} at character ${cause.offset + 1})`);
   }
 }
 

@@ -1,4 +1,5 @@
 import { isLoopback } from '@ideogate/contract';
+import { FaultsError } from './faults-error.ts';
 
 export const ALGORITHMS = ['ES256', 'ES384', 'EdDSA', 'PS256', 'RS256'] as const;
 
@@ -52,13 +53,8 @@ export const DEFAULT_VERIFIER = {
 } as const satisfies Omit<VerifierConfig, 'issuers' | 'audience'>;
 
 /** The configuration, or a key set it names, can't be used. `faults` has every fault found, one sentence each. */
-export class ConfigError extends Error {
+export class ConfigError extends FaultsError {
   override readonly name = 'ConfigError';
-  readonly faults: readonly string[];
-  constructor(faults: readonly string[]) {
-    super(faults.join('\n'));
-    this.faults = faults;
-  }
 }
 
 const RANGES = {

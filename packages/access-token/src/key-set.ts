@@ -2,6 +2,7 @@ import { isJsonObject, type JsonObject, type JsonValue, parseStrictJsonBytes } f
 import { type CryptoKey, importJWK } from 'jose';
 import { isCanonical } from './compact-token.ts';
 import type { Algorithm } from './config.ts';
+import { FaultsError } from './faults-error.ts';
 import { hasRocaFingerprint } from './roca.ts';
 
 /** One public key and the one algorithm it serves (RFC 8725 section 3.1). */
@@ -20,12 +21,10 @@ export interface KeySet {
 }
 
 /** A key set that came whole but can't be trusted. `faults` names keys and what is wrong, never key bytes. */
-export class KeySetRefused extends Error {
+export class KeySetRefused extends FaultsError {
   override readonly name = 'KeySetRefused';
-  readonly faults: readonly string[];
   constructor(faults: readonly string[]) {
-    super(faults.join('; '));
-    this.faults = faults;
+    super(faults, '; ');
   }
 }
 

@@ -3,20 +3,18 @@ import * as fc from 'fast-check';
 import { exportJWK, exportSPKI, importJWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Verified } from '../src/index.ts';
+import { type FakeIssuer, startIssuer, verifierFor } from './fake-issuer.ts';
 import {
   AUDIENCE,
   encode,
-  type FakeIssuer,
   goodClaims,
   header,
   makeClock,
   makeKey,
+  sign,
   type SigningKey,
   START,
-  sign,
-  startIssuer,
-  verifierFor,
-} from './fake-issuer.ts';
+} from './signed-tokens.ts';
 
 const clock = makeClock();
 let key: SigningKey;

@@ -4,19 +4,8 @@ import { join } from 'node:path';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError, createTokenVerifier, type TokenVerifier, type VerifierConfig } from '../src/index.ts';
-import {
-  configFor,
-  type FakeIssuer,
-  goodClaims,
-  header,
-  makeClock,
-  makeKey,
-  type SigningKey,
-  START,
-  sign,
-  startIssuer,
-  verifierFor,
-} from './fake-issuer.ts';
+import { configFor, type FakeIssuer, startIssuer, verifierFor } from './fake-issuer.ts';
+import { goodClaims, header, makeClock, makeKey, sign, type SigningKey, START } from './signed-tokens.ts';
 
 let key: SigningKey;
 let next: SigningKey;

@@ -4,7 +4,8 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
-import { configFor, makeClock, makeKey, sign, goodClaims, header } from './fake-issuer.ts';
+import { configFor } from './fake-issuer.ts';
+import { goodClaims, header, makeClock, makeKey, sign } from './signed-tokens.ts';
 import { createTokenVerifier } from '../src/index.ts';
 
 const bundled = getCACertificates('default');

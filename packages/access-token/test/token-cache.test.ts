@@ -1,17 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TokenVerifier } from '../src/index.ts';
-import {
-  type FakeIssuer,
-  goodClaims,
-  header,
-  makeClock,
-  makeKey,
-  type SigningKey,
-  START,
-  sign,
-  startIssuer,
-  verifierFor,
-} from './fake-issuer.ts';
+import { type FakeIssuer, startIssuer, verifierFor } from './fake-issuer.ts';
+import { goodClaims, header, makeClock, makeKey, sign, type SigningKey, START } from './signed-tokens.ts';
 
 let key: SigningKey;
 let issuer: FakeIssuer;

@@ -1,4 +1,4 @@
-import { type Relay, startRelay } from '@ideogate/testkit';
+import { type Relay, relayTo } from '@ideogate/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { AuditWriter, AuditWriterOptions } from '../src/append/index.ts';
 import { type ClosingOptions, closeGaps, listGaps, openReadPool, verifyChain } from '../src/index.ts';
@@ -18,8 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 beforeEach(async () => {
-  const { hostname, port } = new URL(database.ownerUrl);
-  relay = await startRelay({ host: hostname, port: Number(port) });
+  ({ relay } = await relayTo(database.ownerUrl));
 });
 afterEach(async () => {
   for (const stop of stops.splice(0).toReversed()) await stop();

@@ -1,4 +1,4 @@
-import { createDatabase, type Relay, startRelay } from '@ideogate/testkit';
+import { createDatabase, type Relay, relayTo } from '@ideogate/testkit';
 import { Client } from 'pg';
 import {
   type AuditWriter,
@@ -42,18 +42,17 @@ export async function recordDatabase(): Promise<RecordDatabase> {
     read: { user: `${database.name}_read`, password: 'not-a-real-password-r' },
   };
   await createLogins(database.url, { database: database.name, ...logins });
-  const { hostname, port } = new URL(database.url);
-  const relay = await startRelay({ host: hostname, port: Number(port) });
   const owner = new Client({ connectionString: database.url, query_timeout: 10_000 });
   owner.on('error', () => {});
   await owner.connect();
   const appendUrl = as(database.url, logins.append);
+  const { relay, url: relayedAppendUrl } = await relayTo(appendUrl);
   return {
     name: database.name,
     ownerUrl: database.url,
     appendUrl,
     readUrl: as(database.url, logins.read),
-    relayedAppendUrl: through(appendUrl, relay),
+    relayedAppendUrl,
     relay,
     owner,
     rows: async () => {
@@ -79,13 +78,6 @@ function as(url: string, login: { user: string; password: string }): string {
   const result = new URL(url);
   result.username = login.user;
   result.password = login.password;
-  return result.href;
-}
-
-function through(url: string, relay: Relay): string {
-  const result = new URL(url);
-  result.hostname = '127.0.0.1';
-  result.port = String(relay.port);
   return result.href;
 }
 

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type AuditEvent, type CallId, parseCallId } from '@ideogate/contract';
 import { openSession } from '@ideogate/postgres';
-import { superuserUrl } from '@ideogate/testkit';
 import type { Client } from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { eventColumns } from '../src/append/event-columns.ts';
@@ -18,6 +17,7 @@ import {
   sample,
   short,
   signNow,
+  tamper,
   useSample,
   verify,
 } from './verify-sample.ts';
@@ -29,8 +29,7 @@ describe('a call that nobody told the end of', () => {
     client.query(`DELETE FROM ideogate.audit_event WHERE ${event(sample.open, 21)}`);
 
   test('is no fault within its bound, and a gap after it', async () => {
-    onTestFinished(() => putBack(sample.whole));
-    await asSuperuser(sample.whole, removeOutcome);
+    await tamper(removeOutcome);
     const soon = await verify(inDatabase(sample.whole), { gapAfterMs: 3_600_000 });
     expect(soon).toMatchObject({ ok: true, reported: { open: 1, tail: 3 } });
     const later = await verify(inDatabase(sample.whole), { gapAfterMs: 0 });
@@ -41,8 +40,7 @@ describe('a call that nobody told the end of', () => {
   });
 
   test('is told when another writer says that nobody knows it, and is no fault then', async () => {
-    onTestFinished(() => putBack(sample.whole));
-    const callId = await asSuperuser(sample.whole, async (client) => {
+    const callId = await tamper(async (client) => {
       await removeOutcome(client);
       const { rows } = await client.query<{ call_id: string }>(
         `SELECT call_id FROM ideogate.audit_event WHERE ${event(sample.open, 20)}`,
@@ -50,8 +48,7 @@ describe('a call that nobody told the end of', () => {
       return parseCallId(rows[0]?.call_id ?? '');
     });
     if (callId === undefined) throw new Error('no call');
-    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    const closer = openWriter(urls);
+    const closer = openWriter(sample.urls);
     closer.outcome(outcome({ callId, result: 'unknown', reason: 'writer-died' }));
     await closer.close(5_000);
     const report = await verify(inDatabase(sample.whole), { gapAfterMs: 0 });
@@ -103,14 +100,13 @@ describe('an outcome that its writer did not write', () => {
   ] as const)('is found: %s', async (_, place, results) => {
     onTestFinished(() => putBack(sample.whole));
     const callId = await callOf(sample.whole, place());
-    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    const forger = await forge(urls.appendUrl, [
+    const forger = await forge(sample.urls.appendUrl, [
       about('writer-opened'),
       ...results.map((result) => outcome({ callId, result })),
       about('writer-closed'),
     ]);
     // The signer cannot know a forger, who begins and ends as any writer does.
-    await signNow(urls, sample.keyFile);
+    await signNow(sample.urls, sample.keyFile);
     const found = [['inserted', forger, 1 + results.length]];
     expect((await verify(inDatabase(sample.whole))).faults.map(short)).toEqual(found);
     const file = await exportOf(sample.whole);
@@ -118,13 +114,11 @@ describe('an outcome that its writer did not write', () => {
   });
 
   test('is found in the place of the true one, which was cut off', async () => {
-    onTestFinished(() => putBack(sample.whole));
-    await asSuperuser(sample.whole, (client) =>
+    await tamper((client) =>
       client.query(`DELETE FROM ideogate.audit_event WHERE ${event(sample.open, 21)}`),
     );
     const callId = await callOf(sample.whole, event(sample.open, 20));
-    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    const forger = openWriter(urls);
+    const forger = openWriter(sample.urls);
     forger.outcome(outcome({ callId }));
     await forger.close(5_000);
     const { faults } = await verify(inDatabase(sample.whole));
@@ -134,9 +128,8 @@ describe('an outcome that its writer did not write', () => {
 
 test('a chain of long ago that the last checkpoint does not know is none of the record', async () => {
   onTestFinished(() => putBack(sample.whole));
-  const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
   const longAgo = () => nowMicros() - 11n * 86_400_000_000n;
-  const record = openWriter(urls, { now: longAgo });
+  const record = openWriter(sample.urls, { now: longAgo });
   await record.refuse(refusal({ atMicros: longAgo() }));
   await record.close(5_000);
   const file = await exportOf(sample.whole);

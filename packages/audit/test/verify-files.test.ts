@@ -1,23 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { superuserUrl } from '@ideogate/testkit';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { headerLine } from '../src/chain/ndjson.ts';
 import type { VerifyReport } from '../src/verify/index.ts';
 import { nowMicros } from './events-under-test.ts';
 import { openWriter } from './record-under-test.ts';
-import {
-  asSuperuser,
-  event,
-  exportOf,
-  inDatabase,
-  putBack,
-  sample,
-  short,
-  useSample,
-  verify,
-} from './verify-sample.ts';
+import { event, exportOf, inDatabase, sample, short, tamper, useSample, verify } from './verify-sample.ts';
 
 useSample();
 
@@ -87,12 +76,10 @@ describe('a file', () => {
   });
 
   test('does not hide a gap by saying that it is of long ago', async () => {
-    onTestFinished(() => putBack(sample.whole));
-    await asSuperuser(sample.whole, (client) =>
+    await tamper((client) =>
       client.query(`DELETE FROM ideogate.audit_event WHERE ${event(sample.open, 21)}`),
     );
-    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    const later = openWriter(urls);
+    const later = openWriter(sample.urls);
     await later.close(5_000);
     const [header = '', ...rest] = await lines();
     const file = join(sample.folder, 'long-ago.ndjson');
@@ -144,10 +131,7 @@ describe('where there is nothing', () => {
   const NOTHING = { ok: false, events: 0, checkpoints: 0, faults: [{ fault: 'removed', seq: null }] };
 
   test('nothing is proved: a database that was emptied, checkpoints too', async () => {
-    onTestFinished(() => putBack(sample.whole));
-    await asSuperuser(sample.whole, (client) =>
-      client.query('TRUNCATE ideogate.audit_event, ideogate.checkpoint'),
-    );
+    await tamper((client) => client.query('TRUNCATE ideogate.audit_event, ideogate.checkpoint'));
     expect(await verify(inDatabase(sample.whole))).toMatchObject(NOTHING);
   });
 

@@ -16,6 +16,7 @@ import {
   sample,
   short,
   signedAt,
+  tamper,
   useSample,
   verify,
 } from './verify-sample.ts';
@@ -57,15 +58,13 @@ describe('checkpoints kept elsewhere, of about when an export was made, whose cl
   });
 
   test('a younger one proves no export that has none itself', async () => {
-    onTestFinished(() => putBack(sample.whole));
-    await asSuperuser(sample.whole, endAt(0, 0));
+    await tamper(endAt(0, 0));
     const { faults, checkpoints } = await inExport(sample.whole, (await signedAt(1)) - 1n);
     expect([checkpoints, faults.map(short)]).toEqual([0, [['removed', null, null]]]);
   });
 
   test('one that was signed while it was made is not missed where all that it fixes is there, and one of before is', async () => {
-    onTestFinished(() => putBack(sample.whole));
-    await asSuperuser(sample.whole, endAt(17, 11));
+    await tamper(endAt(17, 11));
     const meanwhile = await inExport(sample.whole, (await signedAt(12)) + seconds(4));
     expect(meanwhile).toMatchObject({
       ok: true,
@@ -80,8 +79,7 @@ describe('checkpoints kept elsewhere, of about when an export was made, whose cl
   });
 
   test('a verification that was stopped knows younger ones still', async () => {
-    onTestFinished(() => putBack(sample.whole));
-    await asSuperuser(sample.whole, async (client) => {
+    await tamper(async (client) => {
       await endAt(17, 10)(client);
       await changed(`subject = 'nobody' WHERE ${event(sample.open, 15)}`)(client);
       await rehash(client, sample.open, 15);
@@ -105,8 +103,7 @@ describe('a single checkpoint that somebody kept', () => {
   const forget = (client: Client) => client.query('DELETE FROM ideogate.checkpoint');
 
   test('fixes every chain, those that it does not list too (E.53)', async () => {
-    onTestFinished(() => putBack(sample.whole));
-    await asSuperuser(sample.whole, async (client) => {
+    await tamper(async (client) => {
       await forget(client);
       await client.query(`DELETE FROM ideogate.audit_event WHERE writer = '${sample.closed}'`);
     });
@@ -115,8 +112,7 @@ describe('a single checkpoint that somebody kept', () => {
   });
 
   test('is not needed to see that all of them were taken away', async () => {
-    onTestFinished(() => putBack(sample.whole));
-    await asSuperuser(sample.whole, forget);
+    await tamper(forget);
     const { ok, faults } = await verify(inDatabase(sample.whole), { kept: [] });
     expect({ ok, faults: faults.map(({ fault }) => fault) }).toEqual({ ok: false, faults: ['removed'] });
   });

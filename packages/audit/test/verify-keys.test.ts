@@ -1,6 +1,5 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { superuserUrl } from '@ideogate/testkit';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { checkpointLine } from '../src/chain/ndjson.ts';
 import { checkpointOf, checkpointText, hashOfCheckpoint } from '../src/checkpoints/checkpoint.ts';
@@ -145,8 +144,7 @@ describe('the keys', () => {
     const file = join(sample.folder, 'changing-key');
     copyFileSync(sample.keyFile, file);
     const next = prepareNextKey(file);
-    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    await signNow(urls, file);
+    await signNow(sample.urls, file);
     for (const key of [old, next]) {
       if (key === undefined) throw new Error('no key');
       expect(await verify(inDatabase(sample.whole), { keys: [key] })).toMatchObject({
@@ -166,8 +164,7 @@ describe('the keys', () => {
     copyFileSync(sample.keyFile, file);
     const stolen = openCheckpointKeys(file).current();
     prepareNextKey(file);
-    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    await signNow(urls, file);
+    await signNow(sample.urls, file);
     await asSuperuser(sample.whole, async (client) => {
       const note = (await notesOf(client)).at(-1) ?? '';
       const last = checkpointOf(note);
@@ -196,8 +193,7 @@ describe('a stolen key that was changed', () => {
     const [file, thiefs] = [join(sample.folder, 'left-key'), join(sample.folder, 'thiefs-key')];
     for (const copy of [file, thiefs]) copyFileSync(sample.keyFile, copy);
     prepareNextKey(file);
-    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    await signNow(urls, file);
+    await signNow(sample.urls, file);
     await asSuperuser(sample.whole, async (client) => {
       await client.query('DELETE FROM ideogate.checkpoint');
       await client.query(
@@ -205,12 +201,12 @@ describe('a stolen key that was changed', () => {
       );
       await rehash(client, sample.closed, 5);
     });
-    await signNow(urls, thiefs);
+    await signNow(sample.urls, thiefs);
     const keys = openCheckpointKeys(file);
     const forged = ['forged-checkpoint', null, 1];
     const before = await verify(inDatabase(sample.whole), { keys: keys.inForce() });
     expect(before.faults.map(short)).toContainEqual(forged);
-    await signNow(urls, file);
+    await signNow(sample.urls, file);
     const after = await verify(inDatabase(sample.whole), { keys: keys.inForce() });
     expect(after.faults.map(short)).toContainEqual(forged);
   });
@@ -220,8 +216,7 @@ describe('a stolen key that was changed', () => {
     const file = join(sample.folder, 'later-key');
     copyFileSync(sample.keyFile, file);
     prepareNextKey(file);
-    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    await signNow(urls, file);
+    await signNow(sample.urls, file);
     const keys = openCheckpointKeys(file).inForce();
     expect(await verify(inDatabase(sample.whole), { keys, kept: [sample.kept] })).toMatchObject({ ok: true });
   });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { superuserUrl } from '@ideogate/testkit';
 import { Client } from 'pg';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import type { AuditWriter } from '../src/append/index.ts';
 import { checkpointLine, eventLine, headerLine, LINE_TEXTS } from '../src/chain/ndjson.ts';
 import { checkpointOf } from '../src/checkpoints/checkpoint.ts';
@@ -20,6 +20,8 @@ export interface Sample {
   readonly database: RecordDatabase;
   /** Name of the copy that nothing is written to any more. */
   readonly whole: string;
+  /** The same copy's, as the superuser. */
+  readonly urls: Urls;
   /** Closed, wholly fixed; 14 events. */
   readonly closed: string;
   /** Open; 21 events, of which the last 4 are younger than the last checkpoint. */
@@ -65,6 +67,12 @@ async function keep(database: string): Promise<void> {
     client.query(`CREATE SCHEMA kept; CREATE TABLE kept.event AS TABLE ideogate.audit_event;
       CREATE TABLE kept.checkpoint AS TABLE ideogate.checkpoint`),
   );
+}
+
+/** Does something to the record as a superuser, and undoes it after the test. */
+export function tamper<T>(work: (client: Client) => Promise<T>, database = sample.whole): Promise<T> {
+  onTestFinished(() => putBack(database));
+  return asSuperuser(database, work);
 }
 
 /** Undoes whatever was done to the record: quicker than a database for each case. */
@@ -145,6 +153,7 @@ async function makeSample(): Promise<void> {
   sample = {
     database,
     whole,
+    urls: { appendUrl: superuserUrl(whole), readUrl: superuserUrl(whole) },
     closed: closed.writer,
     open: open.writer,
     events: rows[0]?.events ?? 0,

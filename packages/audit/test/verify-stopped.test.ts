@@ -1,6 +1,5 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { superuserUrl } from '@ideogate/testkit';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { InterruptedError } from '../src/verify/index.ts';
 import { refusal } from './events-under-test.ts';
@@ -12,6 +11,7 @@ import {
   inDatabase,
   putBack,
   sample,
+  tamper,
   useSample,
   verify,
 } from './verify-sample.ts';
@@ -20,8 +20,7 @@ useSample();
 
 describe('a verification that was stopped', () => {
   test('is gone on with, and finds what it would have found at once', async () => {
-    onTestFinished(() => putBack(sample.whole));
-    await asSuperuser(sample.whole, async (client) => {
+    await tamper(async (client) => {
       for (const writer of [sample.open, sample.closed])
         await client.query(`UPDATE ideogate.audit_event SET subject = 'nobody' WHERE ${event(writer, 5)}`);
     });
@@ -42,8 +41,7 @@ describe('a verification that was stopped', () => {
 
   test('is gone on with from the middle of a chain, and misses nothing on either side', async () => {
     onTestFinished(() => putBack(sample.whole));
-    const urls = { appendUrl: superuserUrl(sample.whole), readUrl: superuserUrl(sample.whole) };
-    const record = openWriter(urls);
+    const record = openWriter(sample.urls);
     await Promise.all(Array.from({ length: 1_500 }, () => record.refuse(refusal())));
     await record.close(5_000);
     await asSuperuser(sample.whole, async (client) => {

@@ -1,12 +1,11 @@
 import type { Client } from 'pg';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkpointOf, checkpointText, hashOfCheckpoint } from '../src/checkpoints/checkpoint.ts';
 import { openCheckpointKeys } from '../src/checkpoints/index.ts';
 import { hashEvent } from '../src/index.ts';
 import { makeSigningKey, signNote } from '../src/checkpoints/note.ts';
 import { readChain } from './chain-of.ts';
 import {
-  asSuperuser,
   changed,
   event,
   exportOf,
@@ -14,13 +13,13 @@ import {
   insert,
   move,
   notesOf,
-  putBack,
   RANDOM_HASH,
   rehash,
   sample,
   short,
   signedAt,
   SOONER,
+  tamper,
   useSample,
   verify,
 } from './verify-sample.ts';
@@ -327,10 +326,9 @@ describe('an untouched record', () => {
 });
 
 describe('what a superuser did to the record is named:', () => {
-  test.each(TAMPERINGS)('$what (E.53)', async ({ tamper, faults, kept = false, of }) => {
+  test.each(TAMPERINGS)('$what (E.53)', async ({ tamper: done, faults, kept = false, of }) => {
     const name = of?.() ?? sample.whole;
-    onTestFinished(() => putBack(name));
-    await asSuperuser(name, tamper);
+    await tamper(done, name);
     const with_ = { kept: kept ? [sample.kept] : [] };
     const fromDatabase = await verify(inDatabase(name), with_);
     const fromExport = await verify({ kind: 'files', files: [await exportOf(name)] }, with_);
@@ -341,10 +339,7 @@ describe('what a superuser did to the record is named:', () => {
 });
 
 test('an event slipped in is found even though nothing but its place and its neighbours speak against it', async () => {
-  onTestFinished(() => putBack(sample.whole));
-  await asSuperuser(sample.whole, (client) =>
-    insert(client, sample.open, 21, { seq: '23', at: 'now()', hash: RANDOM_HASH }),
-  );
+  await tamper((client) => insert(client, sample.open, 21, { seq: '23', at: 'now()', hash: RANDOM_HASH }));
   const { faults } = await verify(inDatabase(sample.whole));
   expect(faults.map(short)).toEqual([['inserted', sample.open, 23]]);
 });

@@ -1,3 +1,4 @@
+export { ConfigError } from './config-error.ts';
 export { readAtMost, readNamedFile, readNamedText } from './named-file.ts';
 export { policyPaths, readPolicyFiles } from './policy-files.ts';
 export {

@@ -2,7 +2,15 @@ import { type EnvironmentName, type Operation, type ScopeName, SCOPE_NAMES } fro
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide, grantedScopes, parsePolicy, type Release } from '../src/index.ts';
-import { createKey, generate, listModels, quoted, SAMPLE, train, upscale } from './sample-operations.ts';
+import {
+  createKey,
+  generate,
+  listModels,
+  quoted,
+  SAMPLE,
+  train,
+  upscale,
+} from '@ideogate/testkit/sample-operations';
 
 const TEXT = `environments:
   development:

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { expandPattern, grantedScopes, grantOf, parsePolicy } from '../src/index.ts';
 import { faultsOf, releaseOf, STAGING } from './read-files.ts';
-import { SAMPLE } from './sample-operations.ts';
+import { SAMPLE } from '@ideogate/testkit/sample-operations';
 
 const READS = [
   'read:account',

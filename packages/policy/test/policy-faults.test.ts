@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type PolicyFault, parsePolicy } from '../src/index.ts';
 import { faultsOf, STAGING } from './read-files.ts';
-import { SAMPLE } from './sample-operations.ts';
+import { SAMPLE } from '@ideogate/testkit/sample-operations';
 
 const production = (lines: string) => `environments:\n  production:\n${lines}`;
 const caller = (lines: string) => `${STAGING}callers:\n  - subject: one\n${lines}`;

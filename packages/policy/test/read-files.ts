@@ -1,5 +1,5 @@
 import { formatFault, parsePolicy, type Release } from '../src/index.ts';
-import { SAMPLE } from './sample-operations.ts';
+import { SAMPLE } from '@ideogate/testkit/sample-operations';
 
 /** What is wrong with files of these texts, called a.yaml and b.yaml. */
 export function faultsOf(...texts: readonly string[]): readonly string[] {

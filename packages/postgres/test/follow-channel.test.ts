@@ -1,4 +1,4 @@
-import { createDatabase, type Relay, startRelay, type TestDatabase } from '@ideogate/testkit';
+import { createDatabase, type Relay, relayTo, type TestDatabase } from '@ideogate/testkit';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   type ChannelFollower,
@@ -21,9 +21,7 @@ const followers: ChannelFollower[] = [];
 beforeEach(async () => {
   database = await createDatabase();
   await sql('CREATE TABLE news (n serial)');
-  const { hostname, port } = new URL(database.url);
-  relay = await startRelay({ host: hostname, port: Number(port) });
-  url = Object.assign(new URL(database.url), { hostname: '127.0.0.1', port: String(relay.port) }).href;
+  ({ relay, url } = await relayTo(database.url));
 });
 afterEach(async () => {
   await Promise.all(followers.splice(0).map((one) => one.stop()));

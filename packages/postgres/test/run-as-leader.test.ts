@@ -1,4 +1,4 @@
-import { createDatabase, type Relay, startRelay, type TestDatabase } from '@ideogate/testkit';
+import { createDatabase, type Relay, relayTo, type TestDatabase } from '@ideogate/testkit';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type AdvisoryLock, lockNamed, pause, runAsLeader, type Session } from '../src/index.ts';
 
@@ -17,13 +17,9 @@ afterEach(async () => {
 
 /** A way to the database of its own, which can be cut. */
 async function relayed(): Promise<{ relay: Relay; url: string }> {
-  const { hostname, port } = new URL(database.url);
-  const relay = await startRelay({ host: hostname, port: Number(port) });
-  relays.push(relay);
-  return {
-    relay,
-    url: Object.assign(new URL(database.url), { hostname: '127.0.0.1', port: String(relay.port) }).href,
-  };
+  const through = await relayTo(database.url);
+  relays.push(through.relay);
+  return through;
 }
 
 /** Who leads, by its name; each asks its session something every few milliseconds. */

@@ -1,4 +1,4 @@
-import { createDatabase, type Relay, startRelay, type TestDatabase } from '@ideogate/testkit';
+import { createDatabase, type Relay, relayTo, type TestDatabase } from '@ideogate/testkit';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   inTransaction,
@@ -18,9 +18,7 @@ const sessions: Session[] = [];
 
 beforeEach(async () => {
   database = await createDatabase();
-  const { hostname, port } = new URL(database.url);
-  relay = await startRelay({ host: hostname, port: Number(port) });
-  url = Object.assign(new URL(database.url), { hostname: '127.0.0.1', port: String(relay.port) }).href;
+  ({ relay, url } = await relayTo(database.url));
 });
 afterEach(async () => {
   for (const session of sessions.splice(0)) session.destroy();

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { openBody } from '../src/index.ts';
 import { bytes, isReader, OPTIONS, verdict } from './bodies.ts';
-import { generate, listModels, quoted, train } from './sample-operations.ts';
+import { listModels } from '@ideogate/testkit/sample-operations';
+import { generate, quoted, train } from './sample-operations.ts';
 
 const JSON_TYPE = { type: 'application/json' };
 const limited = (body: string, operation = generate) => verdict(operation, 'limited', body, JSON_TYPE);

@@ -1,23 +1,5 @@
 import type { Field, Operation } from '@ideogate/contract';
-
-const base: Operation = {
-  id: '',
-  method: 'POST',
-  path: '/',
-  summary: '',
-  contentTypes: [],
-  fields: null,
-  query: [],
-  scope: null,
-  closed: null,
-  capability: 'write',
-  asynchronous: 'never',
-  dryRun: false,
-  price: { kind: 'unknown' },
-  keyRefusedStatus: [401],
-  limited: null,
-  danger: null,
-};
+import * as sample from '@ideogate/testkit/sample-operations';
 
 const NUM_IMAGES: Field = { name: 'num_images', type: 'integer', min: 1, max: 8, default: 1 };
 const SPEED: Field = {
@@ -29,9 +11,7 @@ const SPEED: Field = {
 
 /** A v3 image route: multipart or JSON, one image, fast. */
 export const generate: Operation = {
-  ...base,
-  id: 'v3.generate',
-  path: '/v1/ideogram-v3/generate',
+  ...sample.generate,
   contentTypes: ['multipart/form-data', 'application/json'],
   fields: [
     { name: 'prompt', type: 'string', required: true },
@@ -44,7 +24,6 @@ export const generate: Operation = {
     { name: 'character_reference_images', type: 'file[]' },
     { name: 'enable_copyright_detection', type: 'boolean', nullable: true },
   ],
-  scope: 'write:generate',
   limited: [
     { field: 'num_images', max: 1, absent: 1 },
     { field: 'rendering_speed', oneOf: ['FLASH', 'TURBO'], absent: 'DEFAULT' },
@@ -54,9 +33,7 @@ export const generate: Operation = {
 
 /** An image in, and JSON in a part. */
 export const upscale: Operation = {
-  ...base,
-  id: 'upscale',
-  path: '/upscale',
+  ...sample.upscale,
   contentTypes: ['multipart/form-data'],
   fields: [
     { name: 'image_file', type: 'file', required: true },
@@ -72,15 +49,12 @@ export const upscale: Operation = {
       ],
     },
   ],
-  scope: 'write:upscale',
   limited: [{ field: 'image_request.num_images', max: 1, absent: 1 }],
 };
 
 /** JSON only, prices itself, speed has no documented default. */
 export const quoted: Operation = {
-  ...base,
-  id: 'v2.image.generate.ideogram-4',
-  path: '/v2/image/generate/ideogram-4',
+  ...sample.quoted,
   contentTypes: ['application/json'],
   fields: [
     { name: 'prompt', type: 'string', required: true },
@@ -94,8 +68,6 @@ export const quoted: Operation = {
     { name: 'limit', type: 'integer' },
     { name: 'tag', type: 'string' },
   ],
-  scope: 'write:generate',
-  dryRun: true,
   limited: [
     { field: 'num_images', max: 1, absent: 1 },
     { field: 'rendering_speed', oneOf: ['turbo'] },
@@ -103,18 +75,6 @@ export const quoted: Operation = {
 };
 
 export const train: Operation = {
-  ...base,
-  id: 'train',
-  path: '/train',
+  ...sample.train,
   contentTypes: ['application/json', 'multipart/form-data'],
-  scope: 'write:train',
-};
-
-export const listModels: Operation = {
-  ...base,
-  id: 'models.list',
-  method: 'GET',
-  path: '/models',
-  scope: 'read:models',
-  capability: 'read',
 };

@@ -23,7 +23,7 @@ import {
   serveOperations,
 } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
-import { createEmulator } from '@ideogate/ideogram/emulator';
+import { createEmulator, type ReceivedRequest } from '@ideogate/ideogram/emulator';
 import { createIssuer, type Issuer, loadOrCreateClients, loadOrCreateIssuerKeys } from '@ideogate/issuer';
 import {
   expandPattern,
@@ -109,15 +109,7 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
-export interface Received {
-  readonly method: string;
-  readonly target: string;
-  readonly headers: readonly (readonly [string, string])[];
-  readonly bodyBytes: number;
-  readonly bodySha256: string;
-  readonly complete: boolean;
-  readonly status: number | null;
-}
+export type Received = ReceivedRequest;
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const { environment = 'staging', policy = TEST_POLICY, settings = {}, keys = FAKE_KEYS } = options;

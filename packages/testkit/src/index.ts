@@ -4,7 +4,7 @@ export { readChains } from './chains.ts';
 export { isLoopback, NotLoopbackError, requireLoopback } from './loopback.ts';
 export { createDatabase, superuserUrl, type TestDatabase } from './postgres.ts';
 export { type Consumer, eventsIn, startConsumer } from './record-consumer.ts';
-export { type Relay, startRelay } from './relay.ts';
+export { type Relay, relayTo, startRelay } from './relay.ts';
 export { redisUrl, testWithRedis } from './redis.ts';
 export { freePort } from './free-port.ts';
 export { huntFor, type SecretHunt, spellingsOf, tableOfPlaces } from './secret-hunt.ts';

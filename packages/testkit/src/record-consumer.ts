@@ -1,8 +1,8 @@
-import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
+import { type LeavingServer, startLeavingServer } from './leaving-server.ts';
 
 /** An HTTP address that takes the record, as long as it is told to. */
-export interface Consumer {
+export interface Consumer extends Pick<LeavingServer, 'stop' | 'start'> {
   readonly url: string;
   /** Every line it ever took over, in their order. */
   readonly lines: readonly string[];
@@ -14,9 +14,6 @@ export interface Consumer {
    * at once.
    */
   behave(how: 'takes' | 'refuses' | 'loses-its-answer' | number): void;
-  /** No longer there at all, until `start`. */
-  stop(): Promise<void>;
-  start(): Promise<void>;
 }
 
 export async function startConsumer(): Promise<Consumer> {
@@ -24,44 +21,26 @@ export async function startConsumer(): Promise<Consumer> {
   const deliveries: number[] = [];
   const headers: IncomingHttpHeaders[] = [];
   let behaviour: 'takes' | 'refuses' | 'loses-its-answer' | number = 'takes';
-  // Below the range that connections are given: nobody gets it while the consumer is not there.
-  const port = 10_000 + Math.floor(Math.random() * 20_000);
-  let server: Server | undefined;
-
-  const listen = async () => {
-    server = createServer((request, response) => {
-      const chunks: Buffer[] = [];
-      request.on('data', (chunk: Buffer) => chunks.push(chunk));
-      request.on('end', () => {
-        const given = Buffer.concat(chunks).toString().split('\n').slice(0, -1);
-        headers.push(request.headers);
-        if (behaviour === 'refuses') return void response.writeHead(503).end();
-        if (typeof behaviour === 'number' && given.length > behaviour)
-          return void response.writeHead(413).end();
-        lines.push(...given);
-        deliveries.push(given.length);
-        if (behaviour === 'loses-its-answer') return void request.socket.destroy();
-        response.writeHead(204).end();
-      });
-    });
-    server.listen(port, '127.0.0.1');
-    await once(server, 'listening');
-  };
-  await listen();
+  const { origin, stop, start } = await startLeavingServer((request, body, response) => {
+    const given = body.toString().split('\n').slice(0, -1);
+    headers.push(request.headers);
+    if (behaviour === 'refuses') return void response.writeHead(503).end();
+    if (typeof behaviour === 'number' && given.length > behaviour) return void response.writeHead(413).end();
+    lines.push(...given);
+    deliveries.push(given.length);
+    if (behaviour === 'loses-its-answer') return void request.socket.destroy();
+    response.writeHead(204).end();
+  });
   return {
-    url: `http://127.0.0.1:${port}/events`,
+    url: `${origin}/events`,
     lines,
     deliveries,
     headers,
     behave: (how) => {
       behaviour = how;
     },
-    stop: () =>
-      new Promise((resolve) => {
-        server?.close(() => resolve());
-        server?.closeAllConnections();
-      }),
-    start: listen,
+    stop,
+    start,
   };
 }
 

@@ -46,6 +46,14 @@ interface Trap {
 
 type Mode = 'open' | 'cut' | 'frozen' | 'swallowing';
 
+/** Starts a relay before the server that a URL names. @returns the relay, and the URL of the way through it */
+export async function relayTo(url: string): Promise<{ readonly relay: Relay; readonly url: string }> {
+  const { hostname, port } = new URL(url);
+  const relay = await startRelay({ host: hostname, port: Number(port) });
+  const through = Object.assign(new URL(url), { hostname: '127.0.0.1', port: String(relay.port) });
+  return { relay, url: through.href };
+}
+
 /** Starts a relay on a free loopback port. */
 export async function startRelay(target: { readonly host: string; readonly port: number }): Promise<Relay> {
   let mode: Mode = 'open';

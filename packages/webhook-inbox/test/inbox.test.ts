@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { startRelay, startWebhookSubscriber, type WebhookSubscriber } from '@ideogate/testkit';
+import { relayTo, startWebhookSubscriber, type WebhookSubscriber } from '@ideogate/testkit';
 import { verifyWebhook } from '@ideogate/webhook';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Pool } from 'pg';
@@ -340,10 +340,8 @@ test.each([204, 500])(
     const deaths: unknown[] = [];
     const onDeath = (error: unknown) => deaths.push(error);
     process.on('unhandledRejection', onDeath);
-    const { hostname, port } = new URL(database.url);
-    const relay = await startRelay({ host: hostname, port: Number(port) });
+    const { relay, url } = await relayTo(database.url);
     try {
-      const url = Object.assign(new URL(database.url), { port: String(relay.port) }).href;
       const { waiting, told, stop } = await sixUnderWay(url);
       relay.cut();
       for (const response of waiting) response.writeHead(status).end();

@@ -1,3 +1,5 @@
+import { FaultError } from '../fault-error.ts';
+
 export type ArchiveFault =
   /** An event can still be dated into the month. */
   | 'not-closed'
@@ -19,11 +21,6 @@ export type ArchiveFault =
   | 'not-importable';
 
 /** A month isn't archived, or an archive not imported; the message says what to do. */
-export class ArchiveError extends Error {
+export class ArchiveError extends FaultError<ArchiveFault> {
   override readonly name = 'ArchiveError';
-  readonly fault: ArchiveFault;
-  constructor(fault: ArchiveFault, message: string) {
-    super(message);
-    this.fault = fault;
-  }
 }

@@ -1,5 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { escapeIdentifier, escapeLiteral, inTransaction, type Session } from '@ideogate/postgres';
+import { FaultError } from '../fault-error.ts';
 import { retryOnRoleRace, withOwner } from './owner-session.ts';
 
 /** A login as it is to be made. */
@@ -23,13 +24,8 @@ export type LoginFault =
   | 'password';
 
 /** No login was made; `fault` says why. */
-export class LoginError extends Error {
+export class LoginError extends FaultError<LoginFault> {
   override readonly name = 'LoginError';
-  readonly fault: LoginFault;
-  constructor(fault: LoginFault, message: string) {
-    super(message);
-    this.fault = fault;
-  }
 }
 
 const MAX_NAME_BYTES = 63;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { inTransaction, type Session } from '@ideogate/postgres';
+import { FaultError } from '../fault-error.ts';
 import { retryOnRoleRace, withOwner, withSchemaLock } from './owner-session.ts';
 
 /** Why a database is not migrated. */
@@ -18,13 +19,8 @@ export type MigrationFault =
   | 'not-utf8';
 
 /** Nothing more was migrated; `fault` says why. */
-export class MigrationError extends Error {
+export class MigrationError extends FaultError<MigrationFault> {
   override readonly name = 'MigrationError';
-  readonly fault: MigrationFault;
-  constructor(fault: MigrationFault, message: string) {
-    super(message);
-    this.fault = fault;
-  }
 }
 
 interface Migration {

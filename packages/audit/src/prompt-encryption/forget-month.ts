@@ -1,5 +1,6 @@
 import type { Session } from '@ideogate/postgres';
 import { withOwner } from '../database/owner-session.ts';
+import { FaultError } from '../fault-error.ts';
 import { type Month, startOf } from '../month.ts';
 
 export type ForgetFault =
@@ -8,13 +9,9 @@ export type ForgetFault =
   /** It was destroyed before. */
   | 'forgotten-already';
 
-export class ForgetError extends Error {
+/** A month's key isn't destroyed. */
+export class ForgetError extends FaultError<ForgetFault> {
   override readonly name = 'ForgetError';
-  readonly fault: ForgetFault;
-  constructor(fault: ForgetFault, message: string) {
-    super(message);
-    this.fault = fault;
-  }
 }
 
 /** Gateways let go of a month's key one day after its end; the second day is for clocks that differ. */
