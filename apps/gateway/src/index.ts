@@ -7,7 +7,7 @@ export {
 } from './config.ts';
 export type { GatewayDeps, Log } from './context.ts';
 export { listen } from './edge/lines.ts';
-export { createGateway } from './gateway.ts';
+export { assembleGateway } from './startup/assembly.ts';
 export { serveOperations } from './routes/operations-port.ts';
 export { probeUpstream } from './upstream/probe-connection.ts';
 export {

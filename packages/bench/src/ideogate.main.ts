@@ -1,9 +1,8 @@
 import { createSecretKey } from 'node:crypto';
-import { createTokenVerifier, DEFAULT_VERIFIER } from '@ideogate/access-token';
+import { DEFAULT_VERIFIER } from '@ideogate/access-token';
 import { openCheckpointKeys, signCheckpoints } from '@ideogate/audit/checkpoints';
-import { openAuditWriter } from '@ideogate/audit/append';
 import { requireSettings } from '@ideogate/config';
-import { createGateway, listen, readGatewayConfig } from '@ideogate/gateway';
+import { assembleGateway, listen, readGatewayConfig } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy } from '@ideogate/policy';
 import { createKeyRing } from '@ideogate/upstream-keys';
@@ -27,42 +26,9 @@ const config = readGatewayConfig(
   },
   requireSettings({ IDEOGATE_RATE_PER_ADDRESS: '100000000', IDEOGATE_RATE_PER_SUBJECT: '100000000' }),
 );
-let observe: (rows: number, milliseconds: number) => void = () => undefined;
-const record = openAuditWriter({
-  appendUrl,
-  readUrl,
-  opening: { environment: 'staging', instance: 'bench', release: parsed.release.id, version: '0' },
-  now: nowMicros,
-  observe: { batch: (rows, milliseconds) => observe(rows, milliseconds) },
-});
-const verifier = createTokenVerifier(
-  {
-    ...DEFAULT_VERIFIER,
-    issuers: [{ issuer: ISSUER, algorithms: ['ES256'], keys: { file: keySet } }],
-    audience: AUDIENCE,
-  },
-  { now: Date.now },
-);
-await verifier.warm();
 const promptKey = createSecretKey(Buffer.from('fake-prompt-secret'));
 const lines: string[] = [];
-const app = await createGateway(config, {
-  release: parsed.release,
-  verifier,
-  record,
-  keys: createKeyRing({
-    environment: 'staging',
-    both: 'fake-bench-key-0123456789',
-    fingerprintSecret: 'fake',
-  }),
-  // Lines are made, as in life, and thrown away: the bench's own output is not what is measured.
-  log: {
-    info: (fields) => void (lines[0] = JSON.stringify(fields)),
-    error: (fields) => console.error(fields),
-  },
-  promptKey: () => promptKey,
-  nowMicros,
-});
+const parts = new AsyncDisposableStack();
 const checkpoints = signCheckpoints({
   appendUrl,
   readUrl,
@@ -71,11 +37,33 @@ const checkpoints = signCheckpoints({
   destinations: [],
   now: nowMicros,
 });
-observe = (rows, milliseconds) => app.ideogateMetrics.batch(rows, milliseconds);
-tellReady(await listen(app, { host: '127.0.0.1', port: Number(port) }));
-tellUsage(async () => {
-  await app.close();
-  await checkpoints.stop();
-  await record.flush(5000);
-  await record.close(1000);
-});
+parts.defer(() => checkpoints.stop());
+const { gateway } = await assembleGateway(
+  config,
+  {
+    release: parsed.release,
+    record: { appendUrl, readUrl, instance: 'bench', version: '0' },
+    verifier: {
+      ...DEFAULT_VERIFIER,
+      issuers: [{ issuer: ISSUER, algorithms: ['ES256'], keys: { file: keySet } }],
+    },
+    // Lines are made, as in life, and thrown away: the bench's own output is not what is measured.
+    log: {
+      info: (fields) => void (lines[0] = JSON.stringify(fields)),
+      error: (fields) => console.error(fields),
+    },
+    nowMicros,
+    open: async () => ({
+      keys: createKeyRing({
+        environment: 'staging',
+        both: 'fake-bench-key-0123456789',
+        fingerprintSecret: 'fake',
+      }),
+      promptKey: () => promptKey,
+    }),
+  },
+  parts,
+);
+parts.defer(() => gateway.close());
+tellReady(await listen(gateway, { host: '127.0.0.1', port: Number(port) }));
+tellUsage(() => parts.disposeAsync());

@@ -3,25 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  createTokenVerifier,
-  DEFAULT_VERIFIER,
-  openSigningKeys,
-  type VerifierConfig,
-} from '@ideogate/access-token';
+import { DEFAULT_VERIFIER, type VerifierConfig } from '@ideogate/access-token';
 import { createLogins, migrate, openReadPool, topUpPartitions } from '@ideogate/audit';
 import { type Call, listCalls } from '@ideogate/audit/query';
-import { openAuditWriter } from '@ideogate/audit/append';
 import { requireSettings } from '@ideogate/config';
 import type { EnvironmentName } from '@ideogate/contract';
-import {
-  createGateway,
-  type GatewayDeps,
-  ideogramEndpoint,
-  readGatewayConfig,
-  secretEndpoint,
-  serveOperations,
-} from '@ideogate/gateway';
+import { assembleGateway, type GatewayDeps, readGatewayConfig, serveOperations } from '@ideogate/gateway';
+import { openWebhooks } from '@ideogate/gateway/startup';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { createEmulator, type ReceivedRequest } from '@ideogate/ideogram/emulator';
 import { createIssuer, type Issuer, loadOrCreateClients, loadOrCreateIssuerKeys } from '@ideogate/issuer';
@@ -35,7 +23,7 @@ import {
 } from '@ideogate/policy';
 import { createKeyRing } from '@ideogate/upstream-keys';
 import type { WebhookSecret } from '@ideogate/webhook';
-import { deliverWebhooks, openInbox, type Subscriber } from '@ideogate/webhook-inbox';
+import type { Subscriber } from '@ideogate/webhook-inbox';
 import { freePort } from './free-port.ts';
 import { requireLoopback } from './loopback.ts';
 import { createDatabase } from './postgres.ts';
@@ -53,7 +41,7 @@ export interface TestGatewayOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Origin of another upstream than an emulator of its own; must be loopback. */
   readonly upstream?: string;
-  readonly verifier?: Partial<VerifierConfig>;
+  readonly verifier?: Partial<Omit<VerifierConfig, 'maxTokenLength'>>;
   readonly keys?: { readonly read: string; readonly write: string };
   /** Orders that stop calls; default: none. */
   readonly kills?: NonNullable<GatewayDeps['kills']>;
@@ -176,58 +164,49 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     }),
   );
   const nowMicros = () => BigInt(Date.now()) * 1000n;
-  const record = openAuditWriter({
-    appendUrl: through(relay, database.url, append),
-    readUrl: through(relay, database.url, read),
-    opening: { environment, instance: 'test', release: release.id, version: '0' },
-    commitTimeoutMs: config.limits.commitMs,
-    maxWaiting: config.limits.maxWaiting,
-    summaryMs: config.limits.summaryMs,
-    now: nowMicros,
-  });
-  const verifier = createTokenVerifier(
-    {
-      ...DEFAULT_VERIFIER,
-      issuers: [{ issuer: issuerUrl, algorithms: ['ES256', 'EdDSA'], keys: { discovery: true } }],
-      audience: url,
-      maxTokenLength: config.limits.maxTokenBytes,
-      ...options.verifier,
-    },
-    { now: Date.now },
-  );
-  await verifier.warm();
   const log: string[] = [];
   const keep = options.onLogLine ?? ((line) => void log.push(line));
   const write = (fields: object, message: string) => keep(JSON.stringify({ ...fields, msg: message }));
-  const webhooks = await openWebhooks(
-    options.webhooks ?? [],
-    through(relay, database.url, webhook),
-    upstream,
+  const parts = new AsyncDisposableStack();
+  const { gateway: app } = await assembleGateway(
+    config,
+    {
+      release,
+      record: {
+        appendUrl: through(relay, database.url, append),
+        readUrl: through(relay, database.url, read),
+        instance: 'test',
+        version: '0',
+      },
+      verifier: {
+        ...DEFAULT_VERIFIER,
+        issuers: [{ issuer: issuerUrl, algorithms: ['ES256', 'EdDSA'], keys: { discovery: true } }],
+        ...options.verifier,
+      },
+      log: { info: write, error: write },
+      nowMicros,
+      async open(_record, opened) {
+        const url = through(relay, database.url, webhook);
+        const webhooks = await openTestWebhooks(options.webhooks ?? [], url, upstream);
+        if (webhooks !== null) opened.defer(() => webhooks.stop());
+        return {
+          keys: createKeyRing({ environment, ...keys, fingerprintSecret: 'fake-fingerprint-secret' }),
+          promptKey: () => PROMPT_KEY,
+          ...(options.kills === undefined ? {} : { kills: options.kills }),
+          ...(webhooks === null ? {} : { webhooks: webhooks.door }),
+        };
+      },
+    },
+    parts,
   );
-  const app = await createGateway(config, {
-    release,
-    verifier,
-    record,
-    keys: createKeyRing({ environment, ...keys, fingerprintSecret: 'fake-fingerprint-secret' }),
-    log: { info: write, error: write },
-    promptKey: () => PROMPT_KEY,
-    ...(options.kills === undefined ? {} : { kills: options.kills }),
-    nowMicros,
-    ...(webhooks === null ? {} : { webhooks: webhooks.door }),
-  });
+  parts.defer(() => app.close());
   const operationsPort = await freePort();
   const operations = await serveOperations(app.ideogateProbes, { host: '127.0.0.1', port: operationsPort });
   await app.listen({ host: '127.0.0.1', port });
   const pool = openReadPool(withLogin(database.url, read));
 
   let stopped: Promise<void> | undefined;
-  const stop = () =>
-    (stopped ??= (async () => {
-      await app.close();
-      await webhooks?.stop();
-      await record.flush(5000);
-      await record.close(1000);
-    })());
+  const stop = () => (stopped ??= parts.disposeAsync());
   const gateway: TestGateway = {
     url,
     issuerUrl,
@@ -283,7 +262,6 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       await stop();
       operations.close();
       operations.closeAllConnections();
-      verifier.close();
       await pool.end();
       await issuer.close();
       await emulator?.close();
@@ -295,33 +273,18 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   return gateway;
 }
 
-async function openWebhooks(list: readonly TestWebhookEndpoint[], url: string, upstream: string) {
+/** Endpoints as the product opens them; null where there are none. */
+async function openTestWebhooks(list: readonly TestWebhookEndpoint[], url: string, upstream: string) {
   if (list.length === 0) return null;
-  const inbox = await openInbox(url);
-  const keys = openSigningKeys(`${upstream}/v1/.well-known/jwks.json`, { now: Date.now });
-  const endpoints = list.map(({ name, shared }) =>
-    shared === undefined
-      ? ideogramEndpoint(name, 25, keys, new Set(['emulated-user']))
-      : secretEndpoint(name, 25, shared.scheme, shared.secrets),
-  );
-  const delivery = deliverWebhooks({
-    url,
-    subscribers: new Map(list.map(({ name, subscriber }) => [name, subscriber])),
-    onFailed: () => undefined,
-    onFault: () => undefined,
-  });
-  return {
-    door: {
-      endpoints: new Map(endpoints.map((endpoint) => [endpoint.name, endpoint])),
-      inbox,
-      undelivered: () => delivery.undelivered(),
-    },
-    async stop() {
-      await delivery.stop();
-      keys.close();
-      await inbox.close();
-    },
-  };
+  const configs = list.map(({ name, shared, subscriber }) => ({
+    name,
+    ...(shared === undefined
+      ? { scheme: 'ideogram' as const, secrets: [], users: ['emulated-user'] }
+      : { ...shared, users: [] }),
+    attempts: 25,
+    subscriber,
+  }));
+  return openWebhooks(configs, url, upstream, { info: () => undefined, error: () => undefined });
 }
 
 /** What `look` finds, as soon as it finds anything. */

@@ -1,8 +1,7 @@
 import { createSecretKey } from 'node:crypto';
-import { createTokenVerifier, DEFAULT_VERIFIER } from '@ideogate/access-token';
-import { openAuditWriter } from '@ideogate/audit/append';
+import { DEFAULT_VERIFIER } from '@ideogate/access-token';
 import { requireSettings } from '@ideogate/config';
-import { createGateway, readGatewayConfig } from '@ideogate/gateway';
+import { assembleGateway, readGatewayConfig } from '@ideogate/gateway';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { formatFault, parsePolicy } from '@ideogate/policy';
 import { createKeyRing } from '@ideogate/upstream-keys';
@@ -30,53 +29,42 @@ const config = readGatewayConfig(
   },
   requireSettings(birth.settings),
 );
-const record = openAuditWriter({
-  appendUrl: birth.appendUrl,
-  readUrl: birth.readUrl,
-  opening: {
-    environment: 'staging',
-    instance: `faults ${process.pid}`,
-    release: release.id,
-    version: '0',
-  },
-  commitTimeoutMs: config.limits.commitMs,
-  maxWaiting: config.limits.maxWaiting,
-  now: nowMicros,
-});
-const verifier = createTokenVerifier(
-  {
-    ...DEFAULT_VERIFIER,
-    issuers: [{ issuer: birth.issuer, algorithms: ['ES256'], keys: { file: birth.keySetFile } }],
-    audience: birth.identifier,
-  },
-  { now: Date.now },
-);
-await verifier.warm();
 const promptKey = createSecretKey(Buffer.from('fake-prompt-secret'));
-const app = await createGateway(config, {
-  release,
-  verifier,
-  record,
-  keys: createKeyRing({
-    environment: 'staging',
-    ...FAKE_KEYS,
-    fingerprintSecret: 'fake-fingerprint-secret',
-  }),
-  log: { info: () => undefined, error: (fields, message) => console.error(message, fields) },
-  promptKey: () => promptKey,
-  nowMicros,
-});
+const parts = new AsyncDisposableStack();
+const { gateway, record } = await assembleGateway(
+  config,
+  {
+    release,
+    record: {
+      appendUrl: birth.appendUrl,
+      readUrl: birth.readUrl,
+      instance: `faults ${process.pid}`,
+      version: '0',
+      flushMs: 10_000,
+    },
+    verifier: {
+      ...DEFAULT_VERIFIER,
+      issuers: [{ issuer: birth.issuer, algorithms: ['ES256'], keys: { file: birth.keySetFile } }],
+    },
+    log: { info: () => undefined, error: (fields, message) => console.error(message, fields) },
+    nowMicros,
+    open: async () => ({
+      keys: createKeyRing({
+        environment: 'staging',
+        ...FAKE_KEYS,
+        fingerprintSecret: 'fake-fingerprint-secret',
+      }),
+      promptKey: () => promptKey,
+    }),
+  },
+  parts,
+);
+parts.defer(() => gateway.close());
 
 const tell = (message: FromGateway) =>
   new Promise<void>((resolve) => {
     process.send?.(message, () => resolve());
   });
-
-async function stop(): Promise<void> {
-  await app.close();
-  await record.flush(10_000);
-  await record.close(5_000);
-}
 
 process.on('message', (message) => {
   const asked = message as ToGateway; // as: gateway-process.ts is the only one who sends
@@ -85,6 +73,6 @@ process.on('message', (message) => {
 });
 // Its parent is gone: nobody asks any more.
 process.on('disconnect', () => process.exit(1));
-process.once('SIGTERM', () => void stop().then(() => process.exit(0)));
-await app.listen({ host: '127.0.0.1', port: birth.port });
+process.once('SIGTERM', () => void parts.disposeAsync().then(() => process.exit(0)));
+await gateway.listen({ host: '127.0.0.1', port: birth.port });
 await tell({ writer: record.writer });
