@@ -170,6 +170,12 @@ export function learn<Known extends Call, Found extends Partial<Call>>(
 export function isDecided(call: Call): call is Decided {
   return call.decidedAt !== null;
 }
+/**
+ * A call of which nothing is known yet but where it came from.
+ * @param arrivedAt monotonic milliseconds
+ * @param request null where nothing could be read
+ * @param response null where it is answered on its socket
+ */
 export function newCall(
   id: CallId,
   arrivedAt: number,

@@ -39,6 +39,7 @@ export function callsEndWithinMs({ upstream, limits }: GatewayConfig): number {
   return limits.commitMs + upstream.wholeMs;
 }
 
+/** A proxy through which the upstream is reached (RFC 9110 section 9.3.6). */
 export interface EgressProxy {
   readonly origin: string;
   /** Value of `Proxy-Authorization`, or null. A function, so that a configuration that is printed does not show it. */
@@ -47,6 +48,7 @@ export interface EgressProxy {
 
 export { ConfigError };
 
+/** Where a gateway stands: what no setting of its own says. */
 export interface GatewayPlace {
   readonly environment: EnvironmentName;
   readonly identifier: string;

@@ -22,6 +22,7 @@ export function canonicalPeer(remoteAddress: string | undefined): string | null 
   return remoteAddress === undefined ? null : canonicalAddress(remoteAddress.split('%')[0] ?? '');
 }
 
+/** Of an address: its version of IP. */
 export type Family = 'ipv4' | 'ipv6';
 
 /** @param address canonical */
@@ -29,6 +30,7 @@ export function familyOf(address: string): Family {
   return address.includes(':') ? 'ipv6' : 'ipv4';
 }
 
+/** Bits of an address. */
 export const WIDTH: Readonly<Record<Family, number>> = { ipv4: 32, ipv6: 128 };
 
 /** The bits of a canonical address, the first one highest. */

@@ -4,6 +4,7 @@ import type { Reason } from '@ideogate/contract';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Decided } from './call.ts';
 
+/** What the gateway counts by itself. */
 export interface Metrics {
   readonly registry: Registry;
   refused(reason: Reason): void;
@@ -30,6 +31,7 @@ export interface KeyAgeInSight {
   readonly maxDays: number;
 }
 
+/** What is asked when the metrics are. */
 export interface Watched {
   readonly killOrders: () => number;
   readonly keyAges: () => readonly KeyAgeInSight[];

@@ -268,6 +268,7 @@ declare const NETWORK: unique symbol;
 /** An error code of the system, of TLS or of the HTTP client, in lower case: `econnrefused`, `proxy-enotfound`. */
 export type NetworkReason = string & { readonly [NETWORK]: true };
 
+/** One of the closed set. */
 export type Reason = keyof typeof REASONS | StatusReason | NetworkReason;
 
 /**

@@ -34,6 +34,7 @@ export interface PoolRefusal {
   readonly waitedMs: number;
 }
 
+/** Size and pace of a pool. */
 export interface PoolOptions {
   readonly size: number;
   /**
@@ -84,6 +85,7 @@ export class Lease implements Claim {
   }
 }
 
+/** Whether, and how, what was taken may be taken back. */
 export interface Revocation {
   /** Asked while somebody else needs it: whether it may be taken back now, without harm. */
   readonly isRevocable?: () => boolean;

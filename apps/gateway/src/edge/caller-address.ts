@@ -2,6 +2,7 @@ import type { Origin } from '../call.ts';
 import { type ForwardingField, hopsOf } from './forwarded.ts';
 import type { TrustedProxies } from '../trusted-proxies.ts';
 
+/** Not even the peer is known. */
 export const UNKNOWN_ORIGIN: Origin = { address: null, proxy: null };
 
 /** No call comes through so many proxies of one's own. */

@@ -11,6 +11,7 @@ import type { TrustedProxies } from '../trusted-proxies.ts';
 /** Why a connection from a proxy that must say for whom it speaks is closed. */
 type ProxyHeaderFault = 'proxy-header-missing' | 'proxy-header-invalid' | 'proxy-header-late';
 
+/** Who is let in, and what becomes of those who are and those who are not. */
 export interface ConnectionRules {
   readonly proxies: TrustedProxies;
   /** Connections that one address may hold. */

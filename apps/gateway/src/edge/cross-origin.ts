@@ -44,6 +44,7 @@ export function pageFields({ pageOrigin }: Call): Record<string, string> {
   };
 }
 
+/** The answer to a preflight of a page that may not call. */
 export function preflightRefusal(pageOrigins: PageOrigins): ToldRefusal {
   const which =
     pageOrigins.size === 0 ? 'pages may not call this gateway' : 'this page is not among those that may call';

@@ -11,6 +11,7 @@ export interface Head {
   readonly dropped: readonly string[];
 }
 
+/** Why a header section cannot be trusted. */
 export interface HeadFault {
   readonly problem: 'invalid-request' | 'headers-too-large' | 'expectation-failed' | 'upgrade-refused';
   readonly reason: Reason;

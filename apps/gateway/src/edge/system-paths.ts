@@ -5,7 +5,9 @@ export function isSystemPath(path: string): boolean {
   return path.startsWith('/-/') || path.startsWith('/.well-known/');
 }
 
+/** Whether the process lives. */
 export const HEALTH = '/-/health';
+/** Whether calls can be served. */
 export const READY = '/-/ready';
 
 const METHODS: ReadonlySet<string | null> = new Set(['GET', 'HEAD', 'OPTIONS']);

@@ -128,6 +128,7 @@ function callerDone(call: Decided, gateway: Gateway): void {
   settle(call, gateway);
 }
 
+/** Nothing more is to be expected of the upstream, which ended so. */
 export function upstreamDone(call: Decided, how: UpstreamEnd, gateway: Gateway): void {
   call.upstreamEnd ??= how;
   settle(call, gateway);

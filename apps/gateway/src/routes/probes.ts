@@ -17,6 +17,7 @@ export interface Probes {
 /** How long what an answer was made of is kept: many who ask at once cost as much as one, milliseconds. */
 const KEPT_MS = 1000;
 
+/** Probes of a gateway; what they cost is shared by all who ask within a second. */
 export function createProbes(gateway: Gateway): Probes {
   const lookAround = sharedFor(KEPT_MS, async () => {
     const [record, issuers] = await Promise.all([gateway.record.ready(), gateway.verifier.ready()]);

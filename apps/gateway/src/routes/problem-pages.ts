@@ -45,6 +45,7 @@ function qualityOf(type: string, accept: string): number {
   return best.quality;
 }
 
+/** HTML of `/-/problems`. */
 export function problemListPage(): string {
   const rows = Object.entries(PROBLEMS).map(
     ([code, { status, title }]) =>
@@ -59,6 +60,7 @@ ${rows.join('\n')}
   );
 }
 
+/** HTML of `/-/problems/<code>`. */
 export function problemPage(code: ProblemCode): string {
   const { status, title, remedy }: Problem = PROBLEMS[code];
   return page(

@@ -17,6 +17,7 @@ export interface UpstreamDispatcher {
   destroy(): Promise<void>;
 }
 
+/** Opens its connections as they are needed, reads apart from writes. */
 export function createDispatcher(gateway: Gateway): UpstreamDispatcher {
   const { upstream } = gateway.config;
   const open = (connections: number) =>
