@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { endLeftover, leftoverOf, lives, type ProcessFile, writeProcessFile } from './leftover-process.ts';
 import { StartError } from './start-error.ts';
@@ -89,7 +90,7 @@ export async function startEmulator(
         `The emulator does not answer on ${url}: see ${join(folder, 'emulator.log')}.`,
       );
     }
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    await delay(25);
   }
   return {
     url,

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { AuditWriter, AuditWriterOptions } from '../src/append/index.ts';
 import { readChain } from './chain-of.ts';
@@ -61,7 +62,7 @@ test('a flood takes one row a reason and interval, and its count is exact (E.48)
   while (performance.now() - began < 1_300) {
     for (let index = 0; index < 1_000; index++, asked++)
       record.countRefusal(asked % 2 === 0 ? 'address-rate' : 'tls-handshake');
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await delay(1);
   }
   const intervals = (performance.now() - began) / 400;
   await record.close(2_000);

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { SMALL_CALL, UPLOAD } from './scene.ts';
 
@@ -50,7 +51,7 @@ export async function pace(target: Target, perSecond: number, seconds: number): 
       const token = target.tokens[sent % target.tokens.length] ?? '';
       flying.push(call(pool, token).then((latency) => void latencies.push(latency)));
     }
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await delay(1);
   }
   await Promise.all(flying);
   const took = (performance.now() - started) / 1000;

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   chmodSync,
   chownSync,
@@ -600,6 +601,6 @@ async function until(condition: () => boolean): Promise<void> {
   const deadline = Date.now() + 50_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error('it never came true');
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await delay(2);
   }
 }

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** Ends all connections: idle ones at once, others when their time is up, TLS agreed on or not. None is let in after. */
 export function followSockets(server: Server): { end(milliseconds: number): Promise<void> } {
@@ -14,7 +15,7 @@ export function followSockets(server: Server): { end(milliseconds: number): Prom
     const until = performance.now() + milliseconds;
     server.closeIdleConnections();
     while (sockets.size > 0 && performance.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await delay(20);
       server.closeIdleConnections();
     }
   };

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Session, SQLSTATE, sqlState, type SessionTimeouts, withSession } from '@ideogate/postgres';
 
 const OWNER_TIMEOUTS: SessionTimeouts = { connectMs: 5_000, statementMs: 60_000, graceMs: 5_000 };
@@ -36,7 +37,7 @@ export async function retryOnRoleRace<T>(work: () => Promise<T>): Promise<T> {
       return await work();
     } catch (error) {
       if (attempt === 20 || !isRoleRace(error)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 5 * attempt * (1 + Math.random())));
+      await delay(5 * attempt * (1 + Math.random()));
     }
   }
 }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../free-port.ts';
 import { type CallName, CALLS, JSON_BODY } from './calls.ts';
 
@@ -218,7 +219,7 @@ export async function start(
     const answer = await fetch(`http://127.0.0.1:${port}/-/health`).catch(() => null);
     if (answer?.status === 200) break;
     if (tries === 100 || child.exitCode !== null) throw new Error(`${intermediary.name} does not serve`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await delay(100);
   }
   return {
     port,

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { openSession, type Session } from '@ideogate/postgres';
 import type { KeySlot } from '../key-ring.ts';
 import type { KeyBinding } from '../sealing.ts';
@@ -119,7 +120,7 @@ export async function openKeyStore(putUrl: string): Promise<KeyStore> {
           [asked?.n],
         );
         if (row?.answer) return { answer: row.answer, detail: row.detail ?? '' };
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+        await delay(POLL_MS);
       }
       return null;
     },
