@@ -128,7 +128,7 @@ describe('the result of an asynchronous call comes home', () => {
       const delivered = await soon(() =>
         subscriber.taken.find(({ body }) => body.toString().includes(answer.generation_id)),
       );
-      expect(verifyWebhook({ scheme: 'standard', secrets: [ours] }, delivered).ok).toBe(true);
+      expect(verifyWebhook({ scheme: 'standard', secrets: [ours] }, delivered)).toMatchObject({ ok: true });
       const result = JSON.parse(delivered.body.toString()) as { data: { url: string }[] }; // as: Ideogram's webhook
       expect((await fetch(result.data[0]?.url ?? '')).status).toBe(200);
       expect(await notices()).toContainEqual({

@@ -84,7 +84,7 @@ describe('a credential in the query is refused, whatever else is sent (A.19)', (
     '%zz=1',
     '',
   ])('but %s is no credential', (query) => {
-    expect(readCredential(BEARER, query).ok).toBe(true);
+    expect(readCredential(BEARER, query)).toMatchObject({ ok: true });
   });
 });
 
@@ -103,7 +103,7 @@ it('never throws, and whatever it takes is a b64token of one field', () => {
       if (!read.ok) return;
       expect(carriers).toHaveLength(1);
       expect(read.token).toMatch(/^[\w\-.~+/]+=*$/);
-      expect(carriers[0]?.[1].endsWith(read.token)).toBe(true);
+      expect(carriers[0]?.[1].slice(-read.token.length)).toBe(read.token);
     }),
   );
 });

@@ -109,7 +109,7 @@ describe('fetching', () => {
     const verifier = start();
     const tokens = await Promise.all([...Array(30).keys()].map((n) => tokenNow(key, { jti: `t${n}` })));
     const verdicts = await Promise.all(tokens.map(async (token) => verifier.verify(token)));
-    expect(verdicts.every(({ ok }) => ok)).toBe(true);
+    expect(verdicts.filter(({ ok }) => !ok)).toEqual([]);
     expect(issuer.fetches()).toBe(1);
   });
 

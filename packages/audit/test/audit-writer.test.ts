@@ -200,7 +200,7 @@ describe('a database that is away', () => {
     database.relay.cut();
     const record = open({ commitTimeoutMs: 100 });
     expect(await record.decide(decision())).toBe('unavailable');
-    expect((await record.ready()).ok).toBe(false);
+    expect(await record.ready()).toMatchObject({ ok: false });
     database.relay.restore();
     await until('it is ready', async () => (await record.ready()).ok);
     expect(await record.decide(decision())).toBe('committed');

@@ -119,7 +119,7 @@ describe('a file', () => {
       const file = join(sample.folder, name);
       writeFileSync(file, content);
       const report = await verify({ kind: 'files', files: [file] });
-      expect(report.ok).toBe(false);
+      expect(report).toMatchObject({ ok: false });
       expect(report.faults).toContainEqual(
         expect.objectContaining({ fault: 'changed', writer: null, seq: null }),
       );

@@ -84,7 +84,7 @@ describe('the catalogue', () => {
     expect(used).not.toContain(null);
     const idle = SCOPE_NAMES.filter((scope) => !used.has(scope));
     expect(idle).toEqual(['read:quote']);
-    expect(open.some((operation) => operation.dryRun)).toBe(true);
+    expect(open.map((operation) => operation.dryRun)).toContain(true);
   });
 
   test.each(closed.map((operation) => [operation.id, operation] as const))(
@@ -302,7 +302,7 @@ describe('the start fails and names the entry when (A.22)', () => {
   ])('%s', (_what, id, change) => {
     const faults = faultsOf(with_(id, change));
     expect(faults.length).toBeGreaterThan(0);
-    expect(faults.some((fault) => fault.includes(id))).toBe(true);
+    expect(faults).toContainEqual(expect.stringContaining(id));
   });
 
   test('an id appears a second time', () => {

@@ -12,7 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 test.each([0, 1, 65_535, 65_536, 65_537, 200_000])('a file of %i bytes is read whole', (size) => {
   const bytes = Buffer.alloc(size, 'ab');
   writeFileSync(join(folder, 'file'), bytes);
-  expect(readNamedFile(join(folder, 'file'), size).equals(bytes)).toBe(true);
+  expect(readNamedFile(join(folder, 'file'), size)).toEqual(bytes);
   if (size > 0) expect(() => readNamedFile(join(folder, 'file'), size - 1)).toThrow('too large');
 });
 

@@ -160,7 +160,7 @@ describe.each([ideogram, hmac, standard])('$name', (scheme) => {
         { ...good, headers: { ...rest, [field]: [value, value] } },
         NOW,
       );
-      expect(twice.ok).toBe(false);
+      expect(twice).toMatchObject({ ok: false });
     }
   });
 });
@@ -181,7 +181,9 @@ describe.each([ideogram, standard])('$name, which signs its time', (scheme) => {
     'a time of %j is none',
     (time) => {
       const field = scheme === ideogram ? 'x-ideogram-webhook-timestamp' : 'webhook-timestamp';
-      expect(verifyWebhook(scheme.keys('good'), with_(scheme.send('good'), field, time), NOW).ok).toBe(false);
+      expect(verifyWebhook(scheme.keys('good'), with_(scheme.send('good'), field, time), NOW)).toMatchObject({
+        ok: false,
+      });
     },
   );
   test('another time than the signed one is refused, though it is fresh', () => {
@@ -215,7 +217,7 @@ test('what Ideogram signed for another of its customers is not for us', () => {
 });
 
 test('hmac-sha256 signs no time, so an old one is good the first time: that it is not good again is for the store', () => {
-  expect(verifyWebhook(hmac.keys('good'), hmac.send('good', 86_400), NOW).ok).toBe(true);
+  expect(verifyWebhook(hmac.keys('good'), hmac.send('good', 86_400), NOW)).toMatchObject({ ok: true });
 });
 
 describe('standard', () => {
@@ -231,12 +233,14 @@ describe('standard', () => {
       'webhook-signature': 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
     };
     const body = Buffer.from('{"test": 2432232314}');
-    expect(verifyWebhook(keys, { headers, body }, 1_614_265_330_000).ok).toBe(true);
+    expect(verifyWebhook(keys, { headers, body }, 1_614_265_330_000)).toMatchObject({ ok: true });
   });
   test('one good signature among those of other versions and secrets is enough', () => {
     const sent = standard.send('good');
     const list = `v1a,AAAA v2,BBBB ${standard.send('other').headers['webhook-signature']} ${sent.headers['webhook-signature']}`;
-    expect(verifyWebhook(standard.keys('good'), with_(sent, 'webhook-signature', list), NOW).ok).toBe(true);
+    expect(verifyWebhook(standard.keys('good'), with_(sent, 'webhook-signature', list), NOW)).toMatchObject({
+      ok: true,
+    });
   });
   test.each(['e1.1', '.', 'a.', '.a', 'msg.2026'])(
     'an id with a full stop (%s) is refused, genuine or not: it would move the border between id and time (G.61)',
@@ -251,7 +255,7 @@ describe('standard', () => {
     const secrets = [secret('standard', whsec.other), secret('standard', whsec.good)];
     const headers = signWebhook({ id: 'e1', timestamp: SECONDS, body: BODY, secrets });
     for (const name of ['good', 'other'] as const)
-      expect(verifyWebhook(standard.keys(name), { headers, body: BODY }, NOW).ok).toBe(true);
+      expect(verifyWebhook(standard.keys(name), { headers, body: BODY }, NOW)).toMatchObject({ ok: true });
   });
 });
 
