@@ -8,8 +8,10 @@ export const AUTHENTICATION_FAULTS = [
   'unknown-client',
   'wrong-secret',
 ] as const;
+/** Why a client is not authenticated: one of `AUTHENTICATION_FAULTS`. */
 export type AuthenticationFault = (typeof AUTHENTICATION_FAULTS)[number];
 
+/** Which client asks, or why that is not known (`invalid_client`, RFC 6749 section 5.2). */
 export type ClientAuthentication =
   | { readonly ok: true; readonly clientId: string }
   /** `clientId` only where it is one of ours: anything else is a stranger's text. */

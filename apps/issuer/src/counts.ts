@@ -18,6 +18,7 @@ export const REFUSAL_REASONS = [
   'invalid-request',
   'server-error',
 ] as const;
+/** Why a request for a token is refused: one of `REFUSAL_REASONS`. */
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 /** What the issuer has done since it began, and how it stands. Plain values: they go from process to process. */
@@ -42,6 +43,7 @@ export interface IssuerCounters {
   readonly authenticationFailures: Record<AuthenticationFault, number>;
 }
 
+/** Counters that stand at zero. */
 export function newCounters(): IssuerCounters {
   return {
     tokens: 0,

@@ -18,6 +18,7 @@ import type { IssuerLimits } from './settings.ts';
 import { createTokenEndpoint } from './token-endpoint.ts';
 import { createTokenRequests, pacedByAddress } from './token-requests.ts';
 
+/** Where an issuer listens, what its tokens say, and its bounds. */
 export interface IssuerConfig {
   /** This issuer's own URL, an origin without a path: the tokens' `iss`. */
   readonly issuer: string;
@@ -32,6 +33,7 @@ export interface IssuerConfig {
   readonly limits?: Partial<IssuerLimits>;
 }
 
+/** What an issuer asks of whoever composes it. */
 export interface IssuerDeps {
   /** What a client may be given now; asked for every token, so that a changed policy counts at once. */
   grantOf(clientId: string): CallerGrant;
@@ -45,6 +47,7 @@ export interface IssuerDeps {
   addressOf?(request: IncomingMessage): string | null;
 }
 
+/** An issuer of access tokens, which answers once it listens. */
 export interface Issuer {
   /** Rejects with node's error (`EADDRINUSE`…) when it can't. */
   listen(): Promise<void>;

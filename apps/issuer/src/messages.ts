@@ -30,6 +30,7 @@ interface PlainGrant {
   readonly patterns: readonly ScopePattern[];
 }
 
+/** What the issuer's process is told. */
 export type ToIssuer =
   /** Answered by `set-up` or `unusable`. */
   | { readonly kind: 'set-up'; readonly setUp: IssuerSetUp }
@@ -38,6 +39,7 @@ export type ToIssuer =
   /** Ends it in order; it says what it has counted, and exits. */
   | { readonly kind: 'stop' };
 
+/** What the issuer's process tells whoever started it. */
 export type FromIssuer =
   | { readonly kind: 'set-up' | 'listening' }
   /** It can't go on: what is wrong, one sentence each; `code` is the system's. */

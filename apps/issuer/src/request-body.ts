@@ -5,6 +5,7 @@ const MOST_BYTES = 8192;
 /** For all of it: it comes with the head, or right behind. */
 const WITHIN_MS = 5000;
 
+/** A whole body, or why there is none. */
 export type RequestBody =
   | { readonly ok: true; readonly bytes: Buffer }
   | { readonly ok: false; readonly reason: 'body-too-large' | 'body-too-slow' | 'body-cut-short' };

@@ -8,6 +8,7 @@ export interface CallerGrant {
   readonly patterns: readonly ScopePattern[];
 }
 
+/** The scopes of a token, or why it has none (`invalid_scope`, RFC 6749 section 5.2). */
 export type ScopesToGive =
   | { readonly ok: true; readonly scopes: readonly ScopeName[] }
   /** The words asked for that lie outside the grant, as they were asked for, each once. */

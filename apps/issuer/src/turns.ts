@@ -7,6 +7,7 @@ const MOST_WAITING_OF_ONE = 256;
 const MOST_WAITING = 1024;
 const WAITS_AT_MOST_MS = 2000;
 
+/** A place among the tokens in the making, which `done` gives back; or why there is none. */
 export type Turn =
   | { readonly ok: true; done(): void }
   | { readonly ok: false; readonly reason: 'client-waiting' | 'overloaded' };

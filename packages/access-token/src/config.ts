@@ -1,6 +1,7 @@
 import { isLoopback } from '@ideogate/contract';
 import { FaultsError } from './faults-error.ts';
 
+/** Each `Algorithm`, for those who check a name. */
 export const ALGORITHMS = ['ES256', 'ES384', 'EdDSA', 'PS256', 'RS256'] as const;
 
 /** JWS algorithms a trusted issuer may sign with (RFC 7518 section 3.1, RFC 8037): asymmetric ones only. */
@@ -15,6 +16,7 @@ export interface TrustedIssuer {
   readonly keys: { readonly discovery: true } | { readonly jwksUri: string } | { readonly file: string };
 }
 
+/** Whose tokens are taken, whom they must be for, and the bounds. */
 export interface VerifierConfig {
   readonly issuers: readonly TrustedIssuer[];
   /** This gateway's identifier in this environment: what `aud` must hold (RFC 9068 section 4). */

@@ -13,6 +13,7 @@ interface VerificationKey {
   readonly jwk: Material;
 }
 
+/** The keys of an issuer that may verify, all of them sound. */
 export interface KeySet {
   /** By exact `kid`. A Map, so that no `kid` can reach a property of an object. */
   readonly keys: ReadonlyMap<string, VerificationKey>;

@@ -10,6 +10,7 @@ type FoundSigningKey =
   | { readonly kind: 'absent' }
   | { readonly kind: 'unavailable'; readonly retryAfterSeconds: number };
 
+/** Keys for signatures that are on no token, by their id. */
 export interface SigningKeys {
   /** Never rejects. Waits for a fetch only when the keys in hand can't answer. */
   find(keyId: string): Promise<FoundSigningKey>;

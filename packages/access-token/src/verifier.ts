@@ -51,6 +51,7 @@ export interface Rejected {
   readonly retryAfterSeconds?: number;
 }
 
+/** How the keys of an issuer stand. */
 export interface IssuerReadiness {
   readonly issuer: string;
   /** The issuer's keys are in hand and may be used. */
@@ -59,6 +60,7 @@ export interface IssuerReadiness {
   readonly detail: string;
 }
 
+/** Verifies access tokens of trusted issuers (RFC 9068, RFC 8725). */
 export interface TokenVerifier {
   /** Never throws or rejects. Answers at once, without a promise, for a token verified before. */
   verify(token: string): Verified | Rejected | Promise<Verified | Rejected>;

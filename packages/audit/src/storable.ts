@@ -22,6 +22,7 @@ const CUT = /(?<!\\)(?:\\\\)*\\\[[0-9]+ more, sha256:[0-9a-f]{16}\]$/;
 /** Printable ASCII without the backslash is stored as it is; nearly every text is such. */
 const PLAIN = /^[\x20-\x5b\x5d-\x7e]*$/;
 
+/** The text as it is stored: what is unsafe escaped, and cut with a digest of the whole when it is too long. */
 export function storableText(text: string, maxBytes = MAX_TEXT_BYTES): string {
   if (text.length <= maxBytes && PLAIN.test(text)) return text;
   // No character needs fewer bytes stored than one, so what is surely too long isn't escaped first.

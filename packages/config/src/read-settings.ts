@@ -25,6 +25,7 @@ export interface Settings {
   readonly unknown: () => readonly UnknownVariable[];
 }
 
+/** What is wrong with a setting, or with two of them together. */
 export interface SettingFault {
   readonly group: SettingGroup;
   /** Of the setting; null where two of them are at odds. */
@@ -33,11 +34,13 @@ export interface SettingFault {
   readonly words: string;
 }
 
+/** Where the value of a setting comes from. */
 export type SettingOrigin =
   | { readonly kind: 'default' }
   | { readonly kind: 'environment' }
   | { readonly kind: 'file'; readonly path: string };
 
+/** A variable with our prefix that names no setting. */
 export interface UnknownVariable {
   readonly variable: string;
   /** A setting of nearly that name, or null. */

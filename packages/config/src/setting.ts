@@ -65,6 +65,7 @@ interface Form {
   readonly rule: string;
 }
 
+/** One line of the table: how its text is read, and what is told of it. */
 export type Setting = NumberSetting | ChoiceSetting | TextSetting | SecretSetting;
 
 /** What a setting is once it is read. */

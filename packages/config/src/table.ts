@@ -21,6 +21,7 @@ export const SETTINGS = {
   issuer: ISSUER,
 } as const satisfies Record<string, Record<string, Setting>>;
 
+/** The name of a group of the table. */
 export type SettingGroup = keyof typeof SETTINGS;
 
 /** What the settings are, all of them valid: `values.gateway.maxInFlight` is a number, `values.listen.tlsCert` a path or null. */

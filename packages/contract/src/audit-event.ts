@@ -171,4 +171,5 @@ export interface NoticeEvent extends EventBase {
   readonly detail: Readonly<Record<string, string>>;
 }
 
+/** An event of the record, as its writer says it; `kind` tells which. */
 export type AuditEvent = DecisionEvent | OutcomeEvent | NoticeEvent;

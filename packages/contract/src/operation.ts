@@ -3,10 +3,13 @@ import type { ScopeName } from './scopes.ts';
 /** Which of the environment's keys an operation uses. `none`: Ideogram wants no credential there, so none is sent. */
 export type Capability = 'read' | 'write' | 'none';
 
+/** The methods that operations of Ideogram have. */
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 
+/** The media types whose fields can be read (RFC 8259, RFC 7578). */
 export type ContentType = 'application/json' | 'multipart/form-data';
 
+/** A field of a body, or a query parameter, as Ideogram's API document declares it. */
 export interface Field {
   readonly name: string;
   readonly type:

@@ -155,6 +155,7 @@ export const PROBLEMS = {
   ),
 } as const satisfies Record<string, Problem>;
 
+/** What is said of one kind of refusal (RFC 9457). */
 export interface Problem {
   /** HTTP status (RFC 9110 section 15). */
   readonly status: number;
@@ -163,12 +164,14 @@ export interface Problem {
   readonly remedy: string;
 }
 
+/** A code of the table, which ends the `type` of a refusal. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
 function p(status: number, title: string, remedy: string): Problem {
   return { status, title, remedy };
 }
 
+/** Whether it is exactly one of the table's codes. */
 export function isProblemCode(text: string): text is ProblemCode {
   return Object.hasOwn(PROBLEMS, text);
 }

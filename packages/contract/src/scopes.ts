@@ -33,11 +33,13 @@ export type ScopeName = keyof typeof SCOPES;
 
 /** `read:*` is every `read:` scope; `write:limited` is write operations inside their *limited* bounds only. */
 export const WILDCARDS = ['read:*', 'write:limited'] as const;
+/** One of `WILDCARDS`: it stands in policy, and grants nothing in a token. */
 export type Wildcard = (typeof WILDCARDS)[number];
 
 /** What a policy file may write in a ceiling or a grant. */
 export type ScopePattern = ScopeName | Wildcard;
 
+/** All plain scopes, in the order of the table. */
 export const SCOPE_NAMES = Object.freeze(Object.keys(SCOPES) as ScopeName[]); // as: keys of a const object
 
 /** The plain scope with exactly this spelling, or undefined: no prefixes, no other case, no wildcard. */
@@ -50,10 +52,12 @@ export function parseScopePattern(text: string): ScopePattern | undefined {
   return isWildcard(text) ? text : parseScope(text);
 }
 
+/** Whether it is exactly one of `WILDCARDS`. */
 export function isWildcard(text: string): text is Wildcard {
   return (WILDCARDS as readonly string[]).includes(text);
 }
 
+/** Whether what it opens never changes anything at Ideogram and never costs money. */
 export function isReadScope(scope: ScopeName): boolean {
   return scope.startsWith('read:');
 }

@@ -1,5 +1,6 @@
 import { NameSet } from './name-set.ts';
 
+/** A text that is no JSON, or that two readers could read in two ways; the message quotes none of it. */
 export class StrictJsonError extends Error {
   override readonly name = 'StrictJsonError';
   /** Zero-based character offset of the fault. */
@@ -25,6 +26,7 @@ export class JsonBoundError extends StrictJsonError {
   }
 }
 
+/** What else is refused, and the bounds. */
 export interface StrictJsonOptions {
   /**
    * Refuse numbers in any spelling but the one `JSON.stringify` writes: `1.0`, `1e0`, `-0` and integers past

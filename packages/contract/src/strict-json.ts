@@ -11,6 +11,7 @@ import {
  * Objects come back without a prototype, so `__proto__` and `constructor` are plain member names.
  */
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
+/** An object as `parseStrictJson` makes it: without a prototype. */
 export interface JsonObject {
   [member: string]: JsonValue;
 }
@@ -33,6 +34,7 @@ export function parseStrictJsonBytes(bytes: Uint8Array, options: StrictJsonOptio
   return tree.root;
 }
 
+/** Whether it is an object, and neither null nor a list. */
 export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

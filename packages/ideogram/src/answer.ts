@@ -64,6 +64,7 @@ export class AnswerReader {
   }
 }
 
+/** 2xx (RFC 9110 section 15.3). */
 export function isSuccess(status: number): boolean {
   return status >= 200 && status <= 299;
 }

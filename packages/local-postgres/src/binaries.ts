@@ -15,6 +15,7 @@ import { basename, dirname, join } from 'node:path';
 import { errorCode, LocalPostgresError, onPath } from './local-postgres-error.ts';
 import type { ServerAccount } from './server-account.ts';
 
+/** Paths of the programs of one Postgres. */
 export interface Binaries {
   readonly initdb: string;
   readonly postgres: string;
@@ -152,6 +153,7 @@ function tryVersion(native: string, account: ServerAccount | null) {
  */
 export const SERVER_ENVIRONMENT = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
+/** What `spawn` needs so that a child runs as this account; nothing where this process is not root. */
 export function runAs(account: ServerAccount | null): { uid?: number; gid?: number } {
   return account === null || process.getuid?.() !== 0 ? {} : { uid: account.uid, gid: account.gid };
 }

@@ -18,6 +18,7 @@ export class FolderInUseError extends Error {
   }
 }
 
+/** A folder that this process alone uses. */
 export interface FolderLock {
   /** Gives the folder free. May be called twice. */
   release(): void;

@@ -23,6 +23,7 @@ export async function newPort(folder: string): Promise<number> {
   return port;
 }
 
+/** Whether this port could be listened on just now. */
 export async function isFree(port: number): Promise<boolean> {
   return (await listenOnce(port)) !== null;
 }

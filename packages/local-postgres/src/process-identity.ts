@@ -91,6 +91,7 @@ export function isPostgresOn(cluster: string, pid: number): boolean {
   return ps.status === 0 && at !== -1 && isPostgresProgram(command.slice(0, at));
 }
 
+/** A process of the machine, as the system shows it to this user. */
 export interface LivingProcess {
   readonly pid: number;
   /** Process group: the pid of its leader. */

@@ -26,6 +26,7 @@ interface Exit {
 /** Why a server didn't come up. */
 type StartFailure = 'port-taken' | 'old-workers-still-run' | 'other';
 
+/** A server didn't come up; `failure` says in which way. */
 export class ServerStartError extends Error {
   readonly failure: StartFailure;
   constructor(failure: StartFailure, message: string) {

@@ -12,6 +12,7 @@ import { clearLeftover } from './postmaster-file.ts';
 import { type Server, ServerStartError, startServer } from './server.ts';
 import { serverAccount } from './server-account.ts';
 
+/** Where the database is kept, and how it is to run. */
 export interface LocalPostgresOptions {
   /** The data folder of the database, e.g. `.ideogate/staging/postgres`; made if missing. */
   readonly folder: string;
@@ -23,6 +24,7 @@ export interface LocalPostgresOptions {
   readonly onRestart?: () => void;
 }
 
+/** A Postgres that runs on this machine. */
 export interface LocalPostgres {
   /** Connection URL of the superuser, password included, e.g. `postgres://postgres:…@127.0.0.1:5433/postgres`. */
   readonly superuserUrl: (database: string) => string;

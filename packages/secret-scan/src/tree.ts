@@ -7,6 +7,7 @@ import type { Source } from './source.ts';
 /** Where nobody looks for a secret of theirs, in a folder that git knows nothing of. */
 const SKIPPED: ReadonlySet<string> = new Set(['.git', 'node_modules']);
 
+/** What is to be scanned is neither a file nor a folder. */
 export class NoFileError extends Error {
   override readonly name = 'NoFileError';
   constructor(file: string) {

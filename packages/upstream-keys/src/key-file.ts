@@ -29,6 +29,7 @@ export function readKeyFile(file: string, name: string, fingerprintSecret: strin
   return new HeldKey(key, fingerprintSecret, `${name}: the content of ${file}`);
 }
 
+/** Which file is followed, and who is told what becomes of it. */
 export interface KeyFileWatch {
   readonly file: string;
   readonly name: string;

@@ -7,6 +7,7 @@ import { type LeakScan, scanWith } from './leak-scan.ts';
 /** What a key may be used for; each has a slot of its own. */
 export type KeySlot = Exclude<Capability, 'none'>;
 
+/** Both slots, in the order in which they are listed. */
 export const KEY_SLOTS: readonly KeySlot[] = ['read', 'write'];
 
 /** The keys of one slot. */

@@ -15,6 +15,7 @@ export interface LeakScan {
 
 const NOTHING = Buffer.alloc(0);
 
+/** A scan of one stream; a key that lies across two chunks is found too. */
 export function scanWith(search: KeySearch): LeakScan {
   let held: Buffer = NOTHING;
   let passed: Uint8Array = NOTHING;

@@ -15,6 +15,7 @@ export interface WrittenForm {
 }
 
 const PERCENT = 0x25;
+/** The byte that begins an escape in JSON (RFC 8259 section 7). */
 export const BACKSLASH = 0x5c;
 const LOWER_U = 0x75;
 const ZERO = 0x30;

@@ -6,6 +6,7 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
  */
 export const WEBHOOK_SCHEMES = ['ideogram', 'hmac-sha256', 'standard'] as const;
 
+/** How a sender signs: one of `WEBHOOK_SCHEMES`. */
 export type WebhookSchemeName = (typeof WEBHOOK_SCHEMES)[number];
 
 /** A shared secret that was read and found fit; printed or logged it shows nothing. */

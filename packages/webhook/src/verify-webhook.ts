@@ -18,12 +18,14 @@ export type WebhookKeys =
 /** Header fields by lower-case name, as Node and most frameworks give them. */
 export type WebhookHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
+/** What came in, before any of it is believed. */
 export interface WebhookRequest {
   readonly headers: WebhookHeaders;
   /** The raw bytes, exactly as they came: JSON that was parsed and written again has another signature. */
   readonly body: Uint8Array;
 }
 
+/** A webhook whose sender is known, and what it says of itself. */
 export interface VerifiedWebhook {
   readonly ok: true;
   /** Names the event; the same again is a repetition. */

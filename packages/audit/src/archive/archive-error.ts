@@ -1,5 +1,6 @@
 import { FaultError } from '../fault-error.ts';
 
+/** Why a month isn't archived, or an archive not imported. */
 export type ArchiveFault =
   /** An event can still be dated into the month. */
   | 'not-closed'

@@ -29,6 +29,7 @@ export type ArchiveStep =
   | 'drop'
   | 'done';
 
+/** What is archived, and to where. */
 export interface ArchiveOptions {
   readonly ownerUrl: string;
   readonly environment: EnvironmentName;
@@ -44,6 +45,7 @@ export interface ArchiveOptions {
   readonly onStep?: (step: ArchiveStep) => void;
 }
 
+/** What was archived, and the file it is in. */
 export interface ArchivedMonth extends ArchiveContent {
   /** Name of the file in the folder. */
   readonly file: string;

@@ -8,6 +8,7 @@ import { alone, registeredArchive } from './registered.ts';
 const SCHEMA = 'ideogate_imported';
 const VIEWS = ['audit_call', 'audit_entry', 'audit_notice'];
 const LINES_AT_ONCE = 1_000;
+/** Which archive is put back for reading. */
 export interface ImportOptions {
   readonly ownerUrl: string;
   readonly file: string;
@@ -15,6 +16,7 @@ export interface ImportOptions {
   readonly announce: (content: ArchiveContent) => Promise<void>;
 }
 
+/** What can be read now. */
 export interface ImportedArchive extends ArchiveContent {
   /** Whether this database archived this very file; one of another installation is known by its own proofs alone. */
   readonly archivedHere: boolean;

@@ -59,6 +59,7 @@ export async function registeredArchives(session: Session): Promise<readonly Reg
   });
 }
 
+/** What the database knows of the archive of a month, or null when it was never archived. */
 export async function registeredArchive(session: Session, month: Month): Promise<RegisteredArchive | null> {
   return (await registeredArchives(session)).find((archive) => archive.month === month) ?? null;
 }

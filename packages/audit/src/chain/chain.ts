@@ -148,6 +148,7 @@ export function chain(writer: string, head: ChainHead, events: readonly Timed[])
   });
 }
 
+/** What is wrong at an event: its number, its link to the one before, its own hash, or its time. */
 export type ChainFault = 'hole' | 'unlinked' | 'altered' | 'time-went-back';
 
 /**

@@ -25,6 +25,7 @@ export function checkpointLine(note: string): string {
   return `{"checkpoint":${JSON.stringify(note)}}`;
 }
 
+/** An export is what was read of the record; an archive is all of a month. */
 export type FileKind = 'export' | 'archive';
 
 /** The first line of a file, without the line feed. */
@@ -32,6 +33,7 @@ export function headerLine(kind: FileKind, about: FileHeader): string {
   return JSON.stringify({ [kind]: about });
 }
 
+/** What the first line says of the file. */
 export interface FileHeader {
   /** When the content was read, microseconds since the Unix epoch in decimal. */
   readonly at: string;
@@ -55,6 +57,7 @@ export interface EventOfLine {
   readonly form: string;
 }
 
+/** One line of a file, parsed. */
 export type Line =
   | { readonly kind: 'event'; readonly event: EventOfLine }
   | { readonly kind: 'checkpoint'; readonly note: string }

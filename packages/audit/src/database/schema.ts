@@ -39,6 +39,7 @@ const WHO_AND_WHAT = {
   traceId: text('trace_id'),
 };
 
+/** The record: every column of an event. */
 export const auditEvent = ideogate.table(
   'audit_event',
   {

@@ -29,6 +29,7 @@ export interface ExportLag {
   readonly seconds: number;
 }
 
+/** From where to where events go out. */
 export interface SendingOptions {
   /** The read login. */
   readonly readUrl: string;

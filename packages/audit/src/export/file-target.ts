@@ -4,6 +4,7 @@ import type { Positions } from './cursors.ts';
 import { readCursor, writeCursor } from './cursor-file.ts';
 import { type ExportTarget, TargetError, textOf } from './target.ts';
 
+/** Which file is written, and how a new one begins. */
 export interface FileTargetOptions {
   readonly file: string;
   /**

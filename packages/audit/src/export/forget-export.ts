@@ -3,6 +3,7 @@ import { withOwner } from '../database/owner-session.ts';
 import { exportLock } from './export-events.ts';
 import { TargetError } from './target.ts';
 
+/** Which export is given up. */
 export interface ForgettingExport {
   readonly ownerUrl: string;
   /** See `exportName`. */

@@ -2,6 +2,7 @@ import { isLoopback } from '@ideogate/contract';
 import { advancePositions, positionsOf } from './cursors.ts';
 import { type ExportTarget, textOf, TooLargeError } from './target.ts';
 
+/** The address that events are posted to, and by what right. */
 export interface HttpTargetOptions {
   readonly url: string;
   /** Value of `Authorization`, or null. */

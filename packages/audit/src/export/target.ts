@@ -25,6 +25,7 @@ export class TargetError extends Error {
   override readonly name = 'TargetError';
 }
 
+/** A batch as NDJSON: every line ends with a line feed, the last one too. */
 export function textOf({ lines }: Batch): string {
   return `${lines.join('\n')}\n`;
 }

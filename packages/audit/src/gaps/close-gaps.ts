@@ -7,6 +7,7 @@ import { writersWithLease } from '../append/writer-lease.ts';
 import { boundIn } from './bound-of-writer.ts';
 import { openDecisions } from './open-decisions.ts';
 
+/** Whose calls are closed, and when they are overdue. */
 export interface ClosingOptions {
   /** The append login: keeps how far it has come. */
   readonly appendUrl: string;

@@ -20,6 +20,7 @@ export interface Gap {
   readonly writer: string;
 }
 
+/** Which part of the list, newest first. */
 export interface GapPage {
   readonly limit: number;
   /** The last gap of the page before: the next older ones follow. */

@@ -3,6 +3,7 @@ import { withOwner } from '../database/owner-session.ts';
 import { FaultError } from '../fault-error.ts';
 import { type Month, startOf } from '../month.ts';
 
+/** Why a month's key isn't destroyed. */
 export type ForgetFault =
   /** The month's key is still in use. */
   | 'not-over'
@@ -17,6 +18,7 @@ export class ForgetError extends FaultError<ForgetFault> {
 /** Gateways let go of a month's key one day after its end; the second day is for clocks that differ. */
 const HELD_FOR_MICROS = 2n * 86_400_000_000n;
 
+/** Which month's key goes. */
 export interface Forgetting {
   readonly ownerUrl: string;
   readonly month: Month;

@@ -5,6 +5,7 @@ import { type Month, monthOf, monthsFrom } from '../month.ts';
 import { sealPrompt } from './sealed-prompt.ts';
 import { type MonthKey, newWrappedKey, openWrappedKey, type Wrapping, wrappingOf } from './wrapped-key.ts';
 
+/** By which login keys are asked for, and what they are wrapped with. */
 export interface MonthKeysOptions {
   /** The append login, which may ask for keys and no more. */
   readonly appendUrl: string;

@@ -12,6 +12,7 @@ export type KeptPrompt =
   /** The key was wrapped with another secret, or the sealed text isn't what was written for this call. */
   | { readonly state: 'unreadable' };
 
+/** By which login and secret a kept prompt is opened. */
 export interface KeptPromptOptions {
   /** The append login, which may ask for keys. */
   readonly appendUrl: string;

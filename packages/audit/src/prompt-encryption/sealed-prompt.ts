@@ -17,6 +17,7 @@ const MAX_KEPT_BYTES = 4_096;
 
 const encoder = new TextEncoder();
 
+/** The month, a colon, and the prompt's first 4,096 bytes encrypted for this call alone, in base64. */
 export function sealPrompt(key: MonthKey, month: Month, callId: CallId, prompt: string): string {
   const kept = new Uint8Array(MAX_KEPT_BYTES);
   const { written } = encoder.encodeInto(prompt, kept);

@@ -16,6 +16,7 @@ type Row = typeof auditCall.$inferSelect;
  */
 export type Call = Readonly<Row>;
 
+/** Which calls are listed; what is left out bounds nothing. */
 export interface CallFilter {
   /** The token's `sub`. */
   readonly caller?: string;
@@ -33,6 +34,7 @@ export interface CallFilter {
   readonly since?: Date;
 }
 
+/** Which part of that list, newest first. */
 export interface CallPage extends CallFilter {
   readonly limit: number;
   /** The last call of the page before: the next older ones follow. */

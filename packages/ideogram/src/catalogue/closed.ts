@@ -11,6 +11,7 @@ const MEMBERS = 'changes who is a member, and with which rights';
 const BILLING = "spends the account's money";
 const KEYS = 'creates or changes API keys';
 
+/** Operations that no scope opens, each with why. */
 export const CLOSED: readonly Operation[] = [
   manage('add-credits.create', 'POST', 'add_credits', 'Buy credits.', true, BILLING),
   manage('api-keys.list', 'GET', 'api_keys', 'List API keys.', false),

@@ -8,6 +8,7 @@ const dataset = text('dataset_id', { required: true });
 const modelName = text('model_name', { required: true });
 const COSTS_40_USD = 'each call costs about 40 USD';
 
+/** Data sets, and the models that are trained on them. */
 export const CUSTOM_MODELS: readonly Operation[] = [
   get({
     id: 'datasets.list',

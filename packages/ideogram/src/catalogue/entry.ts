@@ -39,8 +39,11 @@ export function get(entry: OpenEntry): Operation {
   return open({ fields: [], ...entry, method: 'GET' });
 }
 
+/** Takes its fields as JSON alone. */
 export const JSON_ONLY: Operation['contentTypes'] = ['application/json'];
+/** Takes its fields as a form alone. */
 export const MULTIPART: Operation['contentTypes'] = ['multipart/form-data'];
+/** Takes its fields as a form or as JSON, which carries no files. */
 export const EITHER: Operation['contentTypes'] = ['multipart/form-data', 'application/json'];
 
 /** As `open`, for a v2 route: its id is its path with dots (`/v2/image/describe/ideogram-3` → `v2.image.describe.ideogram-3`). */

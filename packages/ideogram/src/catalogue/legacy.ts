@@ -21,6 +21,7 @@ import {
 } from './fields.ts';
 import { LEGACY_BY_MODEL, perCall } from './prices.ts';
 
+/** The routes without a version in their path. */
 export const LEGACY: readonly Operation[] = [
   open({
     id: 'legacy.generate',

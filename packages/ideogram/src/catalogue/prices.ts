@@ -7,13 +7,17 @@ import type { PriceRule } from '@ideogate/contract';
 /** Key of a price table for "the field was not sent", where the default value itself is not documented. */
 const NOT_SENT = '(not sent)';
 
+/** Bills nothing. */
 export const FREE: PriceRule = { kind: 'free' };
+/** May bill something, and nobody says how much. */
 export const UNKNOWN: PriceRule = { kind: 'unknown' };
 
+/** So much a call, in USD micros. */
 export function perCall(usdMicros: number): PriceRule {
   return { kind: 'per-call', usdMicros };
 }
 
+/** So much an output image, in USD micros. */
 export function perImage(usdMicros: number): PriceRule {
   return { kind: 'per-image', usdMicros };
 }
@@ -32,6 +36,7 @@ const TRANSPARENT = {
   X4: { TURBO: 200_000, DEFAULT: 230_000, QUALITY: 260_000 },
 };
 
+/** 3.0 without a reference to a character. */
 export const V3_BY_SPEED = bySpeed(V3);
 
 /** A character reference, or its mask, makes a 3.0 image dearer. */
@@ -43,13 +48,16 @@ export const V3_BY_SPEED_AND_CHARACTER: PriceRule = {
   },
 };
 
+/** 3.0 with a transparent background: by speed, and by how much it is enlarged. */
 export const V3_TRANSPARENT: PriceRule = {
   ...bySpeed(TRANSPARENT.X1),
   tables: { by: 'upscale_factor', absent: 'X1', usdMicros: TRANSPARENT },
 };
 
+/** 4.0 in v1; what FLASH costs is not documented. */
 export const V4_BY_SPEED = bySpeed(V4);
 
+/** Legacy routes, by the model inside `image_request`. */
 export const LEGACY_BY_MODEL: PriceRule = {
   kind: 'per-image-by-field',
   by: 'image_request.model',
@@ -57,12 +65,18 @@ export const LEGACY_BY_MODEL: PriceRule = {
   usdMicros: { V_1_TURBO: 20_000, V_2: 80_000, V_2_TURBO: 50_000, V_2A: 40_000, V_2A_TURBO: 25_000 },
 };
 
+/** 2.0 in v2. */
 export const V2_IDEOGRAM_2 = bySpeedV2({ turbo: 50_000, default: 80_000 });
+/** 2a in v2. */
 export const V2_IDEOGRAM_2A = bySpeedV2({ turbo: 25_000, default: 40_000 });
+/** 3.0 in v2, which costs what it does in v1. */
 export const V2_IDEOGRAM_3 = bySpeedV2(lowerKeys(V3));
+/** 3.0 in v2 with a reference to a character. */
 export const V2_CHARACTER = bySpeedV2(lowerKeys(V3_CHARACTER));
+/** 4.0 in v2, which costs what it does in v1. */
 export const V2_IDEOGRAM_4 = bySpeedV2(lowerKeys(V4));
 
+/** 3.0 in v2 with a transparent background, which costs what it does in v1. */
 export const V2_IDEOGRAM_3_TRANSPARENT: PriceRule = {
   ...bySpeedV2(lowerKeys(TRANSPARENT.X1)),
   tables: {

@@ -8,6 +8,7 @@ export interface Route {
   readonly params: ReadonlyMap<string, string>;
 }
 
+/** Finds the operations of a path. */
 export interface Router {
   /** The route of a path (no query), compared byte for byte; undefined when there is none. */
   find(path: string): Route | undefined;

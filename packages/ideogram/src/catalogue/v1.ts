@@ -469,6 +469,7 @@ const WITHOUT_MODEL: readonly Operation[] = [
   }),
 ];
 
+/** The routes below `/v1`, by model. */
 export const V1: readonly Operation[] = [...IDEOGRAM_3, ...IDEOGRAM_4, ...OTHER_MODELS, ...WITHOUT_MODEL];
 
 /** A model that has one route that waits, and one whose result goes to a webhook. */

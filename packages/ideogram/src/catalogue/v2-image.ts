@@ -859,6 +859,7 @@ const LAYERIZE: readonly Operation[] = [
   }),
 ];
 
+/** All routes below `/v2/image`, by verb. */
 export const V2_IMAGE: readonly Operation[] = [
   ...GENERATE,
   ...EDIT,

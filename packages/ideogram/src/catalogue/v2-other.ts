@@ -134,6 +134,7 @@ const ACCOUNT: readonly Operation[] = [
   }),
 ];
 
+/** The routes below `/v2` but not `/v2/image`: video, tools, workflows, account. */
 export const V2_OTHER: readonly Operation[] = [...VIDEO, ...TOOLS, ...WORKFLOWS, ...ACCOUNT];
 
 /**

@@ -49,22 +49,31 @@ export const ASPECT_RATIOS_V4: readonly string[] = words(
   '1x4 1x3 1x2 9x16 10x16 2x3 3x4 4x5 1x1 5x4 4x3 3x2 16x10 16x9 2x1 3x1 4x1',
 );
 
+/** Shapes of the legacy routes. */
 export const ASPECT_RATIOS_LEGACY: readonly string[] = words(
   '10_16 16_10 9_16 16_9 3_2 2_3 4_3 3_4 1_1 1_3 3_1',
 ).map((shape) => `ASPECT_${shape}`);
 
+/** Speeds of 3.0 in v1. */
 export const SPEEDS_V3: readonly string[] = words('FLASH TURBO BALANCED DEFAULT QUALITY');
+/** Speeds of 4.0 in v1. */
 export const SPEEDS_V4: readonly string[] = words('FLASH TURBO DEFAULT QUALITY');
+/** Speeds of every model in v2. */
 export const SPEEDS_V2: readonly string[] = words('turbo default quality');
 
+/** Kinds of look of 3.0; v2 spells them in lower case. */
 export const STYLE_TYPES: readonly string[] = words('AUTO GENERAL REALISTIC DESIGN CUSTOM FICTION STYLIZED');
+/** Kinds of look of the legacy routes. */
 export const STYLE_TYPES_LEGACY: readonly string[] = words(
   'AUTO GENERAL FICTION REALISTIC DESIGN RENDER_3D ANIME CUSTOM STYLIZED',
 );
 
+/** Models that the legacy routes can be asked for. */
 export const MODELS_LEGACY: readonly string[] = words('V_1 V_1_TURBO V_2 V_2_TURBO V_2A V_2A_TURBO V_3 AUTO');
 
+/** Whether a prompt is rewritten; v2 spells it in lower case. */
 export const MAGIC_PROMPT: readonly string[] = words('AUTO ON OFF');
+/** Versions of what rewrites a prompt. */
 export const MAGIC_PROMPT_VERSIONS: readonly string[] = words(
   'V_0 V_0_1 V_0_2 V_0_3 V_0_4 V_0_5 V_0_6 V_0_7 V_0_8',
 );

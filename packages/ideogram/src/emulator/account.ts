@@ -17,6 +17,7 @@ export interface Call {
   readonly request: Request;
 }
 
+/** What the routes of the account need of the rest of the emulator. */
 export interface AccountDeps {
   readonly links: Links;
   readonly webhooks: Webhooks;

@@ -26,6 +26,7 @@ export class FilePart {
   }
 }
 
+/** One part of a form (RFC 7578): text, or a file. */
 export type Part = TextPart | FilePart;
 
 const MEGABYTE = 1_000_000;

@@ -11,6 +11,7 @@ export type EmulatorKeys =
 /** The one session of Ideogram's web console that the emulator knows. It opens everything. */
 export const WEB_SESSION = 'emulated-web-session';
 
+/** Whether a key may call an operation: keys to write may call any, keys to read what only reads or is a dry run. */
 export function acceptsKey(keys: EmulatorKeys, key: string, operation: Operation, dryRun: boolean): boolean {
   if (key === '') return false;
   if ('accept' in keys) return keys.accept.includes(key);

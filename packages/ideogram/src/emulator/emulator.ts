@@ -18,6 +18,7 @@ import { answerEarly, send } from './send.ts';
 import { validate } from './validate.ts';
 import { createWebhooks } from './webhooks.ts';
 
+/** How an emulator is to be. */
 export interface EmulatorOptions {
   /** A loopback address; 127.0.0.1 if not given. */
   readonly host?: string;
@@ -31,6 +32,7 @@ export interface EmulatorOptions {
   readonly now?: () => number;
 }
 
+/** An emulator that listens. */
 export interface Emulator {
   /** `http://127.0.0.1:<port>` */
   readonly url: string;

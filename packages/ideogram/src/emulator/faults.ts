@@ -37,6 +37,7 @@ export interface Fault {
   readonly times?: number;
 }
 
+/** Answers as the real API does. */
 export const NO_FAULT: Fault = {};
 
 /** The fault in force for all calls. */
@@ -47,6 +48,7 @@ export interface FaultBox {
   take(method: string, path: string): Fault;
 }
 
+/** A box with `NO_FAULT` in it. */
 export function createFaultBox(): FaultBox {
   let current = NO_FAULT;
   let left = Number.POSITIVE_INFINITY;
@@ -130,6 +132,7 @@ export function parseFault(value: unknown): Fault | readonly string[] {
   return wrong.length > 0 ? wrong.map(([name]) => name) : value;
 }
 
+/** Tells a fault that was parsed from the list of what was wrong with it. */
 export function isFault(parsed: Fault | readonly string[]): parsed is Fault {
   return !Array.isArray(parsed);
 }

@@ -15,6 +15,7 @@ const COLOURS = 64;
 /** Rows and columns are drawn in blocks, so that a large image costs milliseconds. */
 const BLOCK = 8;
 
+/** The first 16 hex digits of the prompt's SHA-256. */
 export function promptDigest(prompt: string): string {
   return createHash('sha256').update(prompt).digest('hex').slice(0, 16);
 }

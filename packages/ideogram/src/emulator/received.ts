@@ -18,12 +18,14 @@ export interface ReceivedRequest {
   readonly status: number | null;
 }
 
+/** The requests since the start, or since it was last cleared. */
 export interface ReceivedLog {
   begin(request: IncomingMessage): ReceivedEntry;
   list(): readonly ReceivedRequest[];
   clear(): void;
 }
 
+/** One request while it is under way. */
 export interface ReceivedEntry {
   body(chunk: Buffer): void;
   /** The whole body is here. */

@@ -5,6 +5,7 @@ export interface Answer {
   readonly body: Buffer;
 }
 
+/** An answer of JSON (RFC 8259). */
 export function json(status: number, body: unknown): Answer {
   return { status, contentType: 'application/json', body: Buffer.from(JSON.stringify(body)) };
 }

@@ -12,12 +12,14 @@ export interface Generation {
   polled: boolean;
 }
 
+/** A picture that was made. */
 export interface Image {
   readonly picture: Picture;
   readonly prompt: string;
   readonly safe: boolean;
 }
 
+/** A data set of the account. */
 export interface Dataset {
   readonly id: string;
   readonly name: string;
@@ -26,6 +28,7 @@ export interface Dataset {
   readonly models: string[];
 }
 
+/** A model of the account, and the data set that it was trained on. */
 export interface Model {
   readonly id: string;
   readonly name: string;
@@ -42,6 +45,7 @@ export interface Shelf<T extends { readonly id: string }> {
   all(): readonly T[];
 }
 
+/** An empty shelf; what is put under an id that is there takes its place. */
 export function createShelf<T extends { readonly id: string }>(): Shelf<T> {
   const things = new Map<string, T>();
   return {

@@ -1,6 +1,7 @@
 import type { Operation } from '@ideogate/contract';
 import type { RequestFields } from '../price.ts';
 
+/** Of a picture, in pixels. */
 export interface Size {
   readonly width: number;
   readonly height: number;

@@ -11,6 +11,7 @@ export interface Request {
   readonly sent: ReadonlySet<string>;
 }
 
+/** Why the real API would refuse a body, in a sentence. */
 export interface Rejection {
   readonly rejected: string;
 }

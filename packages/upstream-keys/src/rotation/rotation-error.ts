@@ -1,3 +1,4 @@
+/** Why a step of a key's life was not taken. */
 export type RotationFault =
   /** What was given can't be a key, or the store can't take it. */
   | 'not-put'
