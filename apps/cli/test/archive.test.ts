@@ -7,20 +7,11 @@ import { openAuditWriter } from '@ideogate/audit/append';
 import { readSettings } from '@ideogate/config';
 import { startLocalPostgres } from '@ideogate/local-postgres';
 import { Client } from 'pg';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { auditArchive, auditImport } from '../src/commands/audit-archive.ts';
 import { auditForget } from '../src/commands/audit-forget.ts';
 import { describeError } from '../src/describe-error.ts';
-import {
-  cleanUp,
-  freePorts,
-  newFolder,
-  type Product,
-  ran,
-  REPOSITORY,
-  start,
-  stop,
-} from './running-product.ts';
+import { newFolder, type Product, ran, REPOSITORY, start, stop } from './running-product.ts';
 
 const FILE = 'ideogate-staging-2020-01.ndjson.gz';
 let product: Product;
@@ -29,13 +20,11 @@ let archives: string;
 
 beforeAll(async () => {
   const data = newFolder();
-  product = await start({ data, port: await freePorts() });
+  product = await start({ data });
   env = { IDEOGATE_DATA: data };
   archives = join(data, 'staging', 'archive');
   product = await beginIn(Date.UTC(2020, 0, 20));
 }, 60_000);
-afterAll(cleanUp);
-
 /** Stops the product, has its record begin in the past, with a run and its checkpoints, and starts it again. */
 async function beginIn(time: number, more: Readonly<Record<string, string>> = {}): Promise<Product> {
   const { data, port } = product;

@@ -3,32 +3,20 @@ import { join } from 'node:path';
 import type { VerifyReport } from '@ideogate/audit/verify';
 import { readSettings } from '@ideogate/config';
 import { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { auditVerify, type AuditVerifyOptions } from '../src/commands/audit-verify.ts';
-import {
-  cleanUp,
-  freePorts,
-  generate,
-  newFolder,
-  type Product,
-  ran,
-  start,
-  stop,
-  token,
-} from './running-product.ts';
+import { generate, newFolder, type Product, ran, start, stop, token } from './running-product.ts';
 
 let product: Product;
 let env: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
   const data = newFolder();
-  product = await start({ data, port: await freePorts() });
+  product = await start({ data });
   env = { IDEOGATE_DATA: data };
   const writer = await token(product, 'writer');
   for (let count = 0; count < 3; count++) await generate(product, writer);
 });
-afterAll(cleanUp);
-
 /** `audit verify` as a pipe gets it. */
 async function verify(
   changes: Partial<AuditVerifyOptions> = {},

@@ -7,11 +7,9 @@ import { join } from 'node:path';
 import type { Call } from '@ideogate/audit/query';
 import { readSettings } from '@ideogate/config';
 import { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { auditList, type AuditOptions } from '../src/commands/audit.ts';
 import {
-  cleanUp,
-  freePorts,
   generate,
   newFolder,
   type Product,
@@ -29,7 +27,7 @@ let env: Record<string, string>;
 const ids: Record<string, string> = {};
 
 beforeAll(async () => {
-  product = await start({ data: newFolder(), port: await freePorts() });
+  product = await start();
   env = { IDEOGATE_DATA: product.data };
   const writer = await token(product, 'writer');
   const reader = await token(product, 'reader');
@@ -46,8 +44,6 @@ beforeAll(async () => {
   ids['hostile'] = await rawCall('/v1/\u009b2Jfoo\u202e\u2028');
   await vi.waitUntil(async () => (await list()).length >= 4, { timeout: 5000, interval: 50 });
 });
-afterAll(cleanUp);
-
 /** `audit list` as a pipe gets it. */
 async function list(options: AuditOptions = {}): Promise<readonly Call[]> {
   let text = '';

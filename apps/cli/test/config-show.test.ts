@@ -1,11 +1,9 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSettings, type ShownSetting } from '@ideogate/config';
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { configShow } from '../src/commands/config-show.ts';
-import { cleanUp, freePorts, newFolder, ran, start, stop } from './running-product.ts';
-
-afterAll(cleanUp);
+import { newFolder, ran, start, stop } from './running-product.ts';
 
 interface Shown {
   readonly settings: readonly ShownSetting[];
@@ -127,7 +125,7 @@ describe('config show', () => {
       faults: [],
       unknown: [{ variable: 'IDEOGATE_MAX_INFLIGHT', meant: 'IDEOGATE_MAX_IN_FLIGHT' }],
     });
-    const product = await start({ data: newFolder(), port: await freePorts(), env });
+    const product = await start({ env });
     expect(product.stderr()).toBe(
       'IDEOGATE_MAX_INFLIGHT is no setting of Ideogate, and changes nothing: did you mean IDEOGATE_MAX_IN_FLIGHT?\n',
     );

@@ -85,7 +85,7 @@ export async function badSetUp(databaseUrl: string): Promise<SetUp> {
     // One key reads and writes.
     IDEOGRAM_API_KEY: key,
   };
-  const product = await start({ data, port: await freePorts(), env });
+  const product = await start({ data, env });
   // The key is in a file of the repository, and so are other secrets; git would take what holds settings.
   const folder = repository(place, 'node_modules\n');
   const password = randomBytes(16).toString('hex');

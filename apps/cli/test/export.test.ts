@@ -5,7 +5,6 @@ import { type Consumer, eventsIn, startConsumer } from '@ideogate/testkit';
 import {
   cleanUp,
   eventsInTable,
-  freePorts,
   generate,
   newFolder,
   type Product,
@@ -27,7 +26,7 @@ beforeAll(async () => {
     IDEOGATE_EXPORT_TO: `${consumer.url}?source=fake-source`,
     IDEOGATE_EXPORT_AUTHORIZATION: 'Bearer fake-siem-token-MARKED',
   };
-  product = await start({ data, port: await freePorts(), env });
+  product = await start({ data, env });
 });
 afterAll(async () => {
   await cleanUp();

@@ -4,11 +4,10 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { readSettings } from '@ideogate/config';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { describeError } from '../src/describe-error.ts';
 import { readProductConfig } from '@ideogate/standalone';
 import {
-  cleanUp,
   freePorts,
   generate,
   newFolder,
@@ -20,8 +19,6 @@ import {
 } from './running-product.ts';
 
 const NOBODY = 65_534;
-afterAll(cleanUp);
-
 /** Nothing but one clear line for each fault: no stack, nothing on stdout that looks like a start. */
 function expectLines(result: { stdout: string; stderr: string }, lines: readonly (string | RegExp)[]): void {
   const said = result.stderr.trimEnd().split('\n');

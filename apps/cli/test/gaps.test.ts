@@ -1,19 +1,7 @@
 import { openReadPool } from '@ideogate/audit';
 import { listCalls } from '@ideogate/audit/query';
-import { afterAll, expect, test, vi } from 'vitest';
-import {
-  cleanUp,
-  freePorts,
-  generate,
-  newFolder,
-  type Product,
-  ran,
-  start,
-  stop,
-  token,
-} from './running-product.ts';
-
-afterAll(cleanUp);
+import { expect, test, vi } from 'vitest';
+import { freePorts, generate, newFolder, type Product, ran, start, stop, token } from './running-product.ts';
 
 /** Calls whose outcome nobody wrote are closed soon after the second these may last. */
 const env = {

@@ -49,7 +49,7 @@ beforeAll(async () => {
     IDEOGRAM_READ_KEY: KEYS.read,
     IDEOGRAM_WRITE_KEY: KEYS.write,
   };
-  product = await start({ data: newFolder(), port: await freePorts(), env });
+  product = await start({ env });
 });
 afterAll(async () => {
   relay?.restore();

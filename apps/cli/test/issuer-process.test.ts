@@ -3,9 +3,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { openReadPool } from '@ideogate/audit';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import {
-  cleanUp,
   freePorts,
   generate,
   issuerPid,
@@ -19,8 +18,6 @@ import {
   stop,
   token,
 } from './running-product.ts';
-
-afterAll(cleanUp);
 
 async function askToken(product: Pick<Product, 'ready'>, client: string, secret: string): Promise<number> {
   const response = await fetch(`${product.ready.issuer}/token`, {

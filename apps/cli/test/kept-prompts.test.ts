@@ -2,18 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { forgetMonth, parseMonth } from '@ideogate/audit';
 import { Client } from 'pg';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import {
-  cleanUp,
-  freePorts,
-  generate,
-  newFolder,
-  type Product,
-  ran,
-  REPOSITORY,
-  start,
-  token,
-} from './running-product.ts';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { generate, newFolder, type Product, ran, REPOSITORY, start, token } from './running-product.ts';
 
 const PROMPT = 'a lighthouse\nat dawn, kept-prompt-MARKED';
 let product: Product;
@@ -23,10 +13,8 @@ beforeAll(async () => {
   const policy = join(data, 'policy.yaml');
   const given = readFileSync(join(REPOSITORY, 'infra/policies/default.yaml'), 'utf8');
   writeFileSync(policy, given.replace('  staging:\n', '  staging:\n    record: { prompts: keep }\n'));
-  product = await start({ data, port: await freePorts(), env: { IDEOGATE_POLICY: policy } });
+  product = await start({ data, env: { IDEOGATE_POLICY: policy } });
 }, 60_000);
-afterAll(cleanUp);
-
 async function command(...words: string[]): Promise<{ code: unknown; answer: unknown }> {
   const { code, stdout } = await ran(['audit', ...words], { env: { IDEOGATE_DATA: product.data } });
   return { code, answer: JSON.parse(stdout) };

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createEmulator, type Emulator } from '@ideogate/ideogram/emulator';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { cleanUp, freePorts, generate, newFolder, type Product, start, token } from './running-product.ts';
+import { cleanUp, generate, newFolder, type Product, start, token } from './running-product.ts';
 
 const READ = 'fake-file-read-key-MARKED-1';
 const [FIRST, SECOND] = ['fake-file-write-key-MARKED-1', 'fake-file-write-key-MARKED-2'];
@@ -17,8 +17,6 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'read-key'), `${READ}\n`);
   writeFileSync(file, `${FIRST}\n`);
   product = await start({
-    data: newFolder(),
-    port: await freePorts(),
     env: {
       IDEOGRAM_BASE_URL: emulator.url,
       IDEOGRAM_READ_KEY_FILE: join(folder, 'read-key'),

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { createEmulator, type Emulator } from '@ideogate/ideogram/emulator';
 import { huntFor } from '@ideogate/testkit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { cleanUp, freePorts, newFolder, type Product, ran, start } from './running-product.ts';
+import { cleanUp, newFolder, type Product, ran, start } from './running-product.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const KEY = 'fake-pasted-write-key-MARKED-77';
@@ -19,7 +19,7 @@ beforeAll(async () => {
   emulator = await createEmulator({ keys: { accept: [KEY] } });
   const data = newFolder();
   env = { IDEOGATE_KEYS: 'sealed', IDEOGRAM_BASE_URL: emulator.url, IDEOGATE_DATA: data };
-  product = await start({ data, port: await freePorts(), env });
+  product = await start({ data, env });
 }, 60_000);
 afterAll(async () => {
   await cleanUp();

@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { openReadPool } from '@ideogate/audit';
 import type { Received } from '@ideogate/testkit';
-import { afterAll, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import {
-  cleanUp,
   freePorts,
   generate,
   generateBody,
@@ -17,8 +16,6 @@ import {
 
 const KILLS = 10;
 const AT_ONCE = 20;
-
-afterAll(cleanUp);
 
 const received = async (product: Product) =>
   (await (await fetch(`${product.ready.emulator}/-/received`)).json()) as readonly Received[]; // as: its own list

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { openReadPool } from '@ideogate/audit';
 import { listCalls } from '@ideogate/audit/query';
 import { Client } from 'pg';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import {
-  cleanUp,
   emulatorPid,
   fault,
   freePorts,
@@ -36,8 +35,6 @@ beforeAll(async () => {
   staging = await start({ data, port });
   await gone;
 });
-afterAll(cleanUp);
-
 async function query(url: string, statement: string): Promise<readonly Record<string, unknown>[]> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000, query_timeout: 10_000 });
   await client.connect();

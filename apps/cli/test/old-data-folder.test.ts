@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import {
-  cleanUp,
-  freePorts,
   generate,
   installationKeys,
   newFolder,
@@ -52,10 +50,8 @@ beforeAll(async () => {
     environment: 'staging',
     clients: clients.map((client) => ({ ...client, scopes: ['read:*', 'write:limited'] })),
   });
-  product = await start({ data, port: await freePorts() });
+  product = await start({ data });
 });
-afterAll(cleanUp);
-
 function write(name: string, content: object): void {
   writeFileSync(join(data, name), `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
 }

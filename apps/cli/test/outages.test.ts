@@ -15,7 +15,6 @@ import {
   callHome,
   cleanUp,
   eventsInTable,
-  freePorts,
   newFolder,
   type Product,
   ran,
@@ -55,8 +54,6 @@ beforeAll(async () => {
     ]),
   );
   product = await start({
-    data: newFolder(),
-    port: await freePorts(),
     env: {
       IDEOGATE_EXPORT_TO: consumer.url,
       IDEOGATE_WEBHOOKS: file,

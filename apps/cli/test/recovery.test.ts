@@ -1,8 +1,7 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
-  cleanUp,
   emulatorPid,
   freePorts,
   generate,
@@ -18,8 +17,6 @@ import {
 const NOBODY = 65_534;
 const asRoot = process.getuid?.() === 0;
 
-afterAll(cleanUp);
-
 const users: readonly [string, number | undefined][] = asRoot
   ? [
       ['root', undefined],
@@ -31,7 +28,7 @@ describe.each(users)('run by %s', (_, uid) => {
   test('the database and the emulator come back by themselves when they are killed', async () => {
     const data = newFolder();
     if (uid !== undefined) chownSync(data, uid, uid);
-    const product = await start({ data, port: await freePorts(), ...(uid === undefined ? {} : { uid }) });
+    const product = await start({ data, ...(uid === undefined ? {} : { uid }) });
     const bearer = await token(product, 'writer');
     await succeeds(product, bearer);
     for (const victim of [postgresPid(product), emulatorPid(product)]) {
@@ -62,7 +59,7 @@ test('an emulator that was taken over from a killed run comes back as well, and 
   await second.ended;
   // The next run serves another environment, on other ports: what the killed one left is ended all the same.
   const left = [postgresPid(second), emulatorPid(second)];
-  const third = await start({ data, port: await freePorts(), env: { IDEOGATE_ENVIRONMENT: 'development' } });
+  const third = await start({ data, env: { IDEOGATE_ENVIRONMENT: 'development' } });
   expect(
     left.filter(
       (pid) => existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '',
@@ -77,7 +74,7 @@ test('below a folder that only its owner may pass it runs, and the banner says w
   const data = join(closed, 'data');
   mkdirSync(data);
   chmodSync(closed, 0o700);
-  const product = await start({ data, port: await freePorts() });
+  const product = await start({ data });
   await succeeds(product, await token(product, 'writer'));
   if (asRoot)
     expect(product.stdout()).toMatch(

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openReadPool } from '@ideogate/audit';
-import { expect, vi } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
 import { type Client, type LoginName, readClients, type RuntimeFile } from '@ideogate/data-dir';
 import { type KnownConfiguredKey, readKeySources } from '@ideogate/upstream-keys';
 
@@ -89,9 +89,14 @@ export function newFolder(mode = 0o755): string {
 
 const products = new Set<Product>();
 
-/** Starts the product and waits until it is ready and has said so: the banner comes a moment after `ready.json`. */
-export async function start(options: RunOptions & { data: string; port: number }): Promise<Product> {
-  const { data, port } = options;
+/**
+ * Starts the product and waits until it is ready and has said so: the banner comes a moment after `ready.json`. In a
+ * folder and on ports of its own, if not told which.
+ */
+export async function start(
+  options: RunOptions & { readonly data?: string; readonly port?: number } = {},
+): Promise<Product> {
+  const { data = newFolder(), port = await freePorts() } = options;
   const running = run(['start'], {
     ...options,
     env: { ...options.env, IDEOGATE_DATA: data, IDEOGATE_PORT: String(port) },
@@ -148,7 +153,7 @@ export function stop(product: Product, signal: NodeJS.Signals = 'SIGTERM'): Prom
   return product.ended;
 }
 
-/** Ends what a test left: call in `afterAll`. */
+/** Ends what the tests of a file left, as soon as it is called and after all of them. */
 export async function cleanUp(): Promise<void> {
   await Promise.all([...products].map((product) => stop(product)));
   for (const folder of folders.splice(0)) {
@@ -156,6 +161,8 @@ export async function cleanUp(): Promise<void> {
     rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   }
 }
+
+afterAll(cleanUp);
 
 /** Processes that still have this folder in their command line, environment, or as where their output goes. */
 export function processesOf(folder: string): number[] {

@@ -3,10 +3,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openReadPool } from '@ideogate/audit';
 import { keyIdOf } from '@ideogate/upstream-keys';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
-  cleanUp,
-  freePorts,
   generate,
   installationKeys,
   newFolder,
@@ -32,8 +30,6 @@ beforeAll(() => {
     KNOWN: join(folder, 'known.json'),
   };
 });
-afterAll(cleanUp);
-
 function newRepository() {
   const folder = newFolder();
   const git = (...words: string[]) =>
@@ -159,7 +155,7 @@ describe('beside a running product', () => {
   let product: Product;
   let folder: string;
   beforeAll(async () => {
-    product = await start({ data: newFolder(), port: await freePorts() });
+    product = await start();
     folder = newFolder();
     const kept = installationKeys(join(product.data, 'staging'));
     writeFileSync(join(folder, 'leak.log'), `POST key ${kept['emulator-write']} 200\n`);

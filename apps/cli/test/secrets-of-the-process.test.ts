@@ -5,7 +5,6 @@ import { huntFor, type SecretHunt, tableOfPlaces } from '@ideogate/testkit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import {
   cleanUp,
-  freePorts,
   generate,
   installationKeys,
   newFolder,
@@ -51,7 +50,7 @@ beforeAll(async () => {
     ].join(' '),
   };
   writeFileSync(join(tools, 'faults.mjs'), FAULTS);
-  product = await start({ data: newFolder(), port: await freePorts(), env });
+  product = await start({ env });
   tokens.push(await token(product, 'writer'), await token(product, 'reader'));
   await everythingThatFails();
   const { clients } = product;

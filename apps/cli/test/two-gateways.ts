@@ -6,7 +6,6 @@ import { startLocalPostgres } from '@ideogate/local-postgres';
 import { createDatabase, type Relay, startRelay, type TestDatabase } from '@ideogate/testkit';
 import { expect } from 'vitest';
 import {
-  freePorts,
   generate,
   newFolder,
   type Product,
@@ -79,11 +78,11 @@ export async function startTwoGateways({ own = false } = {}): Promise<TwoGateway
     IDEOGATE_RATE_PER_SUBJECT: '1000000',
   };
   const [first, second] = [newFolder(), newFolder()];
-  let one = await start({ data: first, port: await freePorts(), env });
+  let one = await start({ data: first, env });
   mkdirSync(join(second, 'staging'));
   for (const name of ['keys', 'logins', 'keys-identity', 'checkpoint-key'])
     cpSync(join(first, 'staging', name), join(second, 'staging', name), { recursive: true });
-  let two = await start({ data: second, port: await freePorts(), env });
+  let two = await start({ data: second, env });
   const file = (key: string) => {
     // Its name is seen in command lines, and is nothing of the key's.
     const path = join(tools, `key-${createHash('sha256').update(key).digest('hex').slice(0, 8)}.txt`);
