@@ -87,6 +87,7 @@ export function addNewKey(work: KeyWork, slot: KeySlot, bytes: Buffer, command: 
   return addKey(transitionsOf(work, command), place, bytes);
 }
 
+/** The slot that `--for` names. @throws CommandError when it is neither of the two */
 export function readSlot(text: string): KeySlot {
   if (text === 'read' || text === 'write') return text;
   throw new CommandError(EXIT.invalidInput, '--for is read or write.');

@@ -6,6 +6,7 @@ export function wantsJson(options: { json?: boolean }): boolean {
   return options.json === true || !process.stdout.isTTY;
 }
 
+/** Writes a value to standard output as indented JSON. */
 export function writeJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }

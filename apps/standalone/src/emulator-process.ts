@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { endLeftover, leftoverOf, lives, type ProcessFile, writeProcessFile } from './leftover-process.ts';
 import { StartError } from './start-error.ts';
 
+/** An emulator in a process of its own. */
 export interface EmulatorProcess {
   readonly url: string;
   stop(): Promise<void>;

@@ -26,6 +26,7 @@ interface IssuerEars {
   fault(error: string): void;
 }
 
+/** An issuer in a process of its own. */
 export interface IssuerProcess {
   /**
    * From here on it answers.

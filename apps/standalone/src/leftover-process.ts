@@ -11,11 +11,13 @@ export interface ProcessFile {
   readonly marks: readonly string[];
 }
 
+/** A process that an earlier start may have left, and the port that it listens on. */
 export interface Leftover {
   readonly pid: number;
   readonly port: number;
 }
 
+/** Says where to find the process, for a start that comes after this one was killed. */
 export function writeProcessFile({ path }: ProcessFile, { pid, port }: Leftover): void {
   writePrivateFile(path, `${pid} ${port}\n`);
 }

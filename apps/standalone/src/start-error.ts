@@ -1,3 +1,4 @@
+/** Why the product did not start. */
 export type StartFault =
   /** Something else listens on a port. */
   | 'port-in-use'

@@ -1,3 +1,4 @@
+/** Why the data folder can't be used. */
 export type DataDirFault =
   /** The folder can't be made, or written to. */
   | 'not-writable'

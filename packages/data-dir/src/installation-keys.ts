@@ -13,10 +13,12 @@ import { DataDirError } from './data-dir-error.ts';
  */
 const INSTALLATION_KEYS = ['fingerprint', 'prompt', 'emulator-read', 'emulator-write'] as const;
 
+/** The name of one of `INSTALLATION_KEYS`. */
 export type InstallationKey = (typeof INSTALLATION_KEYS)[number];
 
 const FOLDER = 'keys';
 
+/** Whether this installation has its keys already. */
 export function hasInstallationKeys(dir: string): boolean {
   return existsSync(join(dir, FOLDER));
 }

@@ -45,11 +45,13 @@ export function findLogin(dir: string, name: LoginName): string | null {
   }
 }
 
+/** Keeps the URL of a login, password included, for this account alone. */
 export function writeLogin(dir: string, name: LoginName, url: string): void {
   mkdirSync(join(dir, 'logins'), { recursive: true, mode: 0o700 });
   writePrivateFile(loginFile(dir, name), `${url}\n`);
 }
 
+/** Removes it if it is there. */
 export function removeLogin(dir: string, name: LoginName): void {
   rmSync(loginFile(dir, name), { force: true });
 }

@@ -18,10 +18,12 @@ export interface RuntimeFile {
 
 const NAME = 'ready.json';
 
+/** Says that the product is ready, and where its parts are; only this account can read it. */
 export function writeRuntimeFile(data: string, runtime: RuntimeFile): void {
   writePrivateFile(join(data, NAME), `${JSON.stringify(runtime, null, 2)}\n`);
 }
 
+/** Says that it is ready no more. */
 export function removeRuntimeFile(data: string): void {
   rmSync(join(data, NAME), { force: true });
 }

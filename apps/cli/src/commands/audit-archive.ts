@@ -26,6 +26,7 @@ import { faultOfInputFile } from '../input-file.ts';
 import { readMonth } from '../month.ts';
 import { confirmed, wantsJson, writeJson } from '../terminal.ts';
 
+/** Flags of `ideogate audit archive`. */
 export interface AuditArchiveOptions {
   readonly month?: string;
   readonly folder?: string;

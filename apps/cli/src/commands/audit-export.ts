@@ -24,6 +24,7 @@ import { ownerUrl } from '../owner-login.ts';
 import { actorOf, loginOf, type RunningProduct, runningProduct } from '../running-product.ts';
 import { confirmed } from '../terminal.ts';
 
+/** Flags of `ideogate audit export`. */
 export interface AuditExportOptions {
   readonly out?: string;
   readonly to?: string;

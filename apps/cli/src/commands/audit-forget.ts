@@ -9,6 +9,7 @@ import { actorOf, runningProduct } from '../running-product.ts';
 import { readMonth } from '../month.ts';
 import { confirmed, wantsJson, writeJson } from '../terminal.ts';
 
+/** Flags of `ideogate audit forget`. */
 export interface AuditForgetOptions {
   readonly month: string;
   readonly yes?: boolean;

@@ -6,6 +6,7 @@ import { CommandError, EXIT } from '../exit-codes.ts';
 import { actorOf, loginOf, runningProduct } from '../running-product.ts';
 import { wantsJson, writeJson } from '../terminal.ts';
 
+/** Flags of `ideogate audit gaps`. */
 export interface AuditGapsOptions {
   readonly limit: string;
   readonly before?: string;

@@ -32,6 +32,7 @@ import { faultOfInputFile } from '../input-file.ts';
 import { milliseconds } from '../span.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
 
+/** Flags of `ideogate audit verify`. */
 export interface AuditVerifyOptions {
   readonly database?: string;
   readonly key?: readonly string[];

@@ -6,6 +6,7 @@ import { lookAround, type Surroundings } from '../doctor/surroundings.ts';
 import { EXIT } from '../exit-codes.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
 
+/** Flags of `ideogate doctor`. */
 export interface DoctorOptions {
   readonly known?: string;
   readonly json?: boolean;

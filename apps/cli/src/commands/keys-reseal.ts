@@ -14,6 +14,7 @@ import { CommandError, EXIT } from '../exit-codes.ts';
 import { actorOf, loginOf, runningProduct } from '../running-product.ts';
 import { wantsJson, writeJson } from '../terminal.ts';
 
+/** Flags of `ideogate keys reseal`. */
 export interface KeysResealOptions {
   readonly to: readonly string[];
   readonly identity?: string;

@@ -30,6 +30,7 @@ import { loginOf } from '../running-product.ts';
 import { milliseconds } from '../span.ts';
 import { confirmed, wantsJson, writeJson } from '../terminal.ts';
 
+/** Flags of `ideogate keys rotate`. */
 export interface KeysRotateOptions {
   readonly for: string;
   readonly from?: string;

@@ -10,6 +10,7 @@ import { wantsJson, writeJson } from '../terminal.ts';
 
 const DAY_MS = 86_400_000;
 
+/** Flags of `ideogate keys add`. */
 export interface KeysAddOptions {
   readonly for: string;
   readonly from?: string;

@@ -18,6 +18,7 @@ import { describeError } from '../describe-error.ts';
 import { loginOf, runningProduct } from '../running-product.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
 
+/** Flags of `ideogate kill`. */
 export interface KillOptions {
   readonly key?: string;
   readonly caller?: string;

@@ -26,6 +26,7 @@ import { actorOf, loginOf, runningProduct } from '../running-product.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
 import { type Given, killKey } from './kill.ts';
 
+/** Flags of `ideogate scan`. */
 export interface ScanOptions {
   readonly history?: boolean;
   readonly staged?: boolean;

@@ -15,6 +15,7 @@ import { CommandError, EXIT } from '../exit-codes.ts';
 import { actorOf, loginOf, type RunningProduct, runningProduct } from '../running-product.ts';
 import { printed, wantsJson, writeJson } from '../terminal.ts';
 
+/** Flags of `ideogate webhooks list`. */
 export interface WebhooksListOptions {
   readonly state?: string;
   readonly endpoint?: string;
@@ -45,6 +46,7 @@ export async function webhooksList(settings: Settings, options: WebhooksListOpti
   return EXIT.fine;
 }
 
+/** Flags of `ideogate webhooks replay`. */
 export interface WebhooksReplayOptions {
   readonly dead?: boolean;
   readonly endpoint?: string;

@@ -98,4 +98,5 @@ export const CHECKS = {
   },
 } as const satisfies Readonly<Record<string, Check>>;
 
+/** The name of a check of the table. */
 export type CheckName = keyof typeof CHECKS;

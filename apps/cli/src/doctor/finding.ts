@@ -9,6 +9,7 @@ export interface Finding {
   readonly mend: string | null;
 }
 
+/** Nothing to mend. @param evidence what was seen that shows it */
 export function ok(evidence: string): Finding {
   return { status: 'ok', evidence, mend: null };
 }
@@ -18,10 +19,12 @@ export function warning(evidence: string, mend: string): Finding {
   return { status: 'warning', evidence, mend };
 }
 
+/** Something is wrong. @param mend what to do, in a sentence */
 export function fault(evidence: string, mend: string): Finding {
   return { status: 'fault', evidence, mend };
 }
 
+/** It could not be looked at. @param mend what to do so that it can be */
 export function unknown(evidence: string, mend: string): Finding {
   return { status: 'unknown', evidence, mend };
 }

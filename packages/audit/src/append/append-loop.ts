@@ -49,6 +49,7 @@ interface Batch {
   readonly links: readonly Link[];
 }
 
+/** By which logins one writer appends, and what is told of it. */
 export interface AppendLoopOptions {
   readonly appendUrl: string;
   readonly readUrl: string;

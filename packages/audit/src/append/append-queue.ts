@@ -25,6 +25,7 @@ export function isClosing({ columns }: QueuedEvent): boolean {
 
 const UNKNOWN = 'unknown' satisfies OutcomeEvent['result'];
 
+/** How many events may wait, and how long. */
 export interface AppendQueueOptions {
   /** How long a caller waits for its row, milliseconds. */
   readonly commitTimeoutMs: number;

@@ -17,6 +17,7 @@ import type { CallOfOutcome, GapReason } from './event-columns.ts';
 import { RefusalCounter, type Tally } from './refusal-counter.ts';
 import { holdWriterLease } from './writer-lease.ts';
 
+/** By which logins a writer appends, what it says of itself, and its bounds. */
 export interface AuditWriterOptions {
   /** The append login. */
   readonly appendUrl: string;

@@ -74,6 +74,7 @@ export async function insertLines(session: Session, table: string, lines: readon
   });
 }
 
+/** What became of a batch whose answer was lost. */
 export type ReadBack =
   | 'committed'
   | 'absent'

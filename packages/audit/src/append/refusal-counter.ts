@@ -7,6 +7,7 @@ export interface Tally {
   readonly toMicros: bigint;
 }
 
+/** By which clock, and how often, counted refusals become rows. */
 export interface RefusalCounterOptions {
   readonly now: () => bigint;
   /** How often a reason may be summed, milliseconds. */
