@@ -2,15 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { readSettings, SETTINGS } from '@ideogate/config';
 import { expect, test } from 'vitest';
 import { ConfigError, PLAIN_HTTP_WORDS, readGatewayConfig } from '../src/config.ts';
-
-const PLACE = {
-  environment: 'staging',
-  identifier: 'https://gateway.invalid',
-  issuers: ['https://issuer.invalid'],
-  host: '127.0.0.1',
-  port: 8787,
-  upstream: 'https://api.ideogram.ai',
-} as const;
+import { PLACE } from './place.ts';
 
 function faults(
   place: Partial<Parameters<typeof readGatewayConfig>[0]>,

@@ -8,6 +8,7 @@ import { requireSettings } from '@ideogate/config';
 import { authority, FAKE_KEYS, selfSigned, startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ConfigError, readGatewayConfig } from '../src/config.ts';
+import { PLACE } from './place.ts';
 import { type RawUpstream, say, startRawUpstream } from './raw-upstream.ts';
 
 const YEARS = ['20', '49'] as const;
@@ -321,14 +322,6 @@ describe('an upstream that speaks no TLS of today never sees the key', () => {
 });
 
 describe('a way out that cannot be is told at the start, and no password with it', () => {
-  const place = {
-    environment: 'staging',
-    identifier: 'https://gateway.invalid',
-    issuers: ['https://issuer.invalid'],
-    host: '127.0.0.1',
-    port: 8787,
-    upstream: 'https://api.ideogram.ai',
-  } as const;
   const notPem = join(folder, 'not.pem');
   const broken = join(folder, 'broken.pem');
   writeFileSync(notPem, 'fake');
@@ -347,7 +340,7 @@ describe('a way out that cannot be is told at the start, and no password with it
   ])('%s=%s', (variable, value) => {
     expect.assertions(3);
     try {
-      readGatewayConfig(place, requireSettings({ [variable]: value }));
+      readGatewayConfig(PLACE, requireSettings({ [variable]: value }));
     } catch (error) {
       expect(error).toBeInstanceOf(ConfigError);
       expect(String(error)).toContain(variable);
@@ -357,7 +350,7 @@ describe('a way out that cannot be is told at the start, and no password with it
 
   test('a configuration that is printed shows no credentials', () => {
     const config = readGatewayConfig(
-      place,
+      PLACE,
       requireSettings({ IDEOGATE_EGRESS_PROXY: 'http://fake:MARKED@proxy.example:3128' }),
     );
     expect(JSON.stringify(config)).toContain('proxy.example:3128');

@@ -1,14 +1,10 @@
 import type { Operation } from '@ideogate/contract';
+import { SAMPLE_LIMITS } from '@ideogate/testkit/sample-operations';
 import { type BodyReader, type Level, openBody, type RequestFault } from '../src/index.ts';
 
 export const BOUNDARY = '----formdata-undici-012345678901';
 export const OPTIONS = {
-  maxJsonBytes: 1_048_576,
-  maxJsonValues: 20_000,
-  maxJsonDepth: 64,
-  maxParts: 256,
-  maxFieldNameBytes: 128,
-  maxFieldBytes: 65_536,
+  ...SAMPLE_LIMITS,
   watch: ['prompt', 'num_images', 'image_request.num_images', 'image'],
   quote: false,
 };

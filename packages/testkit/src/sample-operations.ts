@@ -69,3 +69,13 @@ export const createKey: Operation = {
 };
 
 export const SAMPLE: readonly Operation[] = [generate, upscale, quoted, train, listModels, createKey];
+
+/** Bounds of a body, as a gateway has them that was told none. */
+export const SAMPLE_LIMITS = {
+  maxJsonBytes: 1_048_576,
+  maxJsonValues: 20_000,
+  maxJsonDepth: 64,
+  maxParts: 256,
+  maxFieldNameBytes: 128,
+  maxFieldBytes: 65_536,
+};

@@ -74,8 +74,16 @@ const qualityVendor = choice('quality', ['auto', 'low', 'medium', 'high']);
 const shape = text('aspect_ratio', { required: true });
 const freeResolution = text('resolution');
 
+const look = [stylePresetV2, styleCodes, colorPalette];
+const styleReferences = [styleReferenceFiles, styleReferenceAssets, ...styleReferenceCollection];
+
+/** As `v2`, for a call that waits for its pictures or not, as its caller says, and that can be priced without being made. */
+function picture(route: string, entry: Omit<Parameters<typeof v2>[1], 'asynchronous' | 'dryRun'>): Operation {
+  return v2(route, { ...entry, asynchronous: 'optional', dryRun: true });
+}
+
 const GENERATE: readonly Operation[] = [
-  v2('image/generate/auto', {
+  picture('image/generate/auto', {
     summary: 'Make images from a prompt with a model that Ideogram picks.',
     scope: 'write:generate',
     contentTypes: EITHER,
@@ -92,12 +100,10 @@ const GENERATE: readonly Operation[] = [
       styleReferenceAssets,
       ...batchWithoutWebhook,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perImage(30_000),
     danger: PRICE_OPEN,
   }),
-  v2('image/generate/ideogram-2', {
+  picture('image/generate/ideogram-2', {
     summary: 'Make images from a prompt with 2.0.',
     scope: 'write:generate',
     contentTypes: JSON_ONLY,
@@ -111,12 +117,10 @@ const GENERATE: readonly Operation[] = [
       copyrightDetection,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: V2_IDEOGRAM_2,
     limited: V2_LIMITED,
   }),
-  v2('image/generate/ideogram-2a', {
+  picture('image/generate/ideogram-2a', {
     summary: 'Make images from a prompt with 2a.',
     scope: 'write:generate',
     contentTypes: JSON_ONLY,
@@ -129,12 +133,10 @@ const GENERATE: readonly Operation[] = [
       copyrightDetection,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: V2_IDEOGRAM_2A,
     limited: V2_LIMITED,
   }),
-  v2('image/generate/ideogram-3', {
+  picture('image/generate/ideogram-3', {
     summary: 'Make images from a prompt with 3.0.',
     scope: 'write:generate',
     contentTypes: EITHER,
@@ -146,21 +148,15 @@ const GENERATE: readonly Operation[] = [
       negativePromptV2,
       speedV2,
       styleTypeV2,
-      stylePresetV2,
-      styleCodes,
-      colorPalette,
+      ...look,
       copyrightDetection,
-      styleReferenceFiles,
-      styleReferenceAssets,
-      ...styleReferenceCollection,
+      ...styleReferences,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: V2_IDEOGRAM_3,
     limited: V2_LIMITED,
   }),
-  v2('image/generate/ideogram-3-character', {
+  picture('image/generate/ideogram-3-character', {
     summary: 'Make images of a given character with 3.0.',
     scope: 'write:generate',
     contentTypes: EITHER,
@@ -174,17 +170,13 @@ const GENERATE: readonly Operation[] = [
       styleTypeCharacter,
       copyrightDetection,
       ...characterReference,
-      styleReferenceFiles,
-      styleReferenceAssets,
-      ...styleReferenceCollection,
+      ...styleReferences,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: V2_CHARACTER,
     limited: V2_LIMITED,
   }),
-  v2('image/generate/ideogram-3-custom-model', {
+  picture('image/generate/ideogram-3-custom-model', {
     summary: 'Make images with a custom model made from 3.0.',
     scope: 'write:generate',
     contentTypes: EITHER,
@@ -196,19 +188,15 @@ const GENERATE: readonly Operation[] = [
       magicPromptV2,
       negativePromptV2,
       speedCustomModel,
-      stylePresetV2,
-      styleCodes,
-      colorPalette,
+      ...look,
       copyrightDetection,
       styleReferenceFiles,
       styleReferenceAssets,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     limited: V2_LIMITED_SPEED_SENT,
   }),
-  v2('image/generate/ideogram-3-transparent', {
+  picture('image/generate/ideogram-3-transparent', {
     summary: 'Make images with a transparent background with 3.0.',
     scope: 'write:generate',
     contentTypes: JSON_ONLY,
@@ -222,22 +210,18 @@ const GENERATE: readonly Operation[] = [
       copyrightDetection,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: V2_IDEOGRAM_3_TRANSPARENT,
     limited: [...V2_LIMITED, mustBe('upscale_factor', 'x1')],
   }),
-  v2('image/generate/ideogram-4', {
+  picture('image/generate/ideogram-4', {
     summary: 'Make images from a prompt with 4.0.',
     scope: 'write:generate',
     contentTypes: JSON_ONLY,
     fields: [required(promptV2), resolutionV4, magicPromptV2, speedV2, copyrightDetection, ...batch],
-    asynchronous: 'optional',
-    dryRun: true,
     price: V2_IDEOGRAM_4,
     limited: V2_LIMITED,
   }),
-  v2('image/generate/ideogram-4-5', {
+  picture('image/generate/ideogram-4-5', {
     summary: 'Make images from a prompt, and images if sent, with 4.5.',
     scope: 'write:generate',
     contentTypes: EITHER,
@@ -252,13 +236,11 @@ const GENERATE: readonly Operation[] = [
       copyrightDetection,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perImageWithout('quality', 100_000),
     // What other sizes cost is not documented.
     limited: [ONE_IMAGE, mustBe('quality', 'very_low'), { field: 'size', oneOf: ['auto'], absent: 'auto' }],
   }),
-  v2('image/generate/ideogram-4-custom-model', {
+  picture('image/generate/ideogram-4-custom-model', {
     summary: 'Make images with a custom model made from 4.0.',
     scope: 'write:generate',
     contentTypes: JSON_ONLY,
@@ -272,12 +254,10 @@ const GENERATE: readonly Operation[] = [
       { name: 'stacked_custom_models', type: 'object[]' },
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     // What stacking more models costs is not documented.
     limited: [...V2_LIMITED_SPEED_SENT, forbidden('stacked_custom_models')],
   }),
-  v2('image/generate/ideogram-4-transparent', {
+  picture('image/generate/ideogram-4-transparent', {
     summary: 'Make images with a transparent background with 4.0.',
     scope: 'write:generate',
     contentTypes: JSON_ONLY,
@@ -290,12 +270,10 @@ const GENERATE: readonly Operation[] = [
       copyrightDetection,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: V2_IDEOGRAM_4_TRANSPARENT,
     limited: [...V2_LIMITED, { field: 'output_resolution', oneOf: ['1k'], absent: '1k' }],
   }),
-  v2('image/generate/gpt-image-2', {
+  picture('image/generate/gpt-image-2', {
     summary: 'Make images with GPT Image 2.',
     scope: 'write:generate',
     contentTypes: EITHER,
@@ -307,8 +285,6 @@ const GENERATE: readonly Operation[] = [
       imageAssets,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perImageWithout('resolution', 211_000),
     limited: [ONE_IMAGE, forbidden('resolution')],
   }),
@@ -336,7 +312,7 @@ const GENERATE: readonly Operation[] = [
   ),
   v2('image/generate/nano-banana-2', nanoBanana('Nano Banana 2', 67_200)),
   v2('image/generate/nano-banana-pro', nanoBanana('Nano Banana Pro', 134_400)),
-  v2('image/generate/p-image-ideogram', {
+  picture('image/generate/p-image-ideogram', {
     summary: 'Make images with P-Image Ideogram.',
     scope: 'write:generate',
     contentTypes: JSON_ONLY,
@@ -351,8 +327,6 @@ const GENERATE: readonly Operation[] = [
       copyrightDetection,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perImageWithout('quality', 10_000),
     limited: [
       ONE_IMAGE,
@@ -362,7 +336,7 @@ const GENERATE: readonly Operation[] = [
       forbidden('custom_height'),
     ],
   }),
-  v2('image/generate/z-image', {
+  picture('image/generate/z-image', {
     summary: 'Make images with Z-Image.',
     scope: 'write:generate',
     contentTypes: JSON_ONLY,
@@ -372,15 +346,13 @@ const GENERATE: readonly Operation[] = [
       integer('num_inference_steps', { nullable: true }),
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perImageWithout('num_inference_steps', 5_000),
     limited: [ONE_IMAGE, forbidden('resolution'), forbidden('num_inference_steps')],
   }),
 ];
 
 const EDIT: readonly Operation[] = [
-  v2('image/inpaint/ideogram-3', {
+  picture('image/inpaint/ideogram-3', {
     summary: 'Redraw the masked part of an image with 3.0.',
     scope: 'write:edit',
     contentTypes: EITHER,
@@ -393,17 +365,13 @@ const EDIT: readonly Operation[] = [
       stylePresetV2,
       styleCodes,
       copyrightDetection,
-      styleReferenceFiles,
-      styleReferenceAssets,
-      ...styleReferenceCollection,
+      ...styleReferences,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: V2_IDEOGRAM_3,
     limited: V2_LIMITED,
   }),
-  v2('image/inpaint/ideogram-3-character', {
+  picture('image/inpaint/ideogram-3-character', {
     summary: 'Redraw the masked part of an image with a given character with 3.0.',
     scope: 'write:edit',
     contentTypes: EITHER,
@@ -416,17 +384,13 @@ const EDIT: readonly Operation[] = [
       styleTypeCharacter,
       styleCodes,
       copyrightDetection,
-      styleReferenceFiles,
-      styleReferenceAssets,
-      ...styleReferenceCollection,
+      ...styleReferences,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: V2_CHARACTER,
     limited: V2_LIMITED,
   }),
-  v2('image/inpaint/ideogram-3-custom-model', {
+  picture('image/inpaint/ideogram-3-custom-model', {
     summary: 'Redraw the masked part of an image with a custom model made from 3.0.',
     scope: 'write:edit',
     contentTypes: EITHER,
@@ -439,16 +403,12 @@ const EDIT: readonly Operation[] = [
       stylePresetV2,
       styleCodes,
       copyrightDetection,
-      styleReferenceFiles,
-      styleReferenceAssets,
-      ...styleReferenceCollection,
+      ...styleReferences,
       ...batchWithoutWebhook,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     limited: V2_LIMITED_SPEED_SENT,
   }),
-  v2('image/precise-edit/ideogram-4-5', {
+  picture('image/precise-edit/ideogram-4-5', {
     summary: 'Edit an image by a prompt, keeping the rest as it is, with 4.5.',
     scope: 'write:edit',
     contentTypes: EITHER,
@@ -463,8 +423,6 @@ const EDIT: readonly Operation[] = [
       copyrightDetection,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perImageWithout('quality', 60_000),
     limited: [ONE_IMAGE, mustBe('quality', 'very_low')],
   }),
@@ -481,7 +439,7 @@ const EDIT: readonly Operation[] = [
 ];
 
 const REMIX: readonly Operation[] = [
-  v2('image/remix/auto', {
+  picture('image/remix/auto', {
     summary: 'Make images from an image and a prompt with a model that Ideogram picks.',
     scope: 'write:remix',
     contentTypes: EITHER,
@@ -495,20 +453,16 @@ const REMIX: readonly Operation[] = [
       magicPromptV2,
       negativePromptV2,
       styleTypeV2,
-      stylePresetV2,
-      styleCodes,
-      colorPalette,
+      ...look,
       copyrightDetection,
       styleReferenceAssets,
       ...styleReferenceCollection,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perImage(60_000),
     danger: PRICE_OPEN,
   }),
-  v2('image/remix/ideogram-3', {
+  picture('image/remix/ideogram-3', {
     summary: 'Make images from an image and a prompt with 3.0.',
     scope: 'write:remix',
     contentTypes: EITHER,
@@ -522,21 +476,15 @@ const REMIX: readonly Operation[] = [
       negativePromptV2,
       speedV2,
       styleTypeV2,
-      stylePresetV2,
-      styleCodes,
-      colorPalette,
+      ...look,
       copyrightDetection,
-      styleReferenceFiles,
-      styleReferenceAssets,
-      ...styleReferenceCollection,
+      ...styleReferences,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: V2_IDEOGRAM_3,
     limited: V2_LIMITED,
   }),
-  v2('image/remix/ideogram-3-character', {
+  picture('image/remix/ideogram-3-character', {
     summary: 'Make images of a given character from an image and a prompt with 3.0.',
     scope: 'write:remix',
     contentTypes: EITHER,
@@ -552,17 +500,13 @@ const REMIX: readonly Operation[] = [
       speedV2,
       styleTypeCharacter,
       copyrightDetection,
-      styleReferenceFiles,
-      styleReferenceAssets,
-      ...styleReferenceCollection,
+      ...styleReferences,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: V2_CHARACTER,
     limited: V2_LIMITED,
   }),
-  v2('image/remix/ideogram-3-custom-model', {
+  picture('image/remix/ideogram-3-custom-model', {
     summary: 'Make images from an image and a prompt with a custom model made from 3.0.',
     scope: 'write:remix',
     contentTypes: EITHER,
@@ -576,19 +520,15 @@ const REMIX: readonly Operation[] = [
       magicPromptV2,
       negativePromptV2,
       speedCustomModel,
-      stylePresetV2,
-      styleCodes,
-      colorPalette,
+      ...look,
       copyrightDetection,
       styleReferenceFiles,
       styleReferenceAssets,
       ...batch,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     limited: V2_LIMITED_SPEED_SENT,
   }),
-  v2('image/remix/ideogram-4', {
+  picture('image/remix/ideogram-4', {
     summary: 'Make images from an image and a prompt with 4.0.',
     scope: 'write:remix',
     contentTypes: EITHER,
@@ -601,8 +541,6 @@ const REMIX: readonly Operation[] = [
       copyrightDetection,
       ...batchWithoutSeed,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: V2_IDEOGRAM_4,
     limited: V2_LIMITED,
   }),
@@ -636,7 +574,7 @@ const REFRAME: readonly Operation[] = [
     dryRun: true,
     limited: [ONE_IMAGE, mustBe('quality', 'low')],
   }),
-  v2('image/reframe/ideogram-3', {
+  picture('image/reframe/ideogram-3', {
     summary: 'Extend an image to another size with 3.0.',
     scope: 'write:reframe',
     contentTypes: EITHER,
@@ -644,17 +582,13 @@ const REFRAME: readonly Operation[] = [
       ...source,
       required(resolution),
       speedV2,
-      stylePresetV2,
-      styleCodes,
-      colorPalette,
+      ...look,
       styleReferenceFiles,
       styleReferenceAssets,
       numImages,
       seed,
       asynchronously,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: V2_IDEOGRAM_3,
     limited: V2_LIMITED,
   }),
@@ -680,13 +614,11 @@ const REFRAME: readonly Operation[] = [
 ];
 
 const BACKGROUND: readonly Operation[] = [
-  v2('image/remove-background/ideogram-1', {
+  picture('image/remove-background/ideogram-1', {
     summary: 'Cut the foreground out as a transparent image.',
     scope: 'write:remove-background',
     contentTypes: EITHER,
     fields: [...source, asynchronously, keepPrivate, collection],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perCall(10_000),
     limited: NOTHING,
   }),
@@ -730,27 +662,23 @@ const repair = [decimal('denoise'), decimal('fix_compression'), decimal('sharpen
 const SMALLEST_FACTOR = [mustBe('upscale_factor', 'x2')];
 
 const UPSCALE: readonly Operation[] = [
-  v2('image/upscale/auto', {
+  picture('image/upscale/auto', {
     summary: 'Enlarge an image with a model that Ideogram picks.',
     scope: 'write:upscale',
     contentTypes: EITHER,
     fields: [...source, factor, seed, flag('internal'), ...delivery],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perImageWithout('upscale_factor', 251_659),
     danger: `${PRICE_OPEN}; takes a field named internal, whose effect is not documented`,
   }),
-  v2('image/upscale/nano-banana-pro', {
+  picture('image/upscale/nano-banana-pro', {
     summary: 'Enlarge an image with Nano Banana Pro.',
     scope: 'write:upscale',
     contentTypes: EITHER,
     fields: [...source, promptV2, tier, seed, ...delivery],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perImageWithout('resolution_tier', 134_400),
     limited: [mustBe('resolution_tier', '1K')],
   }),
-  v2('image/upscale/topaz-bloom-2', {
+  picture('image/upscale/topaz-bloom-2', {
     summary: 'Enlarge an image with Topaz Bloom 2.',
     scope: 'write:upscale',
     contentTypes: EITHER,
@@ -763,13 +691,11 @@ const UPSCALE: readonly Operation[] = [
       flag('color_preservation'),
       ...delivery,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perImageWithout('upscale_factor', 377_488),
     limited: SMALLEST_FACTOR,
     danger: GROWS,
   }),
-  v2('image/upscale/topaz-redefine', {
+  picture('image/upscale/topaz-redefine', {
     summary: 'Enlarge an image with Topaz Redefine.',
     scope: 'write:upscale',
     contentTypes: EITHER,
@@ -789,41 +715,33 @@ const UPSCALE: readonly Operation[] = [
       ...face,
       ...delivery,
     ],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perImageWithout('upscale_factor', 251_659),
     limited: SMALLEST_FACTOR,
     danger: GROWS,
   }),
-  v2('image/upscale/topaz-standard-2', {
+  picture('image/upscale/topaz-standard-2', {
     summary: 'Enlarge an image with Topaz Standard 2.',
     scope: 'write:upscale',
     contentTypes: EITHER,
     fields: [...source, factor, subject, ...repair, ...face, ...delivery],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perImageWithout('upscale_factor', 125_830),
     limited: SMALLEST_FACTOR,
     danger: GROWS,
   }),
-  v2('image/upscale/topaz-text-refine', {
+  picture('image/upscale/topaz-text-refine', {
     summary: 'Enlarge an image that holds text with Topaz Text Refine.',
     scope: 'write:upscale',
     contentTypes: EITHER,
     fields: [...source, factor, seed, subject, ...repair, ...face, ...delivery],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perImageWithout('upscale_factor', 125_830),
     limited: SMALLEST_FACTOR,
     danger: GROWS,
   }),
-  v2('image/upscale/topaz-wonder-3-5', {
+  picture('image/upscale/topaz-wonder-3-5', {
     summary: 'Enlarge an image with Topaz Wonder 3.5.',
     scope: 'write:upscale',
     contentTypes: EITHER,
     fields: [...source, factor, seed, choice('enhancement_strength', ['low', 'medium', 'high']), ...delivery],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perImageWithout('upscale_factor', 251_659),
     limited: SMALLEST_FACTOR,
     danger: GROWS,
@@ -848,13 +766,11 @@ const DESCRIBE: readonly Operation[] = [
 ];
 
 const LAYERIZE: readonly Operation[] = [
-  v2('design/layerize/ideogram-3', {
+  picture('design/layerize/ideogram-3', {
     summary: 'Split an image into a base image and text blocks with 3.0.',
     scope: 'write:layerize',
     contentTypes: EITHER,
     fields: [...source, files('font_candidate_files', 5), promptV2, seed, ...delivery],
-    asynchronous: 'optional',
-    dryRun: true,
     price: perCall(90_000),
   }),
 ];

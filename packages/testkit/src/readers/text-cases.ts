@@ -2,6 +2,7 @@ import type { Field, Operation } from '@ideogate/contract';
 import { OPERATIONS } from '@ideogate/ideogram';
 import { checkQuery, openBody } from '@ideogate/request-body';
 import * as fc from 'fast-check';
+import { SAMPLE_LIMITS } from '../sample-operations.ts';
 
 /** A JSON body or a query that passed, and for whom: what passes under bounds passes for every caller. */
 export interface PassedText {
@@ -11,16 +12,7 @@ export interface PassedText {
   readonly limited: boolean;
 }
 
-const OPTIONS = {
-  maxJsonBytes: 1_048_576,
-  maxJsonValues: 20_000,
-  maxJsonDepth: 64,
-  maxParts: 256,
-  maxFieldNameBytes: 128,
-  maxFieldBytes: 65_536,
-  watch: [],
-  quote: false,
-};
+const OPTIONS = { ...SAMPLE_LIMITS, watch: [], quote: false };
 
 /** Other names than the declared ones: hostile, strange, or those of nobody. */
 const NAMES = [
