@@ -10,10 +10,10 @@ import {
   gzipSync,
   zstdCompressSync,
 } from 'node:zlib';
-import { FAKE_KEYS, startTestGateway, type TestGateway } from '@ideogate/testkit';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FAKE_KEYS, type TestGateway } from '@ideogate/testkit';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { bodyOf, callFrom, callIdOf, postJson } from './raw-caller.ts';
-import { type RawUpstream, startRawUpstream } from './raw-upstream.ts';
+import { type RawUpstream, startBeforeRaw } from './raw-upstream.ts';
 
 const GENERATE = '/v1/ideogram-v3/generate';
 const ANSWER = JSON.stringify({
@@ -25,16 +25,9 @@ let upstream: RawUpstream;
 let token: string;
 
 beforeAll(async () => {
-  upstream = await startRawUpstream();
-  gateway = await startTestGateway({
-    upstream: `http://127.0.0.1:${upstream.port}`,
-    settings: { IDEOGATE_MAX_ANSWER_BYTES: '8388608' },
-  });
-  token = await gateway.token('full');
-});
-afterAll(async () => {
-  await upstream?.refuse();
-  await gateway?.close();
+  const started = await startBeforeRaw({ IDEOGATE_MAX_ANSWER_BYTES: '8388608' });
+  ({ gateway, upstream, token } = started);
+  return started.close;
 });
 
 type Encode = (bytes: Buffer) => Buffer;

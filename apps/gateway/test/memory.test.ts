@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
-import { collectGarbage, startTestGateway, type TestGateway } from '@ideogate/testkit';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { collectGarbage, type TestGateway } from '@ideogate/testkit';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { beginUpload, callFrom, callIdOf, type RawCaller } from './raw-caller.ts';
-import { type RawUpstream, startRawUpstream } from './raw-upstream.ts';
+import { type RawUpstream, startBeforeRaw } from './raw-upstream.ts';
 
 const REMIX = '/v1/ideogram-v3/remix';
 const MEGABYTE = 1024 * 1024;
@@ -28,16 +28,9 @@ let upstream: RawUpstream;
 let token: string;
 
 beforeAll(async () => {
-  upstream = await startRawUpstream();
-  gateway = await startTestGateway({
-    upstream: `http://127.0.0.1:${upstream.port}`,
-    settings: { IDEOGATE_MAX_BODY_BYTES: String(BEYOND_BUFFERS) },
-  });
-  token = await gateway.token('full');
-});
-afterAll(async () => {
-  await upstream?.refuse();
-  await gateway?.close();
+  const started = await startBeforeRaw({ IDEOGATE_MAX_BODY_BYTES: String(BEYOND_BUFFERS) });
+  ({ gateway, upstream, token } = started);
+  return started.close;
 });
 
 /** Sends the rest of an upload as fast as it is taken, and says how much that was. */

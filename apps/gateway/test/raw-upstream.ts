@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TlsOptions } from 'node:tls';
+import { startTestGateway } from '@ideogate/testkit';
 
 /** What a raw upstream does when bytes have come on a connection: `all` is what it has read there since `behave`. */
 export type Behaviour = (socket: Socket, all: string) => void;
@@ -88,4 +89,15 @@ export function sayAndClose(answer: string): Behaviour {
   return (socket, all) => {
     if (all.includes('\r\n\r\n')) socket.end(answer, 'latin1');
   };
+}
+
+/** A gateway before such an upstream, and a token that may do all. @returns them, and `close`, which ends both */
+export async function startBeforeRaw(settings: Readonly<Record<string, string>>) {
+  const upstream = await startRawUpstream();
+  const gateway = await startTestGateway({ upstream: `http://127.0.0.1:${upstream.port}`, settings });
+  const close = async () => {
+    await upstream.refuse();
+    await gateway.close();
+  };
+  return { gateway, upstream, token: await gateway.token('full'), close };
 }

@@ -4,7 +4,14 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { FAKE_KEYS, selfSigned, startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { beginUpload, bodyOf, callFrom, callIdOf, get, postJson } from './raw-caller.ts';
-import { type Behaviour, type RawUpstream, say, sayAndClose, startRawUpstream } from './raw-upstream.ts';
+import {
+  type Behaviour,
+  type RawUpstream,
+  say,
+  sayAndClose,
+  startBeforeRaw,
+  startRawUpstream,
+} from './raw-upstream.ts';
 
 const GENERATE = '/v1/ideogram-v3/generate';
 const READ = '/v1/generations/fake-generation';
@@ -192,16 +199,13 @@ describe('when what answers is not Ideogram', () => {
   let token: string;
 
   beforeAll(async () => {
-    upstream = await startRawUpstream();
-    gateway = await startTestGateway({
-      settings: { ...FAST, IDEOGATE_MAX_ANSWER_BYTES: '65536', IDEOGATE_BODY_IDLE_MS: '300' },
-      upstream: `http://127.0.0.1:${upstream.port}`,
+    const started = await startBeforeRaw({
+      ...FAST,
+      IDEOGATE_MAX_ANSWER_BYTES: '65536',
+      IDEOGATE_BODY_IDLE_MS: '300',
     });
-    token = await gateway.token('full');
-  });
-  afterAll(async () => {
-    await upstream?.refuse();
-    await gateway?.close();
+    ({ gateway, upstream, token } = started);
+    return started.close;
   });
 
   const ok = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n';
