@@ -1,3 +1,5 @@
+import { FaultError } from '@ideogate/contract';
+
 /** Why the product did not start. */
 export type StartFault =
   /** Something else listens on a port. */
@@ -10,11 +12,9 @@ export type StartFault =
   | 'process';
 
 /** The product can't be started: a line for each thing that was wrong, with what to do. Nothing is left running. */
-export class StartError extends Error {
+export class StartError extends FaultError<StartFault> {
   override readonly name = 'StartError';
-  readonly fault: StartFault;
   constructor(fault: StartFault, lines: string | readonly string[]) {
-    super(typeof lines === 'string' ? lines : lines.join('\n'));
-    this.fault = fault;
+    super(fault, typeof lines === 'string' ? lines : lines.join('\n'));
   }
 }

@@ -11,6 +11,7 @@ export { type CallId, parseCallId } from './call-id.ts';
 export { didYouMean } from './did-you-mean.ts';
 export { errorCode } from './error-code.ts';
 export { ENVIRONMENTS, type EnvironmentName, isEnvironmentName } from './environments.ts';
+export { FaultError } from './fault-error.ts';
 export { faultOf } from './fault-of.ts';
 export { isLoopback } from './loopback.ts';
 export type { Bound, Capability, ContentType, Field, Method, Operation, PriceRule } from './operation.ts';

@@ -1,3 +1,5 @@
+import { FaultError } from '@ideogate/contract';
+
 /** Why the data folder can't be used. */
 export type DataDirFault =
   /** The folder can't be made, or written to. */
@@ -8,11 +10,6 @@ export type DataDirFault =
   | 'unreadable';
 
 /** Something is wrong with the data folder. The message names the file and what to do, and shows nothing of what is in it. */
-export class DataDirError extends Error {
+export class DataDirError extends FaultError<DataDirFault> {
   override readonly name = 'DataDirError';
-  readonly fault: DataDirFault;
-  constructor(fault: DataDirFault, message: string) {
-    super(message);
-    this.fault = fault;
-  }
 }

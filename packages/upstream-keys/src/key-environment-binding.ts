@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type EnvironmentName, errorCode, isEnvironmentName } from '@ideogate/contract';
+import { type EnvironmentName, errorCode, FaultError, isEnvironmentName } from '@ideogate/contract';
 import { writePrivateFile } from '@ideogate/data-dir';
 
 /*
@@ -23,13 +23,8 @@ type KeyBindingFault =
   | 'unreadable';
 
 /** A key can't be bound to an environment. The message never shows the key. */
-export class KeyBindingError extends Error {
+export class KeyBindingError extends FaultError<KeyBindingFault> {
   override readonly name = 'KeyBindingError';
-  readonly fault: KeyBindingFault;
-  constructor(fault: KeyBindingFault, message: string) {
-    super(message);
-    this.fault = fault;
-  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { FaultError } from '../fault-error.ts';
+import { FaultError } from '@ideogate/contract';
 
 /** Why a month isn't archived, or an archive not imported. */
 export type ArchiveFault =

@@ -1,6 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import { FaultError } from '@ideogate/contract';
 import { escapeIdentifier, escapeLiteral, inTransaction, type Session } from '@ideogate/postgres';
-import { FaultError } from '../fault-error.ts';
 import { retryOnRoleRace, withOwner } from './owner-session.ts';
 
 /** A login as it is to be made. */

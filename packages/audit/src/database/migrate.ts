@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
+import { FaultError } from '@ideogate/contract';
 import { inTransaction, type Session } from '@ideogate/postgres';
-import { FaultError } from '../fault-error.ts';
 import { retryOnRoleRace, withOwner, withSchemaLock } from './owner-session.ts';
 
 /** Why a database is not migrated. */

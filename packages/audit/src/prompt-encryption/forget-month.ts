@@ -1,6 +1,6 @@
+import { FaultError } from '@ideogate/contract';
 import type { Session } from '@ideogate/postgres';
 import { withOwner } from '../database/owner-session.ts';
-import { FaultError } from '../fault-error.ts';
 import { type Month, startOf } from '../month.ts';
 
 /** Why a month's key isn't destroyed. */

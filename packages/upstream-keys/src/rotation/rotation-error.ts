@@ -1,3 +1,5 @@
+import { FaultError } from '@ideogate/contract';
+
 /** Why a step of a key's life was not taken. */
 export type RotationFault =
   /** What was given can't be a key, or the store can't take it. */
@@ -12,11 +14,6 @@ export type RotationFault =
   | 'in-use';
 
 /** A step of a key's life was not taken, and why; the same command goes on where it was. Never shows a key. */
-export class RotationError extends Error {
+export class RotationError extends FaultError<RotationFault> {
   override readonly name = 'RotationError';
-  readonly fault: RotationFault;
-  constructor(fault: RotationFault, message: string) {
-    super(message);
-    this.fault = fault;
-  }
 }
