@@ -91,6 +91,22 @@ describe('config show', () => {
     expect(JSON.stringify(shown) + text + stderr).not.toContain('MARKED');
   });
 
+  test.each([
+    'https://u:pa@MARKED@evidence.example/',
+    'https://u:pa,MARKED@evidence.example/',
+    'https://u:pa/MARKED@evidence.example/',
+    'https://u:pa MARKED@evidence.example/',
+    'https:u:MARKED@evidence.example/',
+    'https:\\\\u:MARKED@evidence.example/',
+    'https://a.example/,https://MARKED@evidence.example/,https://b.example/',
+    'https://evidence.example/?token=a,MARKED',
+  ])('shows nothing before the host of a URL, nor of its query: %s', (url) => {
+    const { shown, text, stderr } = show({ IDEOGATE_CHECKPOINTS_TO: url, IDEOGRAM_BASE_URL: url });
+    const [told] = shown.settings.filter(({ variable }) => variable === 'IDEOGATE_CHECKPOINTS_TO');
+    expect(told?.value).toContain('.example/');
+    expect(JSON.stringify(shown) + text + stderr).not.toContain('MARKED');
+  });
+
   test('names all that keeps the product from starting, files included, and is exit 3', () => {
     const { code, shown, stderr } = show({
       IDEOGATE_ENVIRONMENT: 'prod',

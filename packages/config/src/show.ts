@@ -38,7 +38,12 @@ function shown(value: unknown): string | number | null {
   return typeof value === 'string' ? withoutCredentials(value) : null;
 }
 
-/** What stands before the host of a URL, or in its query, may be a secret that was put in the wrong place. */
+/**
+ * What stands before the host of a URL, or in its query, may be a secret that was put in the wrong place. A password may
+ * hold every sign that could end it: of a list, all up to its last `@` is left out.
+ */
 function withoutCredentials(text: string): string {
-  return text.replaceAll(/(?<=:\/\/)[^/@\s,]*@/g, '…@').replaceAll(/\?[^\s,]*/g, '?…');
+  return text
+    .replace(/(?<=[a-z][a-z0-9+.-]*:[/\\]*)[^/\\][^]*@/i, '…@')
+    .replaceAll(/\?[^]*?(?=,\s*https?:\/\/|$)/g, '?…');
 }
