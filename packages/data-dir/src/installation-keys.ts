@@ -43,6 +43,7 @@ export function readInstallationKey(dir: string, name: InstallationKey): string 
 /**
  * Makes all keys of an installation that has none: all of them or none, for one that is missing later is lost, and must
  * not be made anew unseen.
+ * To be called by one process at a time: what one that was killed left half made is removed.
  * @param kept keys that an installation had before they had files of their own
  */
 export function makeInstallationKeys(
@@ -51,12 +52,13 @@ export function makeInstallationKeys(
 ): void {
   if (hasInstallationKeys(dir)) return;
   const folder = join(dir, FOLDER);
-  const temporary = `${folder}.${process.pid}.tmp`;
+  const temporary = `${folder}.tmp`;
   rmSync(temporary, { recursive: true, force: true });
   mkdirSync(temporary, { mode: 0o700 });
   for (const name of INSTALLATION_KEYS) {
     const key = kept[name] ?? randomBytes(24).toString('base64url');
-    writeFileSync(join(temporary, name), `${key}\n`, { mode: 0o600 });
+    // On disk before the file that it may have been taken from is removed.
+    writeFileSync(join(temporary, name), `${key}\n`, { mode: 0o600, flush: true });
   }
   renameSync(temporary, folder);
 }

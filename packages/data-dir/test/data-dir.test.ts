@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -43,6 +52,16 @@ test('an installation has all of its secrets or none, and keeps those it has', (
   makeInstallationKeys(dir);
   expect(readInstallationKey(dir, 'fingerprint')).toBe(fingerprint);
   expect(readdirSync(dir)).toEqual(['keys']);
+});
+
+test('what a start that was killed had made of the secrets is no copy that stays', () => {
+  mkdirSync(join(dir, 'keys.tmp'), { mode: 0o700 });
+  writeFileSync(join(dir, 'keys.tmp/prompt'), 'fake-prompt-secret\n', { mode: 0o600 });
+  makeInstallationKeys(dir, { prompt: 'fake-prompt-secret' });
+  expect(readdirSync(dir)).toEqual(['keys']);
+  expect(readdirSync(join(dir, 'keys')).map((name) => modeOf(`keys/${name}`))).toEqual(
+    Array.from({ length: 4 }, () => '600'),
+  );
 });
 
 test('a secret that is lost later is not made anew: it is asked for', () => {
