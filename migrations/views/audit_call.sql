@@ -1,3 +1,4 @@
+-- edition: 1
 -- One row a call: its decision, and beside it the outcome that counts, if there is one.
 --
 -- A call whose outcome nobody could write is closed as `unknown`: its state is `gap` until a true outcome follows, which

@@ -1,3 +1,4 @@
+-- edition: 1
 -- One row a call in the plain shape for the security team.
 CREATE OR REPLACE VIEW ideogate.audit_entry WITH (security_invoker = true) AS
 SELECT

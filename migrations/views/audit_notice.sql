@@ -1,3 +1,4 @@
+-- edition: 1
 -- What the record says beside calls.
 CREATE OR REPLACE VIEW ideogate.audit_notice WITH (security_invoker = true) AS
 SELECT

@@ -273,6 +273,38 @@ describe('migrations', () => {
     }
   });
 
+  test('an older version leaves the views of a database that a newer one made, and so does the newer one', async () => {
+    const early = await createDatabase();
+    const client = new Client({ connectionString: early.url });
+    try {
+      const folder = new URL('../../../migrations/', import.meta.url);
+      const newer = await mkdtemp(join(tmpdir(), 'migrations-'));
+      await cp(folder, newer, { recursive: true });
+      const edit = async (name: string, from: string, to: string) => {
+        const view = join(newer, 'views', name);
+        const edited = (await readFile(view, 'utf8')).replace(from, to).replace('edition: 1', 'edition: 2');
+        await writeFile(view, edited);
+      };
+      // One that could not be replaced by what it was, and one that could.
+      await edit('audit_notice.sql', '  seq\n', '  seq,\n  hash AS seen_by_newer\n');
+      await edit('audit_call.sql', 'BETWEEN 200 AND 299', 'BETWEEN 200 AND 298');
+      await client.connect();
+      for (const version of [pathToFileURL(`${newer}/`), folder, pathToFileURL(`${newer}/`)]) {
+        await migrate(early.url, version);
+        const { rows } = await client.query<{ notice: string; call: string }>(
+          `SELECT pg_get_viewdef('ideogate.audit_notice'::regclass) AS notice,
+                  pg_get_viewdef('ideogate.audit_call'::regclass) AS call`,
+        );
+        expect(rows).toEqual([
+          { notice: expect.stringContaining('seen_by_newer'), call: expect.stringContaining('298') },
+        ]);
+      }
+    } finally {
+      await client.end();
+      await early.drop();
+    }
+  });
+
   test('an edited, unknown or misplaced migration is an error that names it, and changes nothing', async () => {
     const empty = await createDatabase();
     try {

@@ -29,6 +29,11 @@ interface Migration {
   readonly sha256: string;
 }
 
+/** As it is now; what it was before has a lower edition. */
+interface View extends Migration {
+  readonly edition: number;
+}
+
 const FOLDER = new URL('../../../../migrations/', import.meta.url);
 
 /**
@@ -41,7 +46,7 @@ const FOLDER = new URL('../../../../migrations/', import.meta.url);
  */
 export async function migrate(ownerUrl: string, folder: URL = FOLDER): Promise<readonly string[]> {
   const migrations = await readSql(folder, /^[0-9]{4}_[a-z0-9_]+\.sql$/);
-  const views = await readSql(new URL('views/', folder), /^[a-z0-9_]+\.sql$/);
+  const views = (await readSql(new URL('views/', folder), /^[a-z0-9_]+\.sql$/)).map(withEdition);
   return withOwner(ownerUrl, async (session) => {
     await checkServer(session);
     return withSchemaLock(session, async () => {
@@ -51,6 +56,7 @@ export async function migrate(ownerUrl: string, folder: URL = FOLDER): Promise<r
             name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
           CREATE TABLE IF NOT EXISTS ideogate.ideogate_views (
             name text, sha256 text, applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, sha256));
+          ALTER TABLE ideogate.ideogate_views ADD COLUMN IF NOT EXISTS edition integer NOT NULL DEFAULT 0;
           REVOKE ALL ON ideogate.ideogate_migrations, ideogate.ideogate_views FROM PUBLIC;`,
       });
       const pending = pendingMigrations(migrations, await landed(session));
@@ -133,26 +139,33 @@ function apply(session: Session, migration: Migration): Promise<void> {
   });
 }
 
+/** The number in its first line, `-- edition: 1`. */
+function withEdition(view: Migration): View {
+  return { ...view, edition: Number(/^-- edition: ([0-9]{1,6})\n/.exec(view.sql)?.[1] ?? 0) };
+}
+
 /**
  * Applies the views whose text is new to the database; all of them when the tables beneath have changed since. A text
- * that another has replaced belongs to an older version, which leaves the newer view as it is.
+ * that another has replaced, and one of a lower edition than the database has, belongs to an older version, which leaves
+ * the newer view as it is.
  */
-async function applyViews(session: Session, views: readonly Migration[]): Promise<void> {
-  const rows = await session.rows<{ name: string; sha256: string }>(
-    `SELECT name, sha256 FROM ideogate.ideogate_views
-     WHERE applied_at >= ALL (SELECT applied_at FROM ideogate.ideogate_migrations)`,
+async function applyViews(session: Session, views: readonly View[]): Promise<void> {
+  const rows = await session.rows<{ name: string; sha256: string; edition: number; holds: boolean }>(
+    `SELECT name, sha256, edition, applied_at >= ALL (SELECT applied_at FROM ideogate.ideogate_migrations) AS holds
+     FROM ideogate.ideogate_views`,
   );
-  const applied = new Set(rows.map(({ name, sha256 }) => `${name} ${sha256}`));
-  const changed = views.filter(({ name, sha256 }) => !applied.has(`${name} ${sha256}`));
+  const isThere = ({ name, sha256, edition }: View) =>
+    rows.some((row) => row.name === name && (row.edition > edition || (row.sha256 === sha256 && row.holds)));
+  const changed = views.filter((view) => !isThere(view));
   if (changed.length === 0) return;
   await retryOnRoleRace(() =>
     inTransaction(session, async () => {
-      for (const { name, sql, sha256 } of changed) {
+      for (const { name, sql, sha256, edition } of changed) {
         await session.query({ text: sql });
         await session.query({
-          text: `INSERT INTO ideogate.ideogate_views (name, sha256) VALUES ($1, $2)
+          text: `INSERT INTO ideogate.ideogate_views (name, sha256, edition) VALUES ($1, $2, $3)
             ON CONFLICT (name, sha256) DO UPDATE SET applied_at = now()`,
-          values: [name, sha256],
+          values: [name, sha256, edition],
         });
       }
     }),
