@@ -1,3 +1,4 @@
+import type { DecisionEvent } from '@ideogate/contract';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { AuditWriter, AuditWriterOptions } from '../src/append/index.ts';
 import { type ChainedEvent, verifyChain } from '../src/index.ts';
@@ -344,6 +345,66 @@ describe('a commit whose answer is lost', () => {
     const chain = await chainOf(record);
     expect(callsIn(chain).length).toBe(2);
     expect(verifyChain(chain)).toBeNull();
+  });
+
+  /** A decision and a gap that is closed ride together, are in doubt, and come again after `meanwhile`. */
+  async function sentAgain(call: DecisionEvent, meanwhile: () => Promise<void>): Promise<AuditWriter> {
+    const record = open({ commitTimeoutMs: 3_000 });
+    await record.decide(call);
+    await database.owner.query('BEGIN');
+    try {
+      await database.owner.query('LOCK TABLE ideogate.audit_event IN SHARE MODE');
+      record.closeGap(call, 'database-away');
+      // Behind the gap in the batch.
+      const answer = record.decide(decision({ atMicros: nowMicros() + 1_000_000n }));
+      await until('the batch waits for the table', async () => (await lockWaiters('relation')) === 1);
+      const release = await holdLock(record);
+      database.relay.reset();
+      await until('the reading back waits', waitsForLock);
+      database.relay.freeze();
+      await release();
+      // It holds the lock until it has found nothing.
+      await until('it looks', async () => !(await waitsForLock()));
+      await meanwhile();
+      database.relay.restore();
+      expect(await answer).toBe('committed');
+    } finally {
+      await database.owner.query('ROLLBACK');
+    }
+    expect(await record.flush(2_000)).toBe(true);
+    expect([verifyChain(await chainOf(record)), record.notWritten()]).toEqual([null, new Map()]);
+    return record;
+  }
+
+  test('trap 34: nor has what rode with a gap that the late batch closed itself (E.51)', async () => {
+    const call = decision();
+    const record = await sentAgain(call, async () => {
+      await database.owner.query('COMMIT');
+      await until('the first attempt is there', async () => {
+        const { rows } = await database.owner.query(
+          `SELECT FROM ideogate.audit_event WHERE call_id = $1 AND kind = 'outcome'`,
+          [call.callId],
+        );
+        return rows.length === 1;
+      });
+    });
+    const kinds = callsIn(await chainOf(record)).map(({ kind }) => kind);
+    expect(kinds.toSorted()).toEqual(['decision', 'decision', 'outcome']);
+  });
+
+  test('and whose batch never arrives is written without the gap that another closed meanwhile', async () => {
+    const call = decision();
+    const record = await sentAgain(call, async () => {
+      await database.owner.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'relation' AND NOT granted
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      );
+      await database.owner.query('COMMIT');
+      const other = open({ appendUrl: database.appendUrl });
+      other.closeGap(call, 'writer-died');
+      expect(await other.flush(2_000)).toBe(true);
+    });
+    expect(callsIn(await chainOf(record)).map(({ kind }) => kind)).toEqual(['decision', 'decision']);
   });
 
   test('a decision that Postgres gave up at its time limit is dropped and counted, never written later', async () => {

@@ -9,16 +9,16 @@ import { Pacing } from './pacing.ts';
  * The append loop moves events from the queue into the record: one session, one batch in flight, for as long as the
  * process lives. One field says what it is at, and each state is a method that returns the next:
  *
- * | state       | what goes on                                                  | next                                 |
- * | ----------- | ------------------------------------------------------------- | ------------------------------------ |
- * | connecting  | the append login's session is opened                          | idle, in doubt, backing off          |
- * | idle        | nothing waits that has to go                                  | gathering, connecting, backing off   |
- * | gathering   | what waits is given time for company, as `Pacing` says        | reserving, connecting                |
- * | reserving   | a batch's events get their times, places and hashes           | in flight, idle                      |
- * | in flight   | Postgres has the batch                                        | reserving, backing off               |
- * | in doubt    | the answer was lost: is the batch in the record?              | idle, in flight, backing off         |
- * | backing off | something failed: a while later all begins with a new session | connecting                           |
- * | stopped     | nothing is appended any more; `stop` leads here from any      |                                      |
+ * | state       | what goes on                                                  | next                                    |
+ * | ----------- | ------------------------------------------------------------- | --------------------------------------- |
+ * | connecting  | the append login's session is opened                          | idle, in doubt, backing off             |
+ * | idle        | nothing waits that has to go                                  | gathering, connecting, backing off      |
+ * | gathering   | what waits is given time for company, as `Pacing` says        | reserving, connecting                   |
+ * | reserving   | a batch's events get their times, places and hashes           | in flight, idle                         |
+ * | in flight   | Postgres has the batch                                        | reserving, in doubt, backing off        |
+ * | in doubt    | the answer was lost: is the batch in the record?              | idle, in flight, reserving, backing off |
+ * | backing off | something failed: a while later all begins with a new session | connecting                              |
+ * | stopped     | nothing is appended any more; `stop` leads here from any      |                                         |
  */
 type State =
   /** `inDoubt`: a batch whose answer was lost. Until it is known to be there or not, nothing may take its places. */
@@ -47,6 +47,8 @@ interface Batch {
   readonly entries: readonly QueuedEvent[];
   /** What the entries became. */
   readonly links: readonly Link[];
+  /** Calls whose gaps were found closed when it was sent again: if not by its own first attempt, that can't land any more. */
+  readonly closed?: ReadonlySet<string>;
 }
 
 /** By which logins one writer appends, and what is told of it. */
@@ -244,9 +246,10 @@ export class AppendLoop {
       case 'bad-row':
         return { name: 'reserving', session, slices: [...this.#bisect(entries), ...rest] };
       case 'gap-closed': {
-        const open = this.#withoutClosed(entries, closedBefore(error));
-        if (open.length === entries.length) return this.#giveUp(session, null, [entries, ...rest]);
-        return { name: 'reserving', session, slices: [open, ...rest] };
+        const closed = closedBefore(error);
+        // Perhaps by the attempt before.
+        if (again) return { name: 'in doubt', session, batch: { ...batch, closed } };
+        return this.#appendOpen(session, entries, closed, rest);
       }
       case 'not-now':
         return again ? this.#giveUp(session, batch, rest) : this.#giveUp(session, null, [entries, ...rest]);
@@ -267,10 +270,17 @@ export class AppendLoop {
   }
 
   /** Another process closed gaps that this one had found. What is no gap any more is nothing to write. */
-  #withoutClosed(entries: readonly QueuedEvent[], closed: ReadonlySet<string>): readonly QueuedEvent[] {
+  #appendOpen(
+    session: Session,
+    entries: readonly QueuedEvent[],
+    closed: ReadonlySet<string>,
+    rest: Slices,
+  ): State {
     const isClosed = (entry: QueuedEvent) => isClosing(entry) && closed.has(entry.columns.callId ?? '');
+    const open = entries.filter((entry) => !isClosed(entry));
+    if (open.length === entries.length) return this.#giveUp(session, null, [entries, ...rest]);
     this.#queue.discard(entries.filter(isClosed));
-    return entries.filter((entry) => !isClosed(entry));
+    return { name: 'reserving', session, slices: [open, ...rest] };
   }
 
   async #resolveDoubt({ session, batch }: In<'in doubt'>): Promise<State> {
@@ -279,7 +289,10 @@ export class AppendLoop {
     try {
       const found = await readBack(reader, writer, batch.links);
       // The same rows to the byte: should the first attempt land after all, one of the two breaks the unique key.
-      if (found === 'absent') return { name: 'in flight', session, batch, rest: [], again: true };
+      if (found === 'absent')
+        return batch.closed === undefined
+          ? { name: 'in flight', session, batch, rest: [], again: true }
+          : this.#appendOpen(session, batch.entries, batch.closed, []);
       if (found === 'committed') this.#committed(batch);
       else {
         this.#chainHead = found;
