@@ -25,7 +25,7 @@ test('tokens are verified by the numbers of the table', () => {
     maxTokenLength: 1003,
     cacheSize: 4,
     keySetFreshSeconds: 50,
-    keySetStaleSeconds: 7206,
+    keySetTrustSeconds: 7206,
     keySetCooldownSeconds: 7,
     fetchTimeoutMs: 1008,
     maxKeySetBytes: 1009,

@@ -137,7 +137,7 @@ export function readProductConfig(settings: Settings): ProductConfig {
       maxTokenLength: limits.maxTokenBytes,
       cacheSize: accessTokens.cacheSize,
       keySetFreshSeconds: accessTokens.keySetFreshSeconds,
-      keySetStaleSeconds: accessTokens.keySetTrustSeconds,
+      keySetTrustSeconds: accessTokens.keySetTrustSeconds,
       keySetCooldownSeconds: accessTokens.keySetCooldownSeconds,
       fetchTimeoutMs: accessTokens.keySetTimeoutMs,
       maxKeySetBytes: accessTokens.maxKeySetBytes,

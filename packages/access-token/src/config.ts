@@ -32,7 +32,7 @@ export interface VerifierConfig {
   /** A withdrawn key is refused, and a changed set noticed, within this many seconds. */
   readonly keySetFreshSeconds: number;
   /** Known keys stay usable for this many seconds after the last good fetch; then tokens are `unavailable`. */
-  readonly keySetStaleSeconds: number;
+  readonly keySetTrustSeconds: number;
   /** Fewest seconds between the starts of two fetches of one issuer's keys, failed ones included. */
   readonly keySetCooldownSeconds: number;
   /** Longest time for one whole fetch (discovery and key set) in milliseconds. */
@@ -48,7 +48,7 @@ export const DEFAULT_VERIFIER = {
   maxTokenLength: 8192,
   cacheSize: 10_000,
   keySetFreshSeconds: 300,
-  keySetStaleSeconds: 3600,
+  keySetTrustSeconds: 3600,
   keySetCooldownSeconds: 10,
   fetchTimeoutMs: 3000,
   maxKeySetBytes: 262_144,
@@ -65,7 +65,7 @@ const RANGES = {
   maxTokenLength: [256, 65_536],
   cacheSize: [0, 1_000_000],
   keySetFreshSeconds: [1, 86_400],
-  keySetStaleSeconds: [1, 604_800],
+  keySetTrustSeconds: [1, 604_800],
   keySetCooldownSeconds: [1, 3600],
   fetchTimeoutMs: [1, 60_000],
   maxKeySetBytes: [64, 16_777_216],
@@ -81,8 +81,8 @@ export function configFaults(config: VerifierConfig): string[] {
       faults.push(`${name}: ${value} is not a whole number from ${min} to ${max}`);
     }
   }
-  if (config.keySetStaleSeconds < config.keySetFreshSeconds) {
-    faults.push('keySetStaleSeconds: is less than keySetFreshSeconds');
+  if (config.keySetTrustSeconds < config.keySetFreshSeconds) {
+    faults.push('keySetTrustSeconds: is less than keySetFreshSeconds');
   }
   if (config.keySetCooldownSeconds > config.keySetFreshSeconds) {
     faults.push('keySetCooldownSeconds: is more than keySetFreshSeconds, which could then not be kept');

@@ -1,5 +1,5 @@
 import { DEFAULT_VERIFIER, type TrustedIssuer } from './config.ts';
-import { KeySetRefused, readKeySet } from './key-set.ts';
+import { KeySetRefused, readKeySet } from './read-key-set.ts';
 import { loadKeySet } from './key-source.ts';
 
 /** What came of fetching an issuer's key set once. */

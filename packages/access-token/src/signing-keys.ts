@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { DEFAULT_VERIFIER } from './config.ts';
-import { createIssuerKeys } from './issuer-keys.ts';
-import { readKeySet } from './key-set.ts';
+import { createIssuerKeys } from './key-set-cache.ts';
+import { readKeySet } from './read-key-set.ts';
 import { loadKeySet } from './key-source.ts';
 
 /** Answer to "which key has this id?", as for tokens. */
@@ -27,7 +27,7 @@ export interface SigningKeys {
  */
 export function openSigningKeys(jwksUri: string, deps: { now(): number }): SigningKeys {
   const { fetchTimeoutMs, maxKeySetBytes: maxBytes } = DEFAULT_VERIFIER;
-  const { keySetFreshSeconds, keySetStaleSeconds, keySetCooldownSeconds } = DEFAULT_VERIFIER;
+  const { keySetFreshSeconds, keySetTrustSeconds, keySetCooldownSeconds } = DEFAULT_VERIFIER;
   const keys = createIssuerKeys(
     async (closing) => {
       const signal = AbortSignal.any([closing, AbortSignal.timeout(fetchTimeoutMs)]);
@@ -39,7 +39,7 @@ export function openSigningKeys(jwksUri: string, deps: { now(): number }): Signi
     },
     {
       freshMs: keySetFreshSeconds * 1000,
-      staleMs: keySetStaleSeconds * 1000,
+      trustMs: keySetTrustSeconds * 1000,
       cooldownMs: keySetCooldownSeconds * 1000,
     },
     () => deps.now(),

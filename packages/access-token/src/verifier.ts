@@ -3,8 +3,8 @@ import { compactVerify } from 'jose';
 import { readClaims, ruleFault, timeFault } from './claims.ts';
 import { readCompactToken } from './compact-token.ts';
 import { type Algorithm, ConfigError, configFaults, type VerifierConfig } from './config.ts';
-import { createIssuerKeys, type IssuerKeys } from './issuer-keys.ts';
-import { readKeySet } from './key-set.ts';
+import { createIssuerKeys, type IssuerKeys } from './key-set-cache.ts';
+import { readKeySet } from './read-key-set.ts';
 import { loadKeySet } from './key-source.ts';
 import { createTokenCache } from './token-cache.ts';
 import type { TokenFault } from './token-fault.ts';
@@ -205,7 +205,7 @@ function openIssuer(
   };
   const timing = {
     freshMs: config.keySetFreshSeconds * 1000,
-    staleMs: config.keySetStaleSeconds * 1000,
+    trustMs: config.keySetTrustSeconds * 1000,
     cooldownMs: config.keySetCooldownSeconds * 1000,
   };
   return { algorithms: trusted.algorithms, keys: createIssuerKeys(load, timing, () => deps.now()) };

@@ -1,6 +1,6 @@
 import { checkPrimeSync, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { KeySetRefused, readKeySet } from '../src/key-set.ts';
+import { KeySetRefused, readKeySet } from '../src/read-key-set.ts';
 import { hasRocaFingerprint } from '../src/roca.ts';
 
 /** Product of the first primes, as the library had it for keys of this size (CVE-2017-15361). */

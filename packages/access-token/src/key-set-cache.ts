@@ -1,4 +1,4 @@
-import { type KeySet, KeySetRefused } from './key-set.ts';
+import { type KeySet, KeySetRefused } from './read-key-set.ts';
 
 type VerificationKey = NonNullable<ReturnType<KeySet['keys']['get']>>;
 
@@ -37,7 +37,7 @@ export interface IssuerKeys {
 
 interface Timing {
   readonly freshMs: number;
-  readonly staleMs: number;
+  readonly trustMs: number;
   readonly cooldownMs: number;
 }
 
@@ -59,7 +59,7 @@ interface InHand {
  */
 export function createIssuerKeys(
   load: (signal: AbortSignal) => Promise<KeySet>,
-  { freshMs, staleMs, cooldownMs }: Timing,
+  { freshMs, trustMs, cooldownMs }: Timing,
   now: () => number,
 ): IssuerKeys {
   let inHand: InHand | undefined;
@@ -109,14 +109,14 @@ export function createIssuerKeys(
   function usableGeneration(): number | undefined {
     renewIfDue();
     const old = age();
-    if (inHand === undefined || old >= staleMs) return undefined;
+    if (inHand === undefined || old >= trustMs) return undefined;
     // Older than `freshMs` though no fetch has failed: the process slept. A key may be withdrawn; ask first.
     if (old >= freshMs && failure === undefined && flight !== undefined) return undefined;
     return inHand.generation;
   }
 
   function known(wanted: WantedKey): FoundKey | undefined {
-    if (inHand === undefined || age() >= staleMs) return undefined;
+    if (inHand === undefined || age() >= trustMs) return undefined;
     const { set, generation } = inHand;
     if (typeof wanted !== 'string') {
       const fitting = [...set.keys].filter(([, { algorithm }]) => algorithm === wanted.algorithm);
@@ -156,7 +156,7 @@ export function createIssuerKeys(
       await flight;
     },
     status: () => {
-      const ok = inHand !== undefined && age() < staleMs;
+      const ok = inHand !== undefined && age() < trustMs;
       const detail =
         failure?.text ?? (inHand === undefined ? 'not fetched yet' : `${inHand.set.keys.size} keys`);
       return { ok, detail, refused: failure?.refused ?? [] };
