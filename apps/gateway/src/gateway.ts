@@ -32,7 +32,7 @@ import { failureOf } from './upstream/upstream-problem.ts';
 declare module 'fastify' {
   interface FastifyInstance {
     /** What listens on its port besides its own server. */
-    readonly ideogateLines: NetServer[];
+    readonly ideogateListeners: NetServer[];
     readonly ideogateMetrics: Metrics;
     readonly ideogateProbes: Probes;
   }
@@ -119,7 +119,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
   };
 
   const probes = createProbes(gateway);
-  app.decorate('ideogateLines', []);
+  app.decorate('ideogateListeners', []);
   app.decorate('ideogateMetrics', metrics);
   app.decorate('ideogateProbes', probes);
   app.addHook('onRequest', async (request, reply) => {
@@ -167,7 +167,7 @@ export async function createGateway(config: GatewayConfig, deps: GatewayDeps): P
     // Node looks at no timeout once it closes: half a head, or an answer nobody reads, would hold the stop for ever.
     await sockets.end(LINGER_MS);
     await allEnded(calls, 2000);
-    for (const line of app.ideogateLines) line.close();
+    for (const line of app.ideogateListeners) line.close();
   });
   return app;
 }

@@ -6,7 +6,7 @@ export {
   readGatewayConfig,
 } from './config.ts';
 export type { GatewayDeps, Log } from './context.ts';
-export { listen } from './edge/lines.ts';
+export { listen } from './edge/listen.ts';
 export { assembleGateway } from './startup/assembly.ts';
 export { serveOperations } from './routes/operations-port.ts';
 export { probeUpstream } from './upstream/probe-connection.ts';

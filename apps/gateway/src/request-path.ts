@@ -2,11 +2,12 @@ import type { Arrived, Call, Received } from './call.ts';
 import { admitAddress, admitCaller, awaitTurn } from './steps/admit.ts';
 import { authenticate } from './steps/authenticate.ts';
 import { checkKillSwitch } from './steps/check-kill-switch.ts';
-import { checkQueryBounds, readBody } from './steps/check-bounds.ts';
+import { checkQueryBounds } from './steps/check-query.ts';
+import { readBody } from './steps/read-body.ts';
 import { decideByPolicy } from './steps/decide.ts';
 import { findOperation } from './steps/find-operation.ts';
 import { limitByAddress, limitBySubject } from './steps/limit-rate.ts';
-import { Path } from './steps/path.ts';
+import { Pipeline } from './steps/pipeline.ts';
 import { pickKey } from './steps/pick-key.ts';
 import { readHead } from './steps/read-head.ts';
 import { readTarget } from './steps/read-target.ts';
@@ -24,17 +25,17 @@ import { writeDecision } from './steps/write-decision.ts';
  */
 
 /** For everything that reaches the listener, the gateway's own pages included. */
-export const ARRIVAL = Path.of<Received>()
+export const ARRIVAL = Pipeline.of<Received>()
   .check(awaitTurn)
   .check(limitByAddress)
   .check(readHead)
   .step(readTarget); // Arrived
 
 /** For what Node's parser could not read, upgraded or tunnelled: it counts for its address all the same. */
-export const UNREAD = Path.of<Call>().check(awaitTurn).check(limitByAddress);
+export const UNREAD = Pipeline.of<Call>().check(awaitTurn).check(limitByAddress);
 
 /** Who calls. */
-export const AUTHENTICATION = Path.of<Arrived>()
+export const AUTHENTICATION = Pipeline.of<Arrived>()
   .check(admitAddress)
   .step(authenticate) // Authenticated
   .check(admitCaller)
@@ -52,7 +53,7 @@ export const DECISION = AUTHENTICATION.step(findOperation) // Matched
   .check(startUpload);
 
 /** For the gateway's own pages. */
-export const SYSTEM_PAGE = Path.of<Arrived>().check(refuseBodyOnGet);
+export const SYSTEM_PAGE = Pipeline.of<Arrived>().check(refuseBodyOnGet);
 
 /*
  * Once the decision is committed, @fastify/http-proxy forwards the call (`upstream/http-proxy.ts`) through

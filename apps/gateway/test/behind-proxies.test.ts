@@ -9,7 +9,7 @@ import { openReadPool } from '@ideogate/audit';
 import { selfSigned, startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connectionOf, openConnection } from '../src/edge/connection.ts';
-import { letConnectionsIn } from '../src/edge/connections.ts';
+import { letConnectionsIn } from '../src/edge/let-connections-in.ts';
 import { readTrustedProxies } from '../src/trusted-proxies.ts';
 import { proxyV2 } from './proxy-header.ts';
 import { callIdOf } from './raw-caller.ts';

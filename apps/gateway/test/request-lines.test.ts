@@ -9,7 +9,7 @@ import { connectionOf, openConnection } from '../src/edge/connection.ts';
 import { requestLineFault } from '../src/edge/request-lines.ts';
 
 /** The lines of a connection that is followed. */
-const linesOf = (socket: Socket) => connectionOf(socket)?.lines;
+const linesOf = (socket: Socket) => connectionOf(socket)?.requestLines;
 const followRequestLines = (socket: Socket) => void openConnection(socket, UNKNOWN_ORIGIN);
 const takeRequestLine = (request: IncomingMessage) => linesOf(request.socket)?.take(request) ?? null;
 const holdBack = (socket: Socket) => linesOf(socket)?.holdBack();

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { startTestGateway, type TestGateway } from '@ideogate/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readRawHead } from '../src/edge/head.ts';
+import { readRawHead } from '../src/edge/request-head.ts';
 import { parseTarget } from '../src/edge/target.ts';
 import { exchange, type ExchangeOptions, request } from './wire.ts';
 

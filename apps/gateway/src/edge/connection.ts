@@ -12,7 +12,7 @@ export class Connection {
   /** Whom it comes from: its peer, or whom the proxy said in the PROXY protocol. */
   readonly origin: Origin;
   /** The request lines on it, and what is held back; there from when its requests are read. */
-  readonly lines: RequestLines;
+  readonly requestLines: RequestLines;
   /**
    * A head on it could not be trusted: it is closed with its answer, and what the parser reads behind it may be the body of
    * the one or the trick of another (RFC 9112 section 11.2).
@@ -28,7 +28,7 @@ export class Connection {
   constructor(socket: Socket, origin: Origin) {
     this.socket = socket;
     this.origin = origin;
-    this.lines = new RequestLines(socket);
+    this.requestLines = new RequestLines(socket);
     // A header of the PROXY protocol came before, and is nobody's request.
     this.#bytes = socket.bytesRead - socket.readableLength;
   }

@@ -1,4 +1,5 @@
 import type { Call } from '../call.ts';
+import { answerFields } from './answer-fields.ts';
 import type { PageOrigins } from '../page-origins.ts';
 import type { ToldRefusal } from '../refusal.ts';
 
@@ -25,22 +26,10 @@ export function isPreflight({ request, method }: Call): boolean {
 /** The answer to a preflight of a page that may call. */
 export function preflightFields(call: Call): Record<string, string> {
   return {
-    ...pageFields(call),
+    ...answerFields(call),
     'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
     'access-control-allow-headers': 'api-key, authorization, content-type, traceparent',
     'access-control-max-age': '600',
-    'cache-control': 'no-store',
-    'ideogate-call-id': call.id,
-  };
-}
-
-/** What lets a page read an answer; nothing for callers that are no pages. Cookies mean nothing here, so none are let in. */
-export function pageFields({ pageOrigin }: Call): Record<string, string> {
-  if (pageOrigin === null) return {};
-  return {
-    'access-control-allow-origin': pageOrigin,
-    'access-control-expose-headers': 'Ideogate-Call-Id, Retry-After, WWW-Authenticate',
-    vary: 'Origin',
   };
 }
 

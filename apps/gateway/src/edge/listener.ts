@@ -16,8 +16,8 @@ import { originOfRequest } from './caller-address.ts';
 import type { CallsInFlight } from './calls-in-flight.ts';
 import { followCertificate } from './certificate.ts';
 import { type Connection, connectionOf, openConnection } from './connection.ts';
-import { letConnectionsIn } from './connections.ts';
-import { READ_AHEAD } from './lines.ts';
+import { letConnectionsIn } from './let-connections-in.ts';
+import { READ_AHEAD } from './listen.ts';
 import { closed, interruptUpload, refuseOnSocket, refuseSurplus } from './refuse-on-socket.ts';
 import { isProbe } from './system-paths.ts';
 import { watchUploads } from './uploads.ts';
@@ -82,7 +82,7 @@ export function createListener(
     const connection = connectionOf(socket);
     if (connection === undefined) return void socket.destroy();
     connection.isEnding = true;
-    connection.lines.stop();
+    connection.requestLines.stop();
     trackTunnel(connection);
     refuseOnSocket(connection, request, { problem: 'upgrade-refused', reason: 'connect' }, gateway());
   });
@@ -106,7 +106,7 @@ async function admit(
     method: request.method ?? '',
   });
   // Now: what comes next on this connection has a line of its own.
-  call.requestLine = connection.lines.take(request);
+  call.requestLine = connection.requestLines.take(request);
   // RFC 9112 section 6.1: never chunks to a caller of HTTP/1.0, not even to one that says it would take them.
   if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false;
   gateway.remember(call);
@@ -155,8 +155,8 @@ function watchForHalfRequests(connection: Connection, gateway: Gateway): void {
  * One connection is served one request at a time (RFC 9112 section 9.3.2 lets a server do so): those behind hold nothing of
  * what callers share, so that pipelining gets nobody more than opening connections does. While one waits, none is read.
  */
-async function itsTurn(ahead: Call, { lines }: Connection): Promise<void> {
-  lines.holdBack();
+async function itsTurn(ahead: Call, { requestLines }: Connection): Promise<void> {
+  requestLines.holdBack();
   await closed(ahead);
-  lines.goOn();
+  requestLines.goOn();
 }

@@ -17,13 +17,13 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Duplex, gate
   }
   // The rest of bytes that could not be read: their answer is on its way, and ends the connection.
   if (connection.isEnding) return;
-  const { calls, unfinished, lines } = connection;
-  if (unfinished !== undefined && error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && lines.isHeldBack) {
+  const { calls, unfinished, requestLines } = connection;
+  if (unfinished !== undefined && error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && requestLines.isHeldBack) {
     timeAgain(unfinished, () => onClientError(error, socket, gateway), gateway);
     return;
   }
   connection.isEnding = true;
-  lines.stop();
+  requestLines.stop();
   if (!connection.bringsMore && error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     // Connected and never asked for anything: no call, whose row would let idle sockets fill the record.
     gateway.countWithoutRow('idle-connection');

@@ -1,7 +1,7 @@
 import { PROBLEMS } from '@ideogate/contract';
 import type { Call } from '../call.ts';
 import type { Gateway } from '../context.ts';
-import { pageFields } from './cross-origin.ts';
+import { answerFields } from './answer-fields.ts';
 import type { ToldRefusal } from '../refusal.ts';
 
 /** A refusal as it goes on the wire: status, fields and body (RFC 9457). */
@@ -35,9 +35,7 @@ export function problemAnswer(refusal: ToldRefusal, call: Call, { config }: Gate
     fields: {
       'content-type': 'application/problem+json',
       'content-length': String(Buffer.byteLength(body)),
-      'cache-control': 'no-store',
-      'ideogate-call-id': call.id,
-      ...pageFields(call),
+      ...answerFields(call),
       ...refusal.headers,
     },
     body,

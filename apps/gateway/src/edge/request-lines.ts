@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { ByteBuffer } from '@ideogate/request-body';
-import { READ_AHEAD } from './lines.ts';
+import { READ_AHEAD } from './listen.ts';
 
 /*
  * Node's parser takes `RTSP/1.1` and `ICE/1.1` in a request line for HTTP/1.1, and tells nobody (STACK trap 40). So the

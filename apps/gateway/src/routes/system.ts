@@ -3,7 +3,7 @@ import { decide } from '@ideogate/policy';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { callerKey, PARSING_LATE } from '../admission/admit.ts';
 import { type Arrived, callOf } from '../call.ts';
-import { pageFields } from '../edge/cross-origin.ts';
+import { answerFields } from '../edge/answer-fields.ts';
 import { HEALTH, READY } from '../edge/system-paths.ts';
 import { refuse } from '../finish/finish-call.ts';
 import type { Gateway } from '../context.ts';
@@ -22,8 +22,7 @@ export async function systemRoutes(
   const { config, release } = gateway;
 
   app.addHook('onSend', async (request, reply) => {
-    const call = callOf(request.raw);
-    void reply.headers({ 'cache-control': 'no-store', 'ideogate-call-id': call.id, ...pageFields(call) });
+    void reply.headers(answerFields(callOf(request.raw)));
   });
 
   /** HEAD as well: who asks so wants the status alone (RFC 9110 section 9.3.2). */
@@ -138,8 +137,10 @@ export function pageMethodRefusal(call: Arrived): Refusal | null {
 
 /** Which methods a page takes, asked before any route or parser as the page itself is (RFC 9110 section 9.3.7). */
 export function answerOptions(call: Arrived, reply: FastifyReply): FastifyReply {
-  const fields = { allow: pageMethods(call), 'cache-control': 'no-store', 'ideogate-call-id': call.id };
-  return reply.code(204).headers(fields).send();
+  return reply
+    .code(204)
+    .headers({ ...answerFields(call), allow: pageMethods(call) })
+    .send();
 }
 
 /** The value of `Allow` (RFC 9110 section 10.2.1). */

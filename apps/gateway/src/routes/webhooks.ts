@@ -1,3 +1,4 @@
+import { answerFields } from '../edge/answer-fields.ts';
 import { createHash } from 'node:crypto';
 import { readWebhookHead, type WebhookFault } from '@ideogate/webhook';
 import type { FastifyInstance } from 'fastify';
@@ -27,7 +28,7 @@ export async function webhookRoutes(app: FastifyInstance, options: { gateway: Ga
   // Of one event: the second of two that come at once finds what the first one kept.
   const events = new KeyedMutex();
   app.addHook('onSend', async (request, reply) => {
-    void reply.header('cache-control', 'no-store').header('ideogate-call-id', callOf(request.raw).id);
+    void reply.headers(answerFields(callOf(request.raw)));
   });
   app.post<{ Params: { '*': string } }>(`${PATH}*`, {
     // Before any parser: the signature is over the bytes as they came, whatever they say they are.

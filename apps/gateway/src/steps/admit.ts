@@ -1,7 +1,7 @@
 import { addressKey, admit, callerKey, releaseLeases, whileUploading } from '../admission/admit.ts';
 import { Lease } from '../admission/shared-pool.ts';
 import type { Authenticated, Call } from '../call.ts';
-import type { Check } from './path.ts';
+import type { Check } from './pipeline.ts';
 
 /** Before anything else: many requests at once begin in turn, so that one from another address is not behind them all. */
 export const awaitTurn: Check<Call> = async (call, { admission }) => {

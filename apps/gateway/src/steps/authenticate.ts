@@ -3,7 +3,7 @@ import { type Genuine, looksLikeApiKey, readCredential, type Rejected } from '@i
 import { type Arrived, type Authenticated, learn } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import type { Refusal } from '../refusal.ts';
-import type { Step } from './path.ts';
+import type { Step } from './pipeline.ts';
 
 /**
  * Step 4: exactly one credential, verified. The record learns why one failed. The caller learns it where that helps no

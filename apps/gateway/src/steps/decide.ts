@@ -1,5 +1,5 @@
 import { decide } from '@ideogate/policy';
-import type { Step } from './path.ts';
+import type { Step } from './pipeline.ts';
 import { type Authorized, learn, type Matched } from '../call.ts';
 import { challenge } from './authenticate.ts';
 

@@ -2,7 +2,7 @@ import { didYouMean, type Method } from '@ideogate/contract';
 import { type Authenticated, learn, type Matched } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import type { Refusal } from '../refusal.ts';
-import type { Step } from './path.ts';
+import type { Step } from './pipeline.ts';
 
 /** Step 5: what is not in the catalogue is refused, whatever the token says. */
 export const findOperation: Step<Authenticated, Matched> = (call, gateway) => {

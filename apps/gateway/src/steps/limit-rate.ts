@@ -5,7 +5,7 @@ import { type Authenticated, type Call, callerIsGone } from '../call.ts';
 import type { Gateway } from '../context.ts';
 import { isProbe } from '../edge/system-paths.ts';
 import type { Refusal } from '../refusal.ts';
-import type { Check } from './path.ts';
+import type { Check } from './pipeline.ts';
 
 /**
  * Step 2: a limit per address before anything is read. What it stops is counted, and has no row. Who asks whether the

@@ -1,5 +1,5 @@
 import type { Matched } from '../call.ts';
-import type { Check } from './path.ts';
+import type { Check } from './pipeline.ts';
 
 /**
  * Before step 8, so that the decision names the key: the call keeps it to its end, whatever is rotated meanwhile. A slot

@@ -2,11 +2,11 @@ import { METHODS } from 'node:http';
 import type { Reason } from '@ideogate/contract';
 import { connectionOf } from '../edge/connection.ts';
 import { pageOriginOf } from '../edge/cross-origin.ts';
-import { type HeadFault, readRawHead } from '../edge/head.ts';
+import { type HeadFault, readRawHead } from '../edge/request-head.ts';
 import { requestLineFault } from '../edge/request-lines.ts';
 import type { Refusal } from '../refusal.ts';
 import type { Received } from '../call.ts';
-import type { Check } from './path.ts';
+import type { Check } from './pipeline.ts';
 
 const DETAILS: Readonly<Partial<Record<Reason, string>>> = {
   'missing-host': 'The Host field is missing.',

@@ -1,7 +1,7 @@
 import type { Reason } from '@ideogate/contract';
 import { parseTarget } from '../edge/target.ts';
 import { type Arrived, learn, type Received } from '../call.ts';
-import type { Step } from './path.ts';
+import type { Step } from './pipeline.ts';
 
 /** Step 3, second half: one meaning for the target, or refusal. What was matched is what is forwarded. */
 export const readTarget: Step<Received, Arrived> = (call, gateway) => {

@@ -2,7 +2,7 @@ import { sendContinue } from '../edge/send-continue.ts';
 import { readWhole } from '../edge/read-whole.ts';
 import type { Refusal } from '../refusal.ts';
 import type { Received } from '../call.ts';
-import type { Check } from './path.ts';
+import type { Check } from './pipeline.ts';
 
 /**
  * A GET may say `Transfer-Encoding: chunked` and then send nothing, as clients do that are given an empty stream for a

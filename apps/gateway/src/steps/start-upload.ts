@@ -1,6 +1,6 @@
 import { sendContinue } from '../edge/send-continue.ts';
 import type { Decided } from '../call.ts';
-import type { Check } from './path.ts';
+import type { Check } from './pipeline.ts';
 import { InspectedBody } from '../upstream/inspected-body.ts';
 
 /** The upload begins only now: `100 Continue` comes after the decision (RFC 9110 section 10.1.1). */

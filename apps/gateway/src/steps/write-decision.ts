@@ -1,7 +1,7 @@
 import { decisionEvent } from '../finish/audit-events.ts';
 import { type Authorized, callerIsGone, type Decided, learn } from '../call.ts';
 import { CLIENT_DISCONNECTED } from '../refusal.ts';
-import type { Step } from './path.ts';
+import type { Step } from './pipeline.ts';
 
 /** Step 8: nothing goes out before its decision is committed. */
 export const writeDecision: Step<Authorized, Decided> = async (call, gateway) => {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Call } from '../call.ts';
-import { pageFields } from '../edge/cross-origin.ts';
+import { answerFields } from '../edge/answer-fields.ts';
 
 /** Request fields that go to the upstream, besides those of the body. To pass on one more, add it here. */
 const REQUEST_FIELDS = ['accept', 'accept-language', 'user-agent'] as const;
@@ -34,13 +34,9 @@ export function requestFields(call: Call): Record<string, string> {
   return fields;
 }
 
-/** The fields of the caller's answer, from those of the upstream's with names in lower case. Answers to authorised calls are never stored (RFC 9111 section 5.2.2.5). */
+/** The fields of the caller's answer, from those of the upstream's with names in lower case. */
 export function responseFields(upstream: IncomingHttpHeaders, call: Call): IncomingHttpHeaders {
-  const fields: IncomingHttpHeaders = {
-    'ideogate-call-id': call.id,
-    'cache-control': 'no-store',
-    ...pageFields(call),
-  };
+  const fields: IncomingHttpHeaders = answerFields(call);
   const hopByHop = namedBy(upstream.connection);
   for (const name of RESPONSE_FIELDS) {
     const value = upstream[name];

@@ -24,7 +24,7 @@ const IN_LINE = 4096;
 export const READ_AHEAD = 16_384;
 
 /**
- * Listens for the gateway, and with what takes connections for it: `app.ideogateLines`, which the gateway closes when it
+ * Listens for the gateway, and with what takes connections for it: `app.ideogateListeners`, which the gateway closes when it
  * stops. Another process of the same user could share the port: look before whether it is free.
  */
 export async function listen(
@@ -39,7 +39,7 @@ export async function listen(
     const line = openLine(app.server);
     line.listen({ ...options, port });
     await once(line, 'listening'); // rejects on 'error'
-    app.ideogateLines.push(line);
+    app.ideogateListeners.push(line);
   }
   return url;
 }

@@ -1,5 +1,5 @@
 import { recordedFields } from '@ideogate/ideogram';
-import { type BodyReader, checkQuery, openBody, type RequestFault } from '@ideogate/request-body';
+import { type BodyReader, openBody, type RequestFault } from '@ideogate/request-body';
 import { admit, callerKey, PARSING_LATE, whileUploading } from '../admission/admit.ts';
 import { readPieces } from '../admission/read-pieces.ts';
 import { Lease } from '../admission/shared-pool.ts';
@@ -8,16 +8,10 @@ import type { Gateway } from '../context.ts';
 import { sendContinue } from '../edge/send-continue.ts';
 import { readWhole } from '../edge/read-whole.ts';
 import { type Refusal, refusalOf } from '../refusal.ts';
-import type { Check } from './path.ts';
+import type { Check } from './pipeline.ts';
 import { UpstreamProblem } from '../upstream/upstream-problem.ts';
 import { InspectedBody } from '../upstream/inspected-body.ts';
 import { killSwitchRefusal } from '../admission/kill-switch.ts';
-
-/** Step 7, first half: what the query may hold. */
-export const checkQueryBounds: Check<Authorized> = (call, gateway) => {
-  const fault = checkQuery(call.operation, call.allowed.level, call.query, gateway.webhookUrls);
-  return fault === null ? null : refusalOf(fault, call.allowed);
-};
 
 /**
  * Step 7, second half: a JSON body is read whole and checked before the decision is written; a multipart body is

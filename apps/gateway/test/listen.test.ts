@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import Fastify from 'fastify';
 import { expect, test } from 'vitest';
-import { listen } from '../src/edge/lines.ts';
+import { listen } from '../src/edge/listen.ts';
 
 /** Connects so often at once, and ends when all are connected. */
 const CROWD = `
@@ -16,7 +16,7 @@ test.skipIf(process.platform !== 'linux')(
   'of many connections that came while the loop was busy, many are taken in each of its turns (H.62)',
   async () => {
     const app = Fastify();
-    app.decorate('ideogateLines', []);
+    app.decorate('ideogateListeners', []);
     const taken: Socket[] = [];
     app.server.on('connection', (socket) => taken.push(socket.on('error', () => undefined)));
     try {
@@ -27,7 +27,7 @@ test.skipIf(process.platform !== 'linux')(
       expect(taken.length).toBe(300);
       expect(turns).toBeLessThan(100);
     } finally {
-      for (const line of app.ideogateLines) line.close();
+      for (const line of app.ideogateListeners) line.close();
       app.server.closeAllConnections();
       await app.close();
     }

@@ -18,23 +18,23 @@ export type Check<Before extends Call> = (
 type AnyStep = (call: never, gateway: Gateway) => unknown;
 
 /** Steps in their order: the compiler sees to it that each comes behind those that find out what it needs. */
-export class Path<Start extends Call, End extends Start> {
+export class Pipeline<Start extends Call, End extends Start> {
   readonly #steps: readonly AnyStep[];
 
   private constructor(steps: readonly AnyStep[]) {
     this.#steps = steps;
   }
 
-  static of<Start extends Call>(): Path<Start, Start> {
-    return new Path([]);
+  static of<Start extends Call>(): Pipeline<Start, Start> {
+    return new Pipeline([]);
   }
 
-  step<After extends End>(step: Step<End, After>): Path<Start, After> {
-    return new Path([...this.#steps, step]);
+  step<After extends End>(step: Step<End, After>): Pipeline<Start, After> {
+    return new Pipeline([...this.#steps, step]);
   }
 
-  check(check: Check<End>): Path<Start, End> {
-    return new Path([...this.#steps, check]);
+  check(check: Check<End>): Pipeline<Start, End> {
+    return new Pipeline([...this.#steps, check]);
   }
 
   /** Stops at the first refusal. A step that fails is a fault of ours, and refuses (500). Never rejects. */
