@@ -305,6 +305,19 @@ describe('migrations', () => {
     }
   });
 
+  test('a start with nothing to migrate waits for nobody who reads, as a dump does for hours', async () => {
+    const client = new Client({ connectionString: database.ownerUrl });
+    await client.connect();
+    try {
+      const tables = ['ideogate_migrations', 'ideogate_views', 'audit_event', 'audit_call', 'audit_notice'];
+      const locked = tables.map((name) => `ideogate.${name}`).join(', ');
+      await client.query(`BEGIN; LOCK TABLE ${locked} IN ACCESS SHARE MODE`);
+      expect(await migrate(database.ownerUrl)).toEqual([]);
+    } finally {
+      await client.end();
+    }
+  }, 20_000);
+
   test('an edited, unknown or misplaced migration is an error that names it, and changes nothing', async () => {
     const empty = await createDatabase();
     try {

@@ -56,7 +56,13 @@ export async function migrate(ownerUrl: string, folder: URL = FOLDER): Promise<r
             name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
           CREATE TABLE IF NOT EXISTS ideogate.ideogate_views (
             name text, sha256 text, applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, sha256));
-          ALTER TABLE ideogate.ideogate_views ADD COLUMN IF NOT EXISTS edition integer NOT NULL DEFAULT 0;
+          DO $$ BEGIN
+            -- Asked first: to add it if it isn't there would wait for whoever reads the table, as a dump does.
+            IF NOT EXISTS (SELECT FROM pg_attribute
+              WHERE attrelid = 'ideogate.ideogate_views'::regclass AND attname = 'edition') THEN
+              ALTER TABLE ideogate.ideogate_views ADD COLUMN edition integer NOT NULL DEFAULT 0;
+            END IF;
+          END $$;
           REVOKE ALL ON ideogate.ideogate_migrations, ideogate.ideogate_views FROM PUBLIC;`,
       });
       const pending = pendingMigrations(migrations, await landed(session));
