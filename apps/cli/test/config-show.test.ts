@@ -107,6 +107,14 @@ describe('config show', () => {
     expect(JSON.stringify(shown) + text + stderr).not.toContain('MARKED');
   });
 
+  test('a password in an address for checkpoints is a fault: none would ever be sent there', () => {
+    const faults = (url: string) => show({ IDEOGATE_CHECKPOINTS_TO: url }).shown.faults;
+    expect(faults('https://evidence.example/checkpoints')).toEqual([]);
+    expect(faults('https://u:MARKED@evidence.example/checkpoints')).toEqual([
+      expect.stringMatching(/^IDEOGATE_CHECKPOINTS_TO is a list of .* https URLs without credentials/),
+    ]);
+  });
+
   test('names all that keeps the product from starting, files included, and is exit 3', () => {
     const { code, shown, stderr } = show({
       IDEOGATE_ENVIRONMENT: 'prod',
