@@ -131,7 +131,10 @@ describe('slow senders (D.46)', () => {
     const answer = await caller.closed;
     expect(answer.match(/HTTP\/1\.1 \d\d\d/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 408']);
     const ended = callIdOf(answer.slice(answer.indexOf('HTTP/1.1 408')));
-    expect(await gateway.call(ended)).toMatchObject({ problem: 'request-timeout', reason: 'request-timeout' });
+    expect(await gateway.call(ended)).toMatchObject({
+      problem: 'request-timeout',
+      reason: 'request-timeout',
+    });
   });
 
   test('a caller whose upload the gateway holds back is not called slow', async () => {
