@@ -55,14 +55,8 @@ export async function migrate(ownerUrl: string, folder: URL = FOLDER): Promise<r
           CREATE TABLE IF NOT EXISTS ideogate.ideogate_migrations (
             name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
           CREATE TABLE IF NOT EXISTS ideogate.ideogate_views (
-            name text, sha256 text, applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, sha256));
-          DO $$ BEGIN
-            -- Asked first: to add it if it isn't there would wait for whoever reads the table, as a dump does.
-            IF NOT EXISTS (SELECT FROM pg_attribute
-              WHERE attrelid = 'ideogate.ideogate_views'::regclass AND attname = 'edition') THEN
-              ALTER TABLE ideogate.ideogate_views ADD COLUMN edition integer NOT NULL DEFAULT 0;
-            END IF;
-          END $$;
+            name text, sha256 text, edition integer NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(),
+            PRIMARY KEY (name, sha256));
           REVOKE ALL ON ideogate.ideogate_migrations, ideogate.ideogate_views FROM PUBLIC;`,
       });
       const pending = pendingMigrations(migrations, await landed(session));
