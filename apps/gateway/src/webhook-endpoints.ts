@@ -6,6 +6,7 @@ import {
   type WebhookSchemeName,
   type WebhookSecret,
 } from '@ideogate/webhook';
+import type { WebhookInbox } from '@ideogate/webhook-inbox';
 
 /** One address at which webhooks come in: `/-/webhooks/<name>`. */
 export interface WebhookEndpoint {
@@ -22,19 +23,7 @@ export interface IncomingWebhooks {
   /** How many wait for their subscribers, and how many are tried no more; null while another gateway delivers. */
   undelivered(): { readonly waiting: number; readonly dead: number } | null;
   readonly endpoints: ReadonlyMap<string, WebhookEndpoint>;
-  readonly inbox: {
-    has(endpoint: string, eventId: string): Promise<boolean>;
-    /** Resolves once it is committed. */
-    put(webhook: {
-      readonly endpoint: string;
-      readonly eventId: string;
-      readonly sentAt: number | null;
-      readonly contentType: string | null;
-      readonly body: Uint8Array;
-      readonly bodySha256: Buffer;
-      readonly attempts: number;
-    }): Promise<'kept' | 'seen'>;
-  };
+  readonly inbox: Pick<WebhookInbox, 'has' | 'put'>;
 }
 
 /**

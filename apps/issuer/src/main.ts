@@ -4,7 +4,7 @@
  * environment, is for those who look at the list of processes. It ends when it is told to, by SIGTERM, and when its parent
  * is gone, in whatever way.
  */
-import { isWildcard, faultOf, type ScopePattern } from '@ideogate/contract';
+import { errorCode, isWildcard, faultOf, type ScopePattern } from '@ideogate/contract';
 import { createIssuer, type Issuer, IssuerConfigError } from './issuer.ts';
 import { loadOrCreateIssuerKeys } from './issuer-keys.ts';
 import type { FromIssuer, IssuerSetUp, ToIssuer } from './messages.ts';
@@ -56,7 +56,7 @@ async function attempt(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    await tell({ kind: 'unusable', faults: faultsOf(error), code: codeOf(error) });
+    await tell({ kind: 'unusable', faults: faultsOf(error), code: errorCode(error, null) });
   }
 }
 
@@ -115,8 +115,4 @@ function tell(message: FromIssuer): Promise<void> {
 function faultsOf(error: unknown): readonly string[] {
   if (error instanceof IssuerConfigError) return error.faults;
   return [error instanceof SecretFileError ? error.message : faultOf(error)];
-}
-
-function codeOf(error: unknown): string | null {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
 }

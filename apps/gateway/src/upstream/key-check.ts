@@ -1,3 +1,4 @@
+import { errorCode } from '@ideogate/contract';
 import type { UpstreamKey } from '@ideogate/upstream-keys';
 import { Client, request } from 'undici';
 import type { GatewayConfig } from '../config.ts';
@@ -35,14 +36,10 @@ export async function checkKey(
     if (refusedStatus.includes(statusCode)) return { answer: 'refused', detail };
     return { answer: statusCode >= 200 && statusCode < 300 ? 'accepted' : 'unclear', detail };
   } catch (error) {
-    return { answer: 'unclear', detail: `GET ${path}: ${codeOf(error)}` };
+    // Never the message, which may hold an address.
+    const why = errorCode(error, error instanceof Error ? error.name : 'no answer');
+    return { answer: 'unclear', detail: `GET ${path}: ${why}` };
   } finally {
     await client.destroy();
   }
-}
-
-/** Never the message, which may hold an address. */
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'no answer';
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 }

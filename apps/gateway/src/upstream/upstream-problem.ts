@@ -1,5 +1,5 @@
 import { errors } from 'undici';
-import { networkReason, type ProblemCode, type Reason } from '@ideogate/contract';
+import { errorCode, networkReason, type ProblemCode, type Reason } from '@ideogate/contract';
 import type { Call, FailedExchange } from '../call.ts';
 import type { Refusal } from '../refusal.ts';
 import { BodyRefused, InspectedBody } from './inspected-body.ts';
@@ -37,7 +37,7 @@ export function problemOfError(error: unknown, call: Call, wentOut: boolean): Up
     return new UpstreamProblem('upstream-invalid', 'headers-too-large');
   if (error instanceof errors.HTTPParserError || error instanceof errors.ResponseContentLengthMismatchError)
     return new UpstreamProblem('upstream-invalid', 'malformed-answer');
-  const code = codeOf(error);
+  const code = errorCode(error, null);
   if (code === 'ECONNRESET' || code === 'EPIPE' || error instanceof errors.SocketError) {
     return new UpstreamProblem(
       'upstream-ended-early',
@@ -61,9 +61,4 @@ export function failureOf(error: unknown): FailedExchange {
 
 function bodyErrorOf({ body }: Call): Error | null {
   return body instanceof InspectedBody ? body.errored : null;
-}
-
-function codeOf(error: unknown): string | null {
-  if (!(error instanceof Error) || !('code' in error)) return null;
-  return typeof error.code === 'string' ? error.code : null;
 }
